@@ -1,0 +1,1 @@
+"""Who is tested: one framework a file, and the protocol that they share (protocol.py)."""

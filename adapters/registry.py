@@ -1,0 +1,70 @@
+"""Finding adapters: by name through entry points, or as ``package.module:attribute``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from rnn_conformance.adapters.protocol import Adapter
+
+GROUP = "rnn_conformance.adapters"
+_OURS = "rnn_conformance."
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An adapter that is registered under a name. `missing` are the modules that it needs and that are not there."""
+
+    name: str
+    target: str
+    missing: tuple[str, ...]
+
+    @property
+    def how_to_install(self) -> str:
+        return f"pip install 'rnn-conformance[{self.name}]'"
+
+
+def registered() -> dict[str, Registered]:
+    """Every registered adapter by name; no framework is imported."""
+    return {point.name: Registered(point.name, point.value, _missing(point)) for point in entry_points(group=GROUP)}
+
+
+def load(name: str) -> Adapter:
+    """The adapter of that name, or the one at ``package.module:attribute``.
+
+    Raises ValueError, listing the registered names, for a name that is neither, and for a module without the attribute;
+    ImportError where the module cannot be imported.
+    """
+    target = resolve(name)
+    module_name, _, attribute = target.partition(":")
+    module = importlib.import_module(module_name)
+    if not hasattr(module, attribute):
+        names = ", ".join(n for n in vars(module) if not n.startswith("_"))
+        raise ValueError(f"module {module_name} has no attribute {attribute!r}; it has {names}")
+    return cast(Adapter, getattr(module, attribute))
+
+
+def resolve(name: str) -> str:
+    """``package.module:attribute`` for a registered name; a target stays as it is.
+
+    Raises ValueError, listing the registered names, for a name that is neither.
+    """
+    if ":" in name:
+        return name
+    known = registered()
+    if name not in known:
+        raise ValueError(
+            f"there is no adapter {name!r}; registered are {', '.join(known)} "
+            "(an adapter that is not registered is named package.module:attribute)"
+        )
+    return known[name].target
+
+
+def _missing(point: EntryPoint) -> tuple[str, ...]:
+    """Which modules this adapter needs in vain. Adapters of others are not imported here, so theirs are not known."""
+    if not point.value.startswith(_OURS):
+        return ()
+    return tuple(name for name in getattr(point.load(), "requires", ()) if importlib.util.find_spec(name) is None)
