@@ -29,7 +29,7 @@ class Registered:
 
 def registered() -> dict[str, Registered]:
     """Every registered adapter by name; no framework is imported."""
-    return {point.name: Registered(point.name, point.value, _missing(point)) for point in entry_points(group=GROUP)}
+    return {name: Registered(name, point.value, _missing(point)) for name, point in _points().items()}
 
 
 def load(name: str) -> Adapter:
@@ -54,13 +54,17 @@ def resolve(name: str) -> str:
     """
     if ":" in name:
         return name
-    known = registered()
+    known = _points()
     if name not in known:
         raise ValueError(
             f"there is no adapter {name!r}; registered are {', '.join(known)} "
             "(an adapter that is not registered is named package.module:attribute)"
         )
-    return known[name].target
+    return known[name].value
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def _missing(point: EntryPoint) -> tuple[str, ...]:
