@@ -17,7 +17,7 @@ from rnn_conformance.reference.rounding import Precision, gamma, ulp
 
 Array = NDArray[np.floating]
 
-_FLOAT64_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
+_ROUNDOFF = float(np.finfo(np.float64).eps) / 2  # of the reference itself
 _SLACK = 1 + 2.0**-30
 """The bounds are themselves computed in float64, with a relative error far below this."""
 
@@ -50,12 +50,20 @@ def step_residual(
 ) -> Expected:
     """Whether each of a subject's outputs (batch, timesteps, units) follows from its own output one timestep earlier.
 
-    The weights and inputs are those of `propagated_bound`. The bound does not grow with time.
+    The other arguments are those of `propagated_bound`. The bound does not grow with time.
     """
     first = np.zeros_like(outputs[:, 0]) if initial is None else initial
     previous = np.concatenate([first[:, np.newaxis], outputs[:, :-1]], axis=1)
-    step = _Step(layer, weights, precision)
-    return step.bound(*step.project(inputs, inputs_error), previous, None)
+    step = _Steps(layer, weights, inputs, inputs_error, precision)
+    z = step.projected + previous @ step.U_T
+    radius = step.radius(previous)
+    value = step.activation.function(z)
+    spread = step.spread(z, radius)
+    bound = spread + precision.tiny
+    if step.ulps:
+        bound += step.ulps * ulp(np.abs(value) + spread, precision.dtype)
+        bound += step.activation.reference_ulps * ulp(value, "float64")
+    return Expected(value, bound * _SLACK, step.without_recurrence())
 
 
 def propagated_bound(
@@ -72,57 +80,57 @@ def propagated_bound(
     the subject's inputs may lie from them: zero (None) for the first layer, the bound of the layer below for the others.
     `initial` is (batch, units).
     """
-    step = _Step(layer, weights, precision)
-    z, magnitude, error = step.project(inputs, inputs_error)
-    h = np.zeros((len(inputs), layer.units)) if initial is None else initial
-    h_error: Array | None = None
-    steps = []
-    for t in range(inputs.shape[1]):
-        at_t = step.bound(z[:, t], magnitude[:, t], None if error is None else error[:, t], h, h_error)
-        h, h_error = at_t.value, at_t.bound
-        steps.append(at_t)
-    return Expected(
-        np.stack([s.value for s in steps], axis=1),
-        np.stack([s.bound for s in steps], axis=1),
-        np.stack([s.without_recurrence for s in steps], axis=1),
-    )
+    step = _Steps(layer, weights, inputs, inputs_error, precision)
+    first = np.zeros_like(step.projected[:, 0]) if initial is None else initial
+    value = np.empty_like(step.projected)
+    previous = np.empty_like(value)
+    h = first
+    for t in range(value.shape[1]):
+        previous[:, t] = h
+        h = step.activation.function(step.projected[:, t] + h @ step.U_T, out=value[:, t])
+
+    z = step.projected + previous @ step.U_T
+    radius = step.radius(previous)
+    subject_ulps, reference_ulps = step.ulps * 2 * precision.unit_roundoff, step.activation.reference_ulps * 2 * _ROUNDOFF
+    rounding = (subject_ulps + reference_ulps) * np.abs(value) + precision.tiny
+    bound = np.empty_like(value)
+    for t in range(value.shape[1]):
+        if t:
+            radius[:, t] += (1 + step.subject_gamma) * (bound[:, t - 1] @ step.abs_U_T)
+        spread = step.spread(z[:, t], radius[:, t])
+        bound[:, t] = ((1 + subject_ulps) * spread + rounding[:, t]) * _SLACK
+    return Expected(value, bound, step.without_recurrence())
 
 
-class _Step:
-    """What every timestep of one layer shares: the kernels, their magnitudes and the rounding constants."""
+class _Steps:
+    """What both instruments share: the projected input of every timestep, its magnitude, the rounding constants."""
 
-    def __init__(self, layer: Layer, weights: LayerWeights, precision: Precision) -> None:
+    def __init__(
+        self, layer: Layer, weights: LayerWeights, x: Array, x_error: Array | None, precision: Precision
+    ) -> None:
         self.activation = ACTIVATIONS[layer.activation]
-        self.precision = precision
-        self.W_T, self.U_T, self.b = weights.W.T, weights.U.T, 0.0 if weights.b is None else weights.b
-        self.abs_W_T, self.abs_U_T = np.abs(self.W_T), np.abs(self.U_T)
+        self.ulps = precision.ulps.get(layer.activation, self.activation.ulps)
+        W_T, self.U_T = weights.W.T, weights.U.T
+        abs_W_T, self.abs_U_T = np.abs(W_T), np.abs(self.U_T)
         n = layer.features + layer.units + 3
         self.subject_gamma = gamma(n, precision.unit_roundoff)
-        self.gamma = self.subject_gamma + gamma(n, _FLOAT64_ROUNDOFF)
-        self.underflow = precision.tiny * (n + self.abs_W_T.sum(0) + self.abs_U_T.sum(0))
-        self.ulps = precision.ulps.get(layer.activation, self.activation.ulps)
+        self.gamma = self.subject_gamma + gamma(n, _ROUNDOFF)
+        self.projected = x @ W_T
+        self.magnitude = np.abs(x) @ abs_W_T
+        if weights.b is not None:
+            self.projected += weights.b
+            self.magnitude += np.abs(weights.b)
+        self.fixed_radius = precision.tiny * (n + abs_W_T.sum(0) + self.abs_U_T.sum(0))
+        if x_error is not None:
+            self.fixed_radius = self.fixed_radius + (1 + self.subject_gamma) * (x_error @ abs_W_T)
 
-    def project(self, x: Array, x_error: Array | None) -> tuple[Array, Array, Array | None]:
-        """W x + b, its magnitude |W||x| + |b|, and |W| x_error, for all timesteps in one product each."""
-        z = x @ self.W_T + self.b
-        magnitude = np.abs(x) @ self.abs_W_T + np.abs(self.b)
-        return z, magnitude, None if x_error is None else x_error @ self.abs_W_T
+    def radius(self, previous: Array) -> Array:
+        """How far a subject's pre-activations may lie from the exact ones, for exact previous outputs."""
+        return self.gamma * (self.magnitude + np.abs(previous) @ self.abs_U_T) + self.fixed_radius
 
-    def bound(self, z: Array, magnitude: Array, error: Array | None, h: Array, h_error: Array | None) -> Expected:
-        """One step of BOUNDS.md, section 3, from the projected input and the previous output."""
-        f = self.activation
-        without_recurrence = z
-        z = z + h @ self.U_T
-        radius = self.gamma * (magnitude + np.abs(h) @ self.abs_U_T) + self.underflow
-        if h_error is not None:
-            carried = h_error @ self.abs_U_T
-            error = carried if error is None else error + carried
-        if error is not None:
-            radius += (1 + self.subject_gamma) * error
-        value = f.function(z)
-        spread = np.minimum(f.slope(z, radius) * radius, f.high - f.low)
-        bound = spread + self.precision.tiny
-        if self.ulps:
-            bound += self.ulps * ulp(np.abs(value) + spread, self.precision.dtype)
-            bound += f.reference_ulps * ulp(value, "float64")
-        return Expected(value, bound * _SLACK, f.function(without_recurrence))
+    def spread(self, z: Array, radius: Array) -> Array:
+        """The largest change of the activation within the radius of z."""
+        return np.minimum(self.activation.slope(z, radius) * radius, self.activation.high - self.activation.low)
+
+    def without_recurrence(self) -> Array:
+        return self.activation.function(self.projected)
