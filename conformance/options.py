@@ -1,0 +1,55 @@
+"""The command line options of the checks, as a pytest plugin: ``pytest --pyargs rnn_conformance.conformance``.
+
+pytest reads options before it finds the conftest.py of an installed package, so they are registered through an entry
+point. Everything else is in conftest.py, and a pytest run of something else is not touched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnn_conformance.conformance.profiles import PROFILES
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rnn-conformance", "conformance of recurrent layers")
+    group.addoption(
+        "--adapter",
+        metavar="NAME",
+        help="the adapter to check: a registered name such as torch, or package.module:attribute",
+    )
+    group.addoption(
+        "--conformance-profile",
+        choices=sorted(PROFILES),
+        default="default",
+        help="how much to check (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="changes shapes and numbers; the same seed gives the same cases (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-only",
+        action="append",
+        default=[],
+        metavar="CLAUSE",
+        help="check this clause (1.3) or chapter (1) only; may be given several times",
+    )
+    group.addoption(
+        "--conformance-minutes",
+        type=float,
+        default=10.0,
+        metavar="M",
+        help="how long the profile soak goes on (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-results",
+        type=Path,
+        metavar="FILE",
+        help="append records to this results file, and leave out the checks that it already has",
+    )

@@ -1,0 +1,37 @@
+"""How much to check: the profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A budget for each check.
+
+    `structures` counts the shapes of each kind that the lattice holds, `examples` the structures that Hypothesis draws
+    from it, `draws` the sets of numbers for each of those. A mode that is not an adapter's first gets
+    `other_examples` instead, on `other_structures`. `sweep` counts the floats on which an activation is measured.
+    """
+
+    name: str
+    summary: str
+    structures: int
+    examples: int
+    draws: int
+    other_structures: int
+    other_examples: int
+    sweep: int
+    until_time_is_up: bool = False
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("smoke", "a minute for all adapters together", 3, 12, 2, 1, 1, 20_000),
+        Profile("default", "some minutes", 8, 60, 4, 2, 4, 500_000),
+        Profile("thorough", "before a release: an hour", 24, 400, 8, 4, 16, 5_000_000),
+        Profile("soak", "new shapes and numbers until --minutes are over", 6, 40, 4, 1, 2, 200_000, True),
+    )
+}
+"""Every profile by name."""
