@@ -40,9 +40,7 @@ class Case:
 
     def returning(self, *, sequences: bool, state: bool = False) -> Case:
         """The same case in another return mode; its arrays are the same."""
-        return replace(
-            self, architecture=replace(self.architecture, return_sequences=sequences, return_state=state)
-        )
+        return replace(self, architecture=replace(self.architecture, return_sequences=sequences, return_state=state))
 
     def next(self) -> Case:
         """The same model with other numbers."""

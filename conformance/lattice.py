@@ -90,7 +90,5 @@ def _structures(
         if kind == "embedding" and k == 2:  # the model that everybody starts from
             embedding, widths = Embedding(10000, 32), [32]
         reads = [embedding.features if embedding else features, *widths[:-1]]
-        layers = tuple(
-            Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True)
-        )
+        layers = tuple(Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True))
         yield Structure(layers, embedding, batch, timesteps)

@@ -50,9 +50,9 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
     scales = REGIMES[regime]
     dtype = np.dtype(architecture.dtype)
     table = architecture.embedding
-    shapes: list[tuple[int, ...]] = [(table.tokens, table.features)] if table else [
-        (batch, timesteps, architecture.layers[0].features)
-    ]
+    shapes: list[tuple[int, ...]] = (
+        [(table.tokens, table.features)] if table else [(batch, timesteps, architecture.layers[0].features)]
+    )
     for layer in architecture.layers:
         shapes += [(layer.units, layer.features), (layer.units, layer.units), (layer.units,), (batch, layer.units)]
     arrays = _arrays(rng, shapes, dtype, whole=scales is None)

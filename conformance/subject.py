@@ -1,0 +1,90 @@
+"""The subject of a run: an adapter behind a guard, so that whatever its framework does is told from our own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rnn_conformance.adapters.protocol import Adapter, Description, Inputs, Network, Unsupported
+from rnn_conformance.conformance.judging import NonConforming
+from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+
+
+class SubjectExited(Exception):
+    """The framework called sys.exit, which would have ended the run."""
+
+
+class SubjectRaised(NonConforming):
+    """The framework raised an exception on a case that it claims to support."""
+
+
+class Subject:
+    """An adapter with its networks, each prepared once.
+
+    Raises Unsupported as the adapter does, SubjectExited for sys.exit, and SubjectRaised for every other exception.
+    """
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self.description: Description = adapter.describe()
+        self._networks: dict[Architecture, GuardedNetwork | Unsupported] = {}
+
+    def network(self, architecture: Architecture) -> GuardedNetwork:
+        """The network of this architecture, prepared at the first request."""
+        known = self._networks.get(architecture)
+        if known is None:
+            with guard("prepare"):
+                try:
+                    known = GuardedNetwork(self._adapter.prepare(architecture))
+                except Unsupported as reason:
+                    known = reason
+            self._networks[architecture] = known
+        if isinstance(known, Unsupported):
+            raise Unsupported(*known.args)
+        return known
+
+    def forget(self) -> None:
+        """Drop all networks, for a long run that goes on to other shapes."""
+        self._networks.clear()
+
+
+class GuardedNetwork:
+    """A network whose every call is guarded, and whose output is what the protocol says."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def load(self, weights: Weights) -> None:
+        with guard("load"):
+            self._network.load(weights)
+
+    def weights(self) -> Weights:
+        with guard("weights"):
+            return self._network.weights()
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None) -> Output:
+        with guard("run"):
+            output = self._network.run(inputs, initial_state=initial_state)
+        if not isinstance(output, Output):
+            raise NonConforming(f"run returned a {type(output).__name__}, but should return an Output")
+        return output
+
+    def ask(self, method: str) -> Any:
+        """The result of another method of the protocol, without arguments."""
+        with guard(method):
+            return getattr(self._network, method)()
+
+
+@contextmanager
+def guard(doing: str) -> Iterator[None]:
+    """Turn whatever the subject raises into an exception of ours that says what it was doing."""
+    try:
+        yield
+    except SystemExit as error:
+        raise SubjectExited(f"called sys.exit({error.code!r}) in {doing}") from error
+    except (Unsupported, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        first_line = str(error).strip().split("\n")[0][:400]
+        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {first_line}") from error

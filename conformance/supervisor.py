@@ -1,0 +1,212 @@
+"""Running adapters, each in a process of its own, so that a framework that dies takes one check with it and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+
+from rnn_conformance.conformance.journal import Item, read_journal
+from rnn_conformance.conformance.results import finish, header, journal_path
+from rnn_conformance.reports import records
+
+_POLL_SECONDS = 0.1
+_DEATHS_IN_A_ROW = 5
+"""After so many checks one after the other that killed the process, the rest of an adapter is not tried."""
+
+ONE_THREAD = {
+    f"{name}_THREADS": "1"
+    for name in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
+}
+"""On small layers, thread pools cost far more than they save; and several workers share the machine."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: the options of the worker, how long a check may take, and where results go."""
+
+    profile: str
+    seed: int
+    only: Sequence[str]
+    minutes: float
+    timeout: float
+    folder: Path
+
+    def results(self, adapter: str) -> Path:
+        """The results file of an adapter."""
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', adapter)}.jsonl"
+
+    def options(self, adapter: str) -> list[str]:
+        """The worker's command line."""
+        only = [part for clause in self.only for part in ("--conformance-only", clause)]
+        return [
+            *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
+            *("--conformance-minutes", str(self.minutes), *only),
+        ]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an adapter is: checks done of those planned (0 while its framework starts), and what is running."""
+
+    adapter: str
+    done: int
+    planned: int
+    doing: str
+    finished: bool = False
+
+
+Report = Callable[[Progress], None]
+
+
+def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) -> dict[str, Path]:
+    """Run these adapters, `jobs` at a time, and return their results files by adapter.
+
+    `report` is called from several threads. On KeyboardInterrupt all workers are killed; what they found remains.
+    """
+    order.folder.mkdir(parents=True, exist_ok=True)
+    stop = Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(run_one, order, adapter, report, stop): adapter for adapter in adapters}
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            stop.set()
+            raise
+    return {adapter: order.results(adapter) for adapter in adapters}
+
+
+def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
+    """Run one adapter to its end, starting a new process after each one that died."""
+    results, journal = order.results(adapter), journal_path(order.results(adapter))
+    log = results.with_suffix(".log")
+    for old in (results, journal, log):
+        old.unlink(missing_ok=True)
+    watch = _Watch(results)
+    deaths = 0
+    while not stop.is_set() and deaths < _DEATHS_IN_A_ROW:
+        done = watch.done
+        journal.unlink(missing_ok=True)
+        ended = _run_worker(order, adapter, watch, report, stop)
+        if stop.is_set():
+            break
+        if not results.exists():
+            _record_broken(results, adapter, order, f"{ended.how} before the first check; it said:\n{_tail(log)}")
+            break
+        finish(results)  # a framework may crash when all is done, too
+        read = records.read(results)
+        if read.footer is not None:
+            break
+        item, case = read_journal(journal)
+        if item is None or item.check not in read.missing:
+            _record_broken(results, adapter, order, f"{ended.how} between two checks; it said:\n{_tail(log)}")
+            break
+        deaths = 1 if watch.done > done else deaths + 1
+        died = records.CheckRecord(**asdict(item), verdict=ended.verdict, seconds=0.0, message=ended.how, case=case)
+        records.append(results, died)
+        finish(results)
+        if read.missing == [item.check]:
+            break
+    journal.unlink(missing_ok=True)
+    watch.look()
+    report(Progress(adapter, watch.done, watch.planned, "", finished=True))
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a worker ended, in words, and what that means for the check that was running."""
+
+    how: str
+    verdict: str = "crashed"
+
+
+def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop: Event) -> _Ended:
+    """Run one process until it ends, or a check takes too long."""
+    results = order.results(adapter)
+    with results.with_suffix(".log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rnn_conformance.conformance.worker", str(results), *order.options(adapter)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=True,
+        )
+    running: Item | None = None
+    since = time.monotonic()
+    while process.poll() is None:
+        watch.look()
+        item, _ = read_journal(journal_path(results))
+        if item != running:
+            running, since = item, time.monotonic()
+        report(Progress(adapter, watch.done, watch.planned, item.check if item else "starting"))
+        if stop.is_set() or time.monotonic() - since > order.timeout:
+            _kill(process)
+            return _Ended(f"did not return within {order.timeout:g} seconds", "timed out")
+        stop.wait(_POLL_SECONDS)
+    watch.look()
+    status = process.returncode
+    return _Ended(
+        f"killed by {signal.Signals(-status).name}" if status < 0 else f"the process ended with status {status}"
+    )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the worker with all the processes that its framework may have started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _environment() -> dict[str, str]:
+    mine = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONFAULTHANDLER": "1", "PYTHONHASHSEED": "0"}
+    # No plugin that happens to be installed may reorder, repeat or distribute the checks.
+    return {**mine, **ONE_THREAD, **quiet, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def _record_broken(results: Path, adapter: str, order: Order, message: str) -> None:
+    """Say in the results that the run of this adapter did not work."""
+    item = Item("adapter", "The adapter works", (), "", "")
+    if not results.exists():
+        records.append(results, header(adapter, order.profile, order.seed, [item.check], None))
+    records.append(results, records.CheckRecord(**asdict(item), verdict="broken", seconds=0.0, message=message))
+    finish(results)
+
+
+class _Watch:
+    """Follows a results file as it grows: how many checks are planned, and how many have a record."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._offset = 0
+        self.planned = 0
+        self.done = 0
+
+    def look(self) -> None:
+        if not self._results.exists():
+            return
+        with self._results.open("rb") as file:
+            file.seek(self._offset)
+            *lines, _ = file.read().split(b"\n")
+        self._offset += sum(len(line) + 1 for line in lines)
+        for line in lines:
+            record = json.loads(line)
+            self.planned = len(record.get("planned", ())) or self.planned
+            self.done += record["record"] == "check"
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -1,0 +1,70 @@
+"""Chapter 6 of SPEC.md: weights."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnn_conformance.conformance.cases import Case
+from rnn_conformance.conformance.check import Check
+from rnn_conformance.conformance.judging import NonConforming, same_bits
+from rnn_conformance.reference import network
+from rnn_conformance.reference.architecture import Weights
+
+
+@pytest.mark.clause("6.1")
+def test_round_trip(check: Check) -> None:
+    """Weights that were loaded are read back bit for bit, before and after a call."""
+
+    def examine(case: Case) -> bool:
+        prepared = check.network(case)
+        _same_weights(prepared.weights(), case.weights)
+        prepared.run(case.inputs)
+        _same_weights(prepared.weights(), case.weights)
+        return True
+
+    _for_all_kinds(check, examine)
+
+
+@pytest.mark.clause("6.2")
+def test_loading_again(check: Check) -> None:
+    """Weights that are loaded later take effect, and so do the first ones when they are loaded once more."""
+
+    def examine(case: Case) -> bool:
+        other = case.next()
+        discriminates = check.judge(case, check.run(case))
+        changed = check.run(case, weights=other.weights).outputs
+        after = check.network(case).run(case.inputs)
+        check.judge(case, after)
+        _same_weights(check.network(case, other.weights).weights(), other.weights)
+        return discriminates and bool((changed != after.outputs).any())
+
+    check.for_all("layer", examine)
+
+
+@pytest.mark.clause("6.3", modes="main")
+def test_parameter_count(check: Check) -> None:
+    """The framework counts as many parameters as W, U, b and the embedding have numbers."""
+    check.requires("parameter count")
+
+    def examine(case: Case) -> bool:
+        count = check.network(case).ask("parameter_count")
+        wanted = network.parameter_count(case.architecture)
+        if count != wanted:
+            raise NonConforming(f"parameter_count = {count}, but should be {wanted}")
+        return True
+
+    _for_all_kinds(check, examine)
+
+
+def _for_all_kinds(check: Check, examine: object) -> None:
+    for kind in ("layer", "stack", "embedding"):
+        if kind == "layer" or kind not in check.subject.description.unsupported:
+            check.for_all(kind, examine)  # type: ignore[arg-type]
+
+
+def _same_weights(actual: Weights, loaded: Weights) -> None:
+    names = [name for name, _ in actual.arrays()], [name for name, _ in loaded.arrays()]
+    if names[0] != names[1]:
+        raise NonConforming(f"the weights read back are {names[0]}, but should be {names[1]}")
+    for (name, array), (_, wanted) in zip(actual.arrays(), loaded.arrays(), strict=True):
+        same_bits(name, array, wanted, "it was loaded")
