@@ -18,7 +18,7 @@ from rnn_conformance.conformance.judging import Findings, Judgement, NonConformi
 from rnn_conformance.conformance.lattice import Structure, lattice
 from rnn_conformance.conformance.profiles import Profile
 from rnn_conformance.conformance.regimes import REGIMES
-from rnn_conformance.conformance.subject import GuardedNetwork, Subject
+from rnn_conformance.conformance.subject import GuardedNetwork, Subject, SubjectExited
 from rnn_conformance.reference.architecture import Architecture, Array, Output, State, Weights
 from rnn_conformance.reference.rounding import Precision
 
@@ -164,7 +164,7 @@ class Check:
             return
         examples = self.profile.examples if self.in_main_mode else self.profile.other_examples
         draws = self.profile.draws if self.in_main_mode else 1
-        failures: dict[Case, NonConforming] = {}
+        failures: dict[Case, NonConforming | SubjectExited] = {}
         give_up = float("inf")
 
         def attempt(case: Case) -> None:
@@ -176,7 +176,7 @@ class Check:
                 return
             try:
                 discriminates = examine(case)
-            except NonConforming as failure:
+            except (NonConforming, SubjectExited) as failure:
                 if not failures:
                     give_up = time.monotonic() + _SHRINKING_SECONDS
                 failures[case] = failure

@@ -15,7 +15,6 @@ _SESSION = pytest.StashKey[Session]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "clause(*numbers, modes='all'): the clauses of SPEC.md that this check is about")
     name = config.getoption("--adapter")
     if not name:
         raise pytest.UsageError("which adapter? Say --adapter NAME; the names are " + ", ".join(registry.registered()))

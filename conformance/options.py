@@ -53,3 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="append records to this results file, and leave out the checks that it already has",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "clause(*numbers, modes='all'): the clauses of SPEC.md that this check is about")

@@ -68,8 +68,8 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) -> dict[str, Path]:
-    """Run these adapters, `jobs` at a time, and return their results files by adapter.
+def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) -> list[Path]:
+    """Run these adapters, `jobs` at a time, and return their results files.
 
     `report` is called from several threads. On KeyboardInterrupt all workers are killed; what they found remains.
     """
@@ -83,7 +83,7 @@ def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) ->
         except BaseException:
             stop.set()
             raise
-    return {adapter: order.results(adapter) for adapter in adapters}
+    return [order.results(adapter) for adapter in adapters]
 
 
 def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:

@@ -35,7 +35,10 @@ def test_range(check: Check) -> None:
     def examine(name: str, z: Array, y: Array) -> None:
         activation = ACTIVATIONS[name]
         if not ((y >= activation.low) & (y <= activation.high)).all():
-            raise NonConforming(f"{name} gives values from {y.min():.9g} to {y.max():.9g}, outside its range")
+            raise NonConforming(
+                f"{name} gives values from {y.min():.9g} to {y.max():.9g}, but should stay "
+                f"from {activation.low} to {activation.high}"
+            )
         far = z > 100, z < -1000  # exp(-1000) is zero in every precision
         for end, wanted in zip(far, (activation.high, activation.low), strict=True):
             if not (y[end] == wanted).all():

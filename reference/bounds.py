@@ -59,10 +59,9 @@ def step_residual(
     radius = step.radius(previous)
     value = step.activation.function(z)
     spread = step.spread(z, radius)
-    bound = spread + precision.tiny
+    bound = spread + step.reference_error * np.abs(value) + precision.tiny
     if step.ulps:
-        bound += step.ulps * ulp(np.abs(value) + spread, precision.dtype)
-        bound += step.activation.reference_ulps * ulp(value, "float64")
+        bound += step.ulps * ulp((np.abs(value) + spread) * _SLACK, precision.dtype)
     return Expected(value, bound * _SLACK, step.without_recurrence())
 
 
@@ -76,9 +75,9 @@ def propagated_bound(
 ) -> Expected:
     """The reference's outputs, and how far a subject's may have come away from them by each timestep.
 
-    All arrays are float64. `inputs` is (batch, timesteps, features), and `inputs_error`, of the same shape, says how far
-    the subject's inputs may lie from them: zero (None) for the first layer, the bound of the layer below for the others.
-    `initial` is (batch, units).
+    All arrays are float64. `inputs` is (batch, timesteps, features), and `inputs_error`, of the same shape, says how
+    far the subject's inputs may lie from them: zero (None) for the first layer, the bound of the layer below for the
+    others. `initial` is (batch, units).
     """
     step = _Steps(layer, weights, inputs, inputs_error, precision)
     first = np.zeros_like(step.projected[:, 0]) if initial is None else initial
@@ -91,14 +90,15 @@ def propagated_bound(
 
     z = step.projected + previous @ step.U_T
     radius = step.radius(previous)
-    subject_ulps, reference_ulps = step.ulps * 2 * precision.unit_roundoff, step.activation.reference_ulps * 2 * _ROUNDOFF
-    rounding = (subject_ulps + reference_ulps) * np.abs(value) + precision.tiny
+    subject_error = step.ulps * float(np.finfo(precision.dtype).eps)  # ulp(y) <= eps |y|
+    rounding = (subject_error + step.reference_error) * np.abs(value) + precision.tiny
     bound = np.empty_like(value)
-    for t in range(value.shape[1]):
-        if t:
-            radius[:, t] += (1 + step.subject_gamma) * (bound[:, t - 1] @ step.abs_U_T)
-        spread = step.spread(z[:, t], radius[:, t])
-        bound[:, t] = ((1 + subject_ulps) * spread + rounding[:, t]) * _SLACK
+    with np.errstate(over="ignore"):  # the bound of a long, growing relu or linear layer may end in inf
+        for t in range(value.shape[1]):
+            if t:
+                radius[:, t] += (1 + step.subject_gamma) * (bound[:, t - 1] @ step.abs_U_T)
+            spread = step.spread(z[:, t], radius[:, t])
+            bound[:, t] = ((1 + subject_error) * spread + rounding[:, t]) * _SLACK
     return Expected(value, bound, step.without_recurrence())
 
 
@@ -110,8 +110,10 @@ class _Steps:
     ) -> None:
         self.activation = ACTIVATIONS[layer.activation]
         self.ulps = precision.ulps.get(layer.activation, self.activation.ulps)
+        self.reference_error = self.activation.reference_ulps * 2 * _ROUNDOFF
         W_T, self.U_T = weights.W.T, weights.U.T
-        abs_W_T, self.abs_U_T = np.abs(W_T), np.abs(self.U_T)
+        # A subnormal weight may be read as zero: `tiny` stands for what is then lost on the error of x and of h.
+        abs_W_T, self.abs_U_T = np.abs(W_T) + precision.tiny, np.abs(self.U_T) + precision.tiny
         n = layer.features + layer.units + 3
         self.subject_gamma = gamma(n, precision.unit_roundoff)
         self.gamma = self.subject_gamma + gamma(n, _ROUNDOFF)
@@ -120,13 +122,17 @@ class _Steps:
         if weights.b is not None:
             self.projected += weights.b
             self.magnitude += np.abs(weights.b)
-        self.fixed_radius = precision.tiny * (n + abs_W_T.sum(0) + self.abs_U_T.sum(0))
+        self.underflow = (1 + self.subject_gamma) * precision.tiny
+        lost = 2 * n + abs_W_T.sum(0) + self.abs_U_T.sum(0) + np.abs(x).sum(-1, keepdims=True)
+        self.fixed_radius = self.underflow * lost
         if x_error is not None:
-            self.fixed_radius = self.fixed_radius + (1 + self.subject_gamma) * (x_error @ abs_W_T)
+            self.fixed_radius += (1 + self.subject_gamma) * (x_error @ abs_W_T)
 
     def radius(self, previous: Array) -> Array:
         """How far a subject's pre-activations may lie from the exact ones, for exact previous outputs."""
-        return self.gamma * (self.magnitude + np.abs(previous) @ self.abs_U_T) + self.fixed_radius
+        size = np.abs(previous)
+        lost = self.underflow * size.sum(-1, keepdims=True)
+        return self.gamma * (self.magnitude + size @ self.abs_U_T) + lost + self.fixed_radius
 
     def spread(self, z: Array, radius: Array) -> Array:
         """The largest change of the activation within the radius of z."""

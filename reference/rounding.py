@@ -42,7 +42,12 @@ def standard_precision(dtype: str, **ulps: float) -> Precision:
 
 
 def gamma(n: int, unit_roundoff: float) -> float:
-    """gamma_n = n u / (1 - n u): bounds the relative error of n roundings (Higham 2002, lemma 3.1)."""
+    """gamma_n = n u / (1 - n u): bounds the relative error of n roundings (Higham 2002, lemma 3.1).
+
+    Raises ValueError where n u >= 1: so many roundings of so coarse an arithmetic have no bound.
+    """
+    if n * unit_roundoff >= 1:
+        raise ValueError(f"{n} roundings with unit roundoff {unit_roundoff:g} have no bound")
     return n * unit_roundoff / (1 - n * unit_roundoff)
 
 

@@ -21,16 +21,16 @@ def simple_rnn(inputs: Array, weights: LayerWeights, activation: str = "tanh", i
     units = len(weights.U)
     f = ACTIVATIONS[activation].function
 
-    # Time comes first here, so that each step reads and writes one contiguous block.
-    h = np.ascontiguousarray(inputs.swapaxes(0, 1)).reshape(timesteps * batch, features) @ weights.W.T
+    projected = (inputs.reshape(batch * timesteps, features) @ weights.W.T).reshape(batch, timesteps, units)
+    # Time comes first from here, so that each step reads and writes one contiguous block.
+    h = np.ascontiguousarray(projected.swapaxes(0, 1))
     if weights.b is not None:
         h += weights.b
-    h = h.reshape(timesteps, batch, units)
 
     U_T = np.ascontiguousarray(weights.U.T)
     previous = np.zeros((batch, units), h.dtype) if initial is None else initial
     recurrent = np.empty((batch, units), h.dtype)
     for h_t in h:
-        h_t += np.matmul(previous, U_T, out=recurrent)
+        h_t += np.dot(previous, U_T, out=recurrent)
         previous = f(h_t, out=h_t)
     return h.swapaxes(0, 1)

@@ -13,7 +13,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
 SCHEMA = 1
 
@@ -121,20 +122,43 @@ _KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:
-    """Write one line and see it onto the disk's side of the process."""
+    """Write one line and see it onto the disk's side of the process.
+
+    A line that an earlier process died writing is removed first: what follows it would make it look like damage.
+    Raises OSError where the file cannot be written.
+    """
     kind = next(name for name, cls in _KINDS.items() if isinstance(record, cls))
     line = json.dumps({"record": kind, **_plain(dataclasses.asdict(record))}, ensure_ascii=False, allow_nan=False)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    with path.open("a+b") as file:
+        _remove_unfinished_line(file)
+        # A framework's message may hold half of a surrogate pair, which UTF-8 has no bytes for.
+        file.write(line.encode("utf-8", errors="replace") + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _remove_unfinished_line(file: BinaryIO) -> None:
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    last = file.read().rpartition(b"\n")[2]
+    try:
+        json.loads(last)
+    except ValueError:
+        file.truncate(end - len(last))
+    else:
+        file.write(b"\n")  # only the newline is missing
 
 
 def read(path: Path) -> Results:
     """Read a results file, up to its end if it is truncated.
 
     Raises DamagedResults, naming file and line, for one that is not a results file, is of another schema or is damaged
-    before its last line.
+    before its last line. Raises OSError where there is no such file.
     """
     header: Header | None = None
     checks: list[CheckRecord] = []
@@ -144,13 +168,17 @@ def read(path: Path) -> Results:
         if not line.strip():
             continue
         where = f"{path}, line {number}"
+        try:
+            data = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines) and header is not None:  # the process died while it wrote this line
+                break
+            raise DamagedResults(f"{where}: not JSON ({error})") from None
         if footer is not None:
             raise DamagedResults(f"{where}: there is more after the footer")
         try:
-            record = _parse(line)
-        except ValueError as error:
-            if number == len(lines):  # no newline after it: the process died while it wrote this line
-                break
+            record = _record(data)
+        except (ValueError, OverflowError) as error:
             raise DamagedResults(f"{where}: {error}") from None
         if isinstance(record, Header):
             if header is not None:
@@ -163,38 +191,69 @@ def read(path: Path) -> Results:
         else:
             footer = record
     if header is None:
-        raise DamagedResults(f"{path}: empty, so not a results file")
+        raise DamagedResults(f"{path}, line 1: empty, so not a results file")
     return Results(path, header, checks, footer)
 
 
-def _parse(line: str) -> Header | CheckRecord | Footer:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error})") from None
-    if not isinstance(data, dict) or data.get("record") not in _KINDS:
+def _record(data: Any) -> Header | CheckRecord | Footer:
+    kind = data.get("record") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"not a record: 'record' should be one of {', '.join(_KINDS)}")
-    cls = _KINDS[data.pop("record")]
-    if cls is Header and data.get("schema") != SCHEMA:
-        raise ValueError(f"schema {data.get('schema')!r}; this version reads schema {SCHEMA}")
-    names = {f.name for f in dataclasses.fields(cls)}
-    needed = {
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    if wrong := sorted(set(data) - names) + sorted(needed - set(data)):
+    fields = {name: value for name, value in data.items() if name != "record"}
+    if kind == "header" and fields.get("schema") != SCHEMA:
+        raise ValueError(f"schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
+    record: Header | CheckRecord | Footer = _build(_KINDS[kind], fields)
+    if isinstance(record, CheckRecord) and record.verdict not in VERDICTS:
+        raise ValueError(f"verdict {record.verdict!r} is none of {', '.join(VERDICTS)}")
+    return record
+
+
+def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
+    """A dataclass from its fields. Raises ValueError, naming them, for fields too many, too few or of a wrong type."""
+    fields = dataclasses.fields(cls)
+    needed = {f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING}
+    if wrong := sorted(set(data) - {f.name for f in fields}) + sorted(needed - set(data)):
         raise ValueError(f"fields that should not be there, or should and are not: {', '.join(wrong)}")
-    if cls is CheckRecord:
-        if data["verdict"] not in VERDICTS:
-            raise ValueError(f"verdict {data['verdict']!r} is none of {', '.join(VERDICTS)}")
-        if data.get("worst") is not None:
-            data["worst"] = Worst(**{**data["worst"], "ratio": float(data["worst"]["ratio"])})
-    return cls(**data)
+    types = get_type_hints(cls)
+    return cls(**{name: _value(types[name], value, name) for name, value in data.items()})
+
+
+def _value(wanted: Any, value: Any, name: str) -> Any:
+    """A field's value as the type that it is declared with, which is one of those used above."""
+    base = get_origin(wanted) or wanted
+    if base is UnionType:
+        return None if value is None else _value(get_args(wanted)[0], value, name)
+    if base is Any:
+        return value
+    if dataclasses.is_dataclass(wanted) and isinstance(value, dict):
+        return _build(base, value)
+    if base is Mapping and isinstance(value, dict):
+        return {key: _value(get_args(wanted)[1], item, f"{name}[{key!r}]") for key, item in value.items()}
+    if base is Sequence and isinstance(value, list):
+        return [_value(get_args(wanted)[0], item, f"{name}[{i}]") for i, item in enumerate(value)]
+    if base is float and (type(value) in (int, float) or value in _NOT_FINITE):
+        return float(value)
+    if base in (str, int) and type(value) is base:
+        return value
+    raise ValueError(f"{name} should be a {base.__name__}, but is {_shortened(value)}")
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is a string in a results file")
+
+
+_NOT_FINITE = ("inf", "-inf", "nan")
 
 
 def _plain(value: Any) -> Any:
-    """The same without infinities and NaN, which JSON does not have: they become strings that float() reads."""
+    """The same for JSON: infinities and NaN become strings that float() reads, arrays become lists."""
+    if hasattr(value, "tolist"):  # a NumPy array or scalar, told without NumPy
+        value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

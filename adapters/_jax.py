@@ -1,0 +1,121 @@
+"""What the adapters on JAX share: precision, 64-bit mode, and a model as a function of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_conformance.adapters.protocol import Inputs
+from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.rounding import standard_precision
+
+if TYPE_CHECKING:
+    import jax
+
+Parameters = Any
+"""A pytree of arrays."""
+
+Call = Callable[[Parameters, "Inputs", "State | None"], "tuple[jax.Array, State | None]"]
+
+# XLA's tanh in float64 is at its worst near saturation: 8.1 ULP at x = 15.97, against np.tanh in np.longdouble, over 1e9
+# numbers between 0 and 25. In float32 it is within 4.9 ULP at every number between 1e-4 and 25, and sigmoid is within
+# 2.5 ULP in both.
+PRECISION = {"float32": standard_precision("float32"), "float64": standard_precision("float64", tanh=10)}
+
+
+def x64(dtype: str) -> AbstractContextManager[Any]:
+    """JAX's 64-bit types for float64 alone, so that float32 is computed as JAX's users compute it."""
+    import jax
+
+    return jax.enable_x64(True) if dtype == "float64" else nullcontext()
+
+
+class JaxNetwork:
+    """A model as a function `call(parameters, inputs, initial_state)`, called as it is or through jax.jit.
+
+    `template` has the shapes of the parameters. A subclass says how `pack` arranges weights as parameters and how
+    `unpack` finds them there.
+    """
+
+    def __init__(self, architecture: Architecture, call: Call, template: Parameters) -> None:
+        import jax
+
+        self._architecture = architecture
+        self._function = call
+        self._call = jax.jit(call) if architecture.mode == "compiled" else call
+        self._template = template
+        self._parameters: Parameters = None
+
+    def pack(self, weights: Weights) -> Parameters:
+        raise NotImplementedError
+
+    def unpack(self, parameters: Parameters) -> Weights:
+        raise NotImplementedError
+
+    def load(self, weights: Weights) -> None:
+        import jax
+
+        with x64(self._architecture.dtype):
+            self._parameters = jax.device_put(self.pack(weights), may_alias=False)
+
+    def weights(self) -> Weights:
+        return self.unpack(self._parameters)
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None) -> Output:
+        with x64(self._architecture.dtype):
+            outputs, final = self._call(self._parameters, inputs, initial_state)
+        return Output(np.asarray(outputs), final and tuple((np.asarray(h),) for (h,) in final))
+
+    def parameter_count(self) -> int:
+        import jax
+
+        return sum(leaf.size for leaf in jax.tree.leaves(self._template))
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        """The shape that jax.eval_shape infers where batch and timesteps are symbols of jax.export."""
+        import jax
+        from jax import export
+
+        architecture = self._architecture
+        shape = export.symbolic_shape("batch, timesteps" if architecture.batched else "timesteps")
+        with x64(architecture.dtype):
+            inputs = (
+                jax.ShapeDtypeStruct(shape, "int32")
+                if architecture.embedding
+                else jax.ShapeDtypeStruct((*shape, architecture.layers[0].features), architecture.dtype)
+            )
+            outputs, _ = jax.eval_shape(self._function, self._template, inputs, None)
+        return tuple(size if isinstance(size, int) else None for size in outputs.shape)
+
+
+def apply_layers(
+    architecture: Architecture,
+    embed: Callable[[Any], Any] | None,
+    layers: Sequence[Callable[..., Any]],
+    inputs: Any,
+    initial_state: State | None,
+) -> tuple[Any, State | None]:
+    """The layers one after the other: each is called `layer(sequence, initial_carry=...)` and returns (carry, sequence)."""
+    x = inputs if embed is None else embed(inputs)
+    final = []
+    for k, layer in enumerate(layers):
+        carry, x = layer(x, initial_carry=None if initial_state is None else initial_state[k][0])
+        final.append((carry,))
+    outputs = x if architecture.return_sequences else x[..., -1, :]
+    return outputs, tuple(final) if architecture.return_state else None
+
+
+def activation(name: str) -> Callable[[Any], Any]:
+    """JAX's own function of that name; Flax exports the same ones."""
+    import jax
+
+    functions: dict[str, Callable[[Any], Any]] = {
+        "tanh": jax.numpy.tanh,
+        "relu": jax.nn.relu,
+        "linear": jax.nn.identity,
+        "sigmoid": jax.nn.sigmoid,
+    }
+    return functions[name]

@@ -1,0 +1,251 @@
+"""The commands of ``rnn-conformance``: run, report, adapters, spec."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.live import live_progress
+from rnn_conformance.conformance.profiles import PROFILES
+from rnn_conformance.conformance.supervisor import Order, run_all
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports import records
+from rnn_conformance.reports.markdown import markdown
+from rnn_conformance.reports.page import write_page
+from rnn_conformance.reports.summary import exit_status, summarise
+from rnn_conformance.reports.terminal import TerminalReport
+
+F = TypeVar("F", bound=Callable[..., Any])
+_INTERRUPTED = 130
+
+
+def _format_option(command: F) -> F:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["pretty", "markdown", "json"]),
+        default="pretty",
+        show_default=True,
+        help="How to print the result.",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rnn-conformance")
+def cli() -> None:
+    """Check recurrent layers of different frameworks against one specification.
+
+    \b
+    rnn-conformance run                   every adapter that is installed
+    rnn-conformance run torch keras-jax   two of them
+    rnn-conformance spec 1.1              what a clause says
+    """
+
+
+@cli.command()
+@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="default",
+    show_default=True,
+    help="How much to check: " + "; ".join(f"{p.name}, {p.summary}" for p in PROFILES.values()) + ".",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Changes shapes and numbers.")
+@click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
+@click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True, help="For soak.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="Kill a framework that does not return for so long in one check (a soak's own minutes come on top).",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Folder for results, logs and the page (index.html).",
+)
+@_format_option
+def run(
+    adapters: tuple[str, ...],
+    profile: str,
+    seed: int,
+    only: tuple[str, ...],
+    jobs: int | None,
+    minutes: float,
+    timeout: float,
+    out: Path,
+    form: str,
+) -> None:
+    """Check adapters, each in a process of its own, and write a report.
+
+    ADAPTER is a registered name (see `rnn-conformance adapters`) or package.module:attribute. With none, every adapter
+    whose framework is installed is checked.
+
+    \b
+    rnn-conformance run --profile smoke
+    rnn-conformance run torch --only 1.4 --only 3
+    rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
+
+    Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 the run itself did not work or was cut short.
+    """
+    try:
+        specification().select(list(only))
+        chosen = list(dict.fromkeys(adapters)) if adapters else _installed()
+        for adapter in chosen:
+            _check_installed(adapter)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    order = Order(profile, seed, only, minutes if profile == "soak" else 0, timeout, out.resolve())
+    jobs = min(jobs or os.cpu_count() or 1, len(chosen))
+    try:
+        with live_progress(Console(stderr=True), chosen) as report:
+            paths = run_all(order, chosen, jobs, report)
+    except KeyboardInterrupt:
+        paths = [path for adapter in chosen if (path := order.results(adapter)).exists()]
+        if paths:
+            _show([records.read(path) for path in paths], form, out)
+        click.echo("interrupted; what was found until then is in the report", err=True)
+        sys.exit(_INTERRUPTED)
+    results = [records.read(path) for path in paths]
+    _show(results, form, out)
+    sys.exit(exit_status(results))
+
+
+@cli.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Folder for the page (index.html).",
+)
+@_format_option
+def report(results: tuple[Path, ...], to: Path, form: str) -> None:
+    """Make one page of the results of several runs.
+
+    RESULTS are results files, or folders that hold them.
+
+    \b
+    rnn-conformance report results/ --to report
+    rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown
+    """
+    files = [file for path in results for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    if not files:
+        raise click.UsageError(f"no results files (*.jsonl) in {', '.join(map(str, results))}")
+    try:
+        read = [records.read(file) for file in files]
+        _show(read, form, to)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(exit_status(read))
+
+
+@cli.command()
+@_format_option
+def adapters(form: str) -> None:
+    """List the registered adapters, and how to install what is missing."""
+    rows = [
+        {
+            "adapter": adapter.name,
+            "installed": not adapter.missing,
+            "missing": ", ".join(adapter.missing),
+            "install": adapter.how_to_install if adapter.missing else "",
+            "target": adapter.target,
+        }
+        for adapter in registry.registered().values()
+    ]
+    _print_rows(rows, form)
+
+
+@cli.command()
+@click.argument("clauses", nargs=-1, metavar="[CLAUSE]...")
+@_format_option
+def spec(clauses: tuple[str, ...], form: str) -> None:
+    """Print the specification, or the clauses and chapters named.
+
+    \b
+    rnn-conformance spec
+    rnn-conformance spec 1.3 7
+    """
+    text = specification()
+    try:
+        numbers = text.select(list(clauses)) if clauses else list(text.clauses)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    chosen = [text.clauses[number] for number in numbers]
+    rows = [{"clause": c.number, "chapter": text.chapters[c.chapter], "text": c.text} for c in chosen]
+    _print_rows(rows, form)
+
+
+def _installed() -> list[str]:
+    """Every adapter that is installed; says on standard error which are not."""
+    known = registry.registered().values()
+    for adapter in known:
+        if adapter.missing:
+            click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
+    return [adapter.name for adapter in known if not adapter.missing]
+
+
+def _check_installed(adapter: str) -> None:
+    if registry.resolve(adapter) == adapter:
+        return  # package.module:attribute, which only the worker imports: it may do anything
+    known = registry.registered()[adapter]
+    if known.missing:
+        raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
+
+
+def _show(results: Sequence[records.Results], form: str, folder: Path) -> None:
+    """Write the page, and print the summary."""
+    page = write_page(results, folder)
+    summary = summarise(results)
+    if form == "pretty":
+        Console().print(TerminalReport(summary))
+    elif form == "markdown":
+        click.echo(markdown(summary))
+    else:
+        click.echo(json.dumps([_as_json(result) for result in results], indent=2))
+    click.echo(f"The report: {page}", err=form != "pretty")
+
+
+def _as_json(results: records.Results) -> dict[str, Any]:
+    return {
+        "header": dataclasses.asdict(results.header),
+        "checks": [dataclasses.asdict(check) for check in results.checks],
+        "truncated": results.footer is None,
+    }
+
+
+def _print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif form == "markdown":
+        click.echo("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
+        for row in rows:
+            click.echo("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
+    else:
+        table = Table(*rows[0], box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(_word(value)) for value in row.values()))
+        Console().print(table)
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else str(value)

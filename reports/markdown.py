@@ -1,0 +1,83 @@
+"""The summary as Markdown, for the summary page of a CI run. What comes from results is data, so it is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rnn_conformance.reports.records import CheckRecord
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, figure, sentence, title
+
+
+def markdown(summary: Summary) -> str:
+    """A sentence for each backend, the matrix by chapter, what does not conform, and known deviations."""
+    return "\n".join(_lines(summary)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text on one line, of which nothing is Markdown or HTML."""
+    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def fenced(text: str) -> str:
+    """Text as a block of code, whatever backticks it has."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    yield "## RNN conformance"
+    yield ""
+    yield (
+        f"Suite {escape(summary.suite)}, specification {escape(summary.specification)}; "
+        f"profile {escape(', '.join(summary.profiles))}, seed {', '.join(map(str, summary.seeds))}."
+    )
+    yield ""
+    for backend in summary.backends:
+        yield f"- {escape(sentence(backend))}."
+    yield ""
+    yield from _matrix(summary)
+    for backend in summary.backends:
+        yield from _section(summary, backend)
+
+
+def _matrix(summary: Summary) -> Iterator[str]:
+    yield "| clause | " + " | ".join(escape(backend.name) for backend in summary.backends) + " |"
+    yield "|---" * (1 + len(summary.backends)) + "|"
+    for chapter, name in summary.chapters.items():
+        yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
+        for clause in summary.clauses_of(chapter):
+            cells = [backend.cells[clause] for backend in summary.backends]
+            yield f"| {escape(clause)} | " + " | ".join(
+                f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
+                for cell in cells
+            ) + " |"
+    yield ""
+    yield "The number in a cell is the worst error as a share of its bound."
+
+
+def _section(summary: Summary, backend: Backend) -> Iterator[str]:
+    if backend.problems:
+        yield ""
+        yield f"### {escape(title(backend.results.header))}: does not conform"
+        for record in backend.problems:
+            yield ""
+            yield from _problem(summary, record)
+    if deviations := backend.of_verdict("deviation"):
+        yield ""
+        yield f"### {escape(title(backend.results.header))}: known deviations"
+        yield ""
+        for record in deviations:
+            yield f"- {escape(', '.join(record.clauses))}: {escape(record.deviation or record.message)}"
+
+
+def _problem(summary: Summary, record: CheckRecord) -> Iterator[str]:
+    yield f"{SYMBOLS[record.verdict]} **{record.verdict}**: {escape(record.check)}"
+    yield ""
+    for clause in record.clauses:
+        yield f"- {escape(' '.join([clause, summary.clauses.get(clause, '')]))}"
+    if body := "\n".join(filter(None, [record.message, record.case and f"case: {record.case}"])):
+        yield ""
+        yield fenced(body)

@@ -1,0 +1,308 @@
+"""From results to what every rendering needs: a matrix of clauses and backends, and a sentence for each backend."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rnn_conformance.reports.records import VERDICTS, CheckRecord, Header, Results, Worst
+
+MISSING = "missing"
+NOT_RUN = "not run"
+
+MEANINGS = {
+    **VERDICTS,
+    MISSING: "the run was cut short before this was checked",
+    NOT_RUN: "no check of this was asked for",
+}
+"""What a cell of the matrix can say, with what it means."""
+
+SYMBOLS = {
+    "conforms": "✓",
+    "deviation": "△",
+    "fails": "✗",
+    "untrusted": "?",
+    "unsupported": "–",  # noqa: RUF001 - an en dash is wide enough to be seen
+    "crashed": "↯",
+    "timed out": "…",
+    "broken": "⊘",
+    MISSING: "○",
+    NOT_RUN: "·",
+}
+
+SEVERITY = (
+    "broken",
+    "crashed",
+    "timed out",
+    "fails",
+    "untrusted",
+    MISSING,
+    "deviation",
+    "conforms",
+    "unsupported",
+    NOT_RUN,
+)
+"""The gravest first. A clause of which a part is unsupported conforms if the rest does."""
+
+PROBLEMS = ("broken", "crashed", "timed out", "fails", "untrusted")
+"""The verdicts that want somebody's attention."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one backend's records say of one clause; `missing` counts the checks of it that have no record."""
+
+    verdict: str
+    records: Sequence[CheckRecord] = ()
+    missing: int = 0
+
+    @property
+    def worst(self) -> Worst | None:
+        return worst(self.records)
+
+    @property
+    def examples(self) -> int:
+        return sum(record.examples for record in self.records)
+
+    @property
+    def discriminating(self) -> int:
+        return sum(record.discriminating for record in self.records)
+
+    @property
+    def unsupported(self) -> Sequence[CheckRecord]:
+        return [record for record in self.records if record.verdict == "unsupported"]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One results file: `cells` by clause, and `others`, the checks that cite no clause of the specification."""
+
+    results: Results
+    cells: Mapping[str, Cell]
+    others: Cell
+
+    @property
+    def name(self) -> str:
+        return self.results.header.adapter
+
+    @property
+    def truncated(self) -> bool:
+        return truncated(self.results)
+
+    @property
+    def problems(self) -> Sequence[CheckRecord]:
+        """The records that want attention, the gravest first."""
+        found = [record for record in self.results.checks if record.verdict in PROBLEMS]
+        return sorted(found, key=lambda record: SEVERITY.index(record.verdict))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many clauses there are of each verdict, the gravest first."""
+        counts = Counter(cell.verdict for cell in self.cells.values())
+        return {verdict: counts[verdict] for verdict in SEVERITY if counts[verdict]}
+
+    @property
+    def examples(self) -> int:
+        return sum(record.examples for record in self.results.checks)
+
+    @property
+    def seconds(self) -> float:
+        return sum(record.seconds for record in self.results.checks)
+
+    @property
+    def worst(self) -> Worst | None:
+        """The largest error that is not a known deviation's."""
+        return worst(record for record in self.results.checks if record.verdict != "deviation")
+
+    def of_verdict(self, verdict: str) -> Sequence[CheckRecord]:
+        return [record for record in self.results.checks if record.verdict == verdict]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Several backends' results, held against the same specification by the same suite."""
+
+    suite: str
+    specification: str
+    chapters: Mapping[str, str]
+    clauses: Mapping[str, str]
+    backends: Sequence[Backend]
+
+    @property
+    def profiles(self) -> Sequence[str]:
+        return list(dict.fromkeys(backend.results.header.profile for backend in self.backends))
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        return list(dict.fromkeys(backend.results.header.seed for backend in self.backends))
+
+    def clauses_of(self, chapter: str) -> Sequence[str]:
+        """The numbers of a chapter's clauses."""
+        return [number for number in self.clauses if _chapter(number) == chapter]
+
+
+def summarise(results: Sequence[Results]) -> Summary:
+    """Bring results together, in the order given.
+
+    Raises ValueError, naming the files, for none at all, for results that cannot be compared (of another schema, suite
+    or specification) and for an adapter that comes twice.
+    """
+    if not results:
+        raise ValueError("there are no results to report")
+    _check_comparable(results)
+    header = results[0].header
+    cited = _clauses_by_function(results)
+    # Every clause is shown, even one whose chapter the header forgot.
+    chapters = {**header.chapters, **{_chapter(c): "" for c in header.clauses if _chapter(c) not in header.chapters}}
+    backends = [_backend(each, cited) for each in results]
+    return Summary(header.suite, header.specification, chapters, header.clauses, backends)
+
+
+def exit_status(results: Sequence[Results]) -> int:
+    """0: everything conforms, apart from known deviations and what is unsupported. 1: something does not.
+
+    3 outweighs 1: something is broken, or a run is truncated or empty, so that the results do not say.
+    """
+    records = [record for each in results for record in each.checks]
+    if any(truncated(each) or not each.checks for each in results) or not results:
+        return 3
+    if any(record.verdict == "broken" for record in records):
+        return 3
+    return 1 if any(record.verdict in PROBLEMS for record in records) else 0
+
+
+def truncated(results: Results) -> bool:
+    """Whether the run ended before its end."""
+    return results.footer is None or bool(results.missing)
+
+
+def worst(records: Iterable[CheckRecord]) -> Worst | None:
+    """The worst error of all; NaN is the worst there is."""
+    found = [record.worst for record in records if record.worst is not None]
+    return max(found, key=lambda each: math.inf if math.isnan(each.ratio) else each.ratio, default=None)
+
+
+def title(header: Header) -> str:
+    """The backend with the versions it was run with, such as ``keras-jax (keras 3.15.1, jax 0.10.2)``."""
+    versions = [f"{name} {version}" for name, version in header.versions.items()]
+    if len(versions) == 1 and header.adapter in header.versions:
+        return versions[0]
+    return f"{header.adapter} ({', '.join(versions)})" if versions else header.adapter
+
+
+def sentence(backend: Backend) -> str:
+    """All there is to say of a backend, in one sentence."""
+    counts = dict(backend.counts)
+    not_run = counts.pop(NOT_RUN, 0)
+    conforms = counts.pop("conforms", 0)
+    asked = len(backend.cells) - not_run
+    parts = [f"{title(backend.results.header)} conforms on {conforms} of {count(asked, 'clause')}"]
+    if rest := [_phrase(verdict, number) for verdict, number in counts.items()]:
+        parts.append(", ".join(rest))
+    if others := [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]:
+        parts.append(f"{count(len(others), 'check')} without a clause {' and '.join(dict.fromkeys(others))}")
+    parts.append(count(backend.examples, "example") + (f", {_worst_phrase(backend.worst)}" if backend.worst else ""))
+    if not_run:
+        parts.append(f"{count(not_run, 'clause')} not run")
+    if backend.truncated:
+        parts.append(truncation(backend.results))
+    return "; ".join(parts)
+
+
+def truncation(results: Results) -> str:
+    """What a truncated run lacks."""
+    missing = len(results.missing)
+    return "truncated: " + (
+        f"{missing:,} of {count(len(results.header.planned), 'planned check')} have no record"
+        if missing
+        else "the run ended without its footer"
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, such as ``1 clause`` or ``12,345 examples``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def figure(number: float) -> str:
+    """An error/bound or a number of ULP, to two digits."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "∞"
+    if number == 0 or 100 <= abs(number) < 1e6:
+        return f"{number:,.0f}"
+    return f"{number:#.2g}".rstrip(".")
+
+
+def _phrase(verdict: str, number: int) -> str:
+    if verdict == "deviation":
+        return count(number, "known deviation")
+    return f"{number:,} {'failing' if verdict == 'fails' else verdict}"
+
+
+def _worst_phrase(error: Worst) -> str:
+    return f"worst error {figure(error.ratio)} {'of' if error.ratio <= 1 else 'times'} its bound"
+
+
+def _check_comparable(results: Sequence[Results]) -> None:
+    first = results[0]
+    for each in results[1:]:
+        for field in ("schema", "suite", "specification", "chapters", "clauses"):
+            ours, theirs = getattr(first.header, field), getattr(each.header, field)
+            if ours == theirs:
+                continue
+            if isinstance(ours, str | int):
+                raise ValueError(
+                    f"these results cannot be shown together: {first.path} is of {field} {ours}, "
+                    f"{each.path} of {field} {theirs}"
+                )
+            key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
+            raise ValueError(
+                f"these results cannot be shown together: in {field} of the specification, {key} is "
+                f"{ours.get(key)!r} in {first.path} and {theirs.get(key)!r} in {each.path}"
+            )
+    files: dict[str, Results] = {}
+    for each in results:
+        if other := files.get(each.header.adapter):
+            raise ValueError(f"adapter {each.header.adapter} comes twice: in {other.path} and in {each.path}")
+        files[each.header.adapter] = each
+
+
+def _backend(results: Results, cited: Mapping[str, frozenset[str]]) -> Backend:
+    clauses = results.header.clauses
+    missing = Counter(clause for check in results.missing for clause in cited.get(_function(check), ()))
+    unknown = any(_function(check) not in cited for check in results.missing)
+    cells = {}
+    for clause in clauses:
+        records = [record for record in results.checks if clause in record.clauses]
+        # A check that no file has a record of may be of any clause, so it accounts for those that have none.
+        absent = missing[clause] or int(unknown and not records)
+        cells[clause] = Cell(_verdict(records, absent), records, missing[clause])
+    others = [record for record in results.checks if not set(record.clauses) & set(clauses)]
+    return Backend(results, cells, Cell(_verdict(others, 0), others))
+
+
+def _verdict(records: Sequence[CheckRecord], missing: int) -> str:
+    verdicts = {record.verdict for record in records} | ({MISSING} if missing else {NOT_RUN})
+    return min(verdicts, key=SEVERITY.index)
+
+
+def _clauses_by_function(results: Sequence[Results]) -> Mapping[str, frozenset[str]]:
+    """The clauses of each check function: whatever its parameters, it cites the same, so one record tells of all."""
+    clauses: dict[str, frozenset[str]] = {}
+    for each in results:
+        for record in each.checks:
+            name = _function(record.check)
+            clauses[name] = clauses.get(name, frozenset()) | frozenset(record.clauses)
+    return clauses
+
+
+def _chapter(clause: str) -> str:
+    return clause.partition(".")[0]
+
+
+def _function(check: str) -> str:
+    return check.partition("[")[0]

@@ -1,0 +1,27 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from rnn_conformance.conformance.supervisor import Order, run_one
+from rnn_conformance.reports.records import Results, read
+
+Supervised = Callable[..., Results]
+
+
+@pytest.fixture
+def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervised:
+    """Run an adapter of tests/ as the command line does, in a process of its own, and read its results."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+    def run(adapter: str, *only: str, timeout: float = 60) -> Results:
+        order = Order("smoke", 0, only, 0, timeout, tmp_path)
+        run_one(order, adapter, lambda step: None, Event())
+        return read(order.results(adapter))
+
+    return run

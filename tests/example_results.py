@@ -1,0 +1,88 @@
+"""Small results for the tests of the reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rnn_conformance.reports import records
+from rnn_conformance.reports.records import CheckRecord, Footer, Header, Results, Worst
+
+CHAPTERS = {"1": "Values", "2": "Shapes"}
+CLAUSES = {
+    "1.1": "At every timestep, `h_t = activation(W x_t + U h_{t-1} + b)`.",
+    "1.2": "A layer without a bias computes the same with `b = 0`.",
+    "2.1": "All outputs of a batch have the shape `(batch, timesteps, units)`.",
+}
+
+
+def header(adapter: str = "torch", **changes: Any) -> Header:
+    """A header of an adapter, with a specification of three clauses."""
+    plain = Header(
+        adapter=adapter,
+        framework="PyTorch",
+        versions={adapter: "2.13.0"},
+        environment={"python": "3.12.4", "platform": "Linux x86_64"},
+        description={"modes": ["eager"], "conventions": {"W": "weight_ih_l0, (units, features)"}},
+        suite="0.1.0",
+        specification="1.0",
+        chapters=CHAPTERS,
+        clauses=CLAUSES,
+        profile="default",
+        seed=7,
+        planned=[],
+    )
+    return replace(plain, **changes)
+
+
+def check(clause: str = "1.1", verdict: str = "conforms", **changes: Any) -> CheckRecord:
+    """A record of one check of one clause."""
+    plain = CheckRecord(
+        check=f"test_values.py::test_{clause.replace('.', '_')}[float32-eager]",
+        title="every step follows from the one before",
+        clauses=[clause],
+        verdict=verdict,
+        seconds=0.5,
+        dtype="float32",
+        mode="eager",
+        examples=100,
+        discriminating=90,
+        worst=Worst(ratio=0.25, ulps=1.5, where="outputs[0, 3, 1]", case="tanh 3 -> 4"),
+    )
+    return replace(plain, **changes)
+
+
+def failing(**changes: Any) -> CheckRecord:
+    """A record of a failure with everything that explains it."""
+    plain = check(
+        verdict="fails",
+        worst=Worst(ratio=float("inf"), ulps=float("inf"), where="outputs[0, 0, 1]", case="relu 2 -> 2"),
+        message="outputs[0, 0, 1] = 3.0, but should be 5.0",
+        case="relu, 2 features, 2 units, batch 1, 1 timestep",
+        witness={"inputs": [[[1.0, 2.0]]], "W": [[1.0, 0.0], [1.0, 2.0]], "U": [[0.0, 1.0], [1.0, 0.0]], "mode": "eager"},
+    )
+    return replace(plain, **changes)
+
+
+def every_clause() -> list[CheckRecord]:
+    """A conforming record of each clause."""
+    return [check(clause) for clause in CLAUSES]
+
+
+def results(adapter: str = "torch", checks: list[CheckRecord] | None = None, **changes: Any) -> Results:
+    """Results that are whole: planned is what there is; `changes` are the header's."""
+    checks = every_clause() if checks is None else checks
+    changes.setdefault("planned", [record.check for record in checks])
+    footer = Footer(len(checks), sum(record.examples for record in checks), 1.5)
+    return Results(Path(f"{adapter}.jsonl"), header(adapter, **changes), checks, footer)
+
+
+def written(path: Path, wanted: Results) -> Path:
+    """Write results as a run does, line by line."""
+    records.append(path, wanted.header)
+    for record in wanted.checks:
+        records.append(path, record)
+    if wanted.footer is not None:
+        records.append(path, wanted.footer)
+    return path

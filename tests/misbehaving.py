@@ -1,0 +1,74 @@
+"""Adapters that do what frameworks do on a bad day, each in one check only: a single sequence in float64."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from rnn_conformance.adapters.function import FunctionAdapter, from_function
+from rnn_conformance.adapters.protocol import Description, Inputs
+from rnn_conformance.reference import network
+from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+
+
+def _on_a_bad_day(happens: Callable[[], None]) -> FunctionAdapter:
+    def run(architecture: Architecture, weights: Weights, inputs: Inputs, initial_state: State | None) -> Output:
+        if not architecture.batched and architecture.dtype == "float64":
+            happens()
+        return network.run(architecture, weights, inputs, initial_state)
+
+    return from_function(run, Description(framework=happens.__name__.strip("_"), versions={}))
+
+
+def _segfaults() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _leaves() -> NoReturn:
+    os._exit(7)
+
+
+def _hangs() -> None:
+    time.sleep(600)
+
+
+def _prints() -> None:
+    print('{"record": "check"}\n' * 3, flush=True)
+    os.write(1, b"\x00\xff not even text")
+
+
+def _exits() -> NoReturn:
+    sys.exit("good bye")
+
+
+def _raises() -> NoReturn:
+    raise MemoryError("no room for one more sequence")
+
+
+segfaults = _on_a_bad_day(_segfaults)  # dies of a signal
+leaves = _on_a_bad_day(_leaves)  # ends the process behind Python's back
+hangs = _on_a_bad_day(_hangs)  # does not return
+prints = _on_a_bad_day(_prints)  # writes noise to standard output
+exits = _on_a_bad_day(_exits)  # calls sys.exit
+raises = _on_a_bad_day(_raises)  # raises what nobody catches
+
+
+class _Undescribed:
+    """An adapter that does not work at all: it cannot say what it is."""
+
+    def describe(self) -> NoReturn:
+        raise RuntimeError("the library libframework.so.3 is missing")
+
+
+undescribed = _Undescribed()
+
+
+def _list(architecture: Architecture, weights: Weights, inputs: Inputs, initial_state: State | None) -> Output:
+    return network.run(architecture, weights, inputs, initial_state).outputs.tolist()  # type: ignore[no-any-return]
+
+
+returns_a_list = from_function(_list)  # not what the protocol says

@@ -1,0 +1,66 @@
+"""Whatever a framework does, it costs one check and not the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Supervised
+
+from rnn_conformance.reports.records import Results
+
+VICTIM = "test_values.py::test_single_sequence[float64-eager]"
+
+
+def verdicts(results: Results) -> dict[str, str]:
+    return {record.check: record.verdict for record in results.checks}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict", "message"),
+    [
+        ("segfaults", "crashed", "killed by SIGSEGV"),
+        ("leaves", "crashed", "the process ended with status 7"),
+        ("hangs", "timed out", "did not return within 3 seconds"),
+        ("exits", "crashed", "called sys.exit('good bye') in run"),
+        ("raises", "fails", "run raised MemoryError: no room for one more sequence"),
+    ],
+)
+def test_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
+    """The check has its verdict with the case that was running; all others conform, and the run is complete."""
+    results = supervised(f"misbehaving:{adapter}", "1.10", "6.2", timeout=3 if adapter == "hangs" else 60)
+    assert results.footer is not None
+    assert {name: v for name, v in verdicts(results).items() if v != "conforms"} == {VICTIM: verdict}
+    assert len(results.checks) == 4
+    (record,) = (record for record in results.checks if record.check == VICTIM)
+    assert record.message == message
+    assert record.clauses == ["1.10", "2.3"]
+    assert "single sequence" in record.case
+    assert "float64" in record.case
+
+
+def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path: Path) -> None:
+    """What a framework prints goes to the log, and the results stay whole."""
+    results = supervised("misbehaving:prints", "1.10")
+    assert set(verdicts(results).values()) == {"conforms"}
+    assert results.footer is not None
+    assert b"not even text" in (tmp_path / "misbehaving_prints.log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("adapter", "message"),
+    [
+        ("misbehaving:undescribed", "libframework.so.3 is missing"),
+        ("misbehaving:returns_a_list", "run returned a list, but should return an Output"),
+        ("misbehaving:nothing", "module misbehaving has no attribute 'nothing'"),
+        ("no_such_module:adapter", "No module named 'no_such_module'"),
+    ],
+)
+def test_broken_adapter_is_told_from_a_framework_that_does_not_conform(
+    supervised: Supervised, adapter: str, message: str
+) -> None:
+    """An adapter that cannot run the smallest model is broken, and its last words are in the record."""
+    results = supervised(adapter, "1.1")
+    (record,) = results.checks
+    assert record.verdict == "broken"
+    assert message in record.message
