@@ -133,7 +133,7 @@ class Check:
                 (s.architecture(dtype=self.dtype, mode=self.mode, **how), s.batch if batched else 1, s.timesteps)
                 for s in structures
             ]
-            self._search(models, regimes, seed, examine)
+            self.search(models, examine, seed, regimes)
 
     def example(self, examine: Callable[[], bool]) -> None:
         """Run one example that is the same for each seed."""
@@ -152,12 +152,12 @@ class Check:
                 self.subject.forget()
                 yield seed
 
-    def _search(
+    def search(
         self,
         models: Sequence[tuple[Architecture, int, int]],
-        regimes: Sequence[str],
-        seed: int,
         examine: Callable[[Case], bool],
+        seed: int,
+        regimes: Sequence[str] = tuple(REGIMES),
     ) -> None:
         """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
         if not models:

@@ -248,4 +248,4 @@ def _print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
 
 
 def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -59,11 +59,12 @@ def check(request: pytest.FixtureRequest) -> Check:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     """Run the check, append its record, and tell pytest in its own terms."""
     session = _session(pyfuncitem.config)
-    check: Check = pyfuncitem.funcargs["check"]
+    current = pyfuncitem.funcargs["check"]
+    assert isinstance(current, Check)
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
-    item = Item(check.name, title, _clauses(pyfuncitem), check.dtype, check.mode)
+    item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
-    record = conclude(check, pyfuncitem.obj, item, session.deviation(check.name))
+    record = conclude(current, pyfuncitem.obj, item, session.deviation(current.name))
     session.add(record)
     if record.verdict == "unsupported":
         pytest.skip(record.message)

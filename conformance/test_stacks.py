@@ -10,7 +10,7 @@ import pytest
 from rnn_conformance.conformance.cases import Case, in_float64
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.judging import compare
-from rnn_conformance.reference.architecture import Weights
+from rnn_conformance.reference.architecture import Array, Weights
 from rnn_conformance.reference.bounds import propagated_bound
 
 
@@ -30,7 +30,8 @@ def test_stacking_is_composing(check: Check) -> None:
     def examine(case: Case) -> bool:
         stacked = check.run(case).outputs
         composed = case.inputs
-        inputs, error = case.inputs.astype(np.float64), None
+        inputs: Array = case.inputs.astype(np.float64)
+        error: Array | None = None
         for layer, weights in zip(case.architecture.layers, case.weights.layers, strict=True):
             alone = replace(case, architecture=replace(case.architecture, layers=(layer,)))
             composed = check.run(alone, weights=Weights((weights,)), inputs=composed).outputs

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, figure, sentence, title
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, figure, sentence, title
 
 
 def markdown(summary: Summary) -> str:
@@ -50,10 +50,14 @@ def _matrix(summary: Summary) -> Iterator[str]:
         yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
         for clause in summary.clauses_of(chapter):
             cells = [backend.cells[clause] for backend in summary.backends]
-            yield f"| {escape(clause)} | " + " | ".join(
-                f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
-                for cell in cells
-            ) + " |"
+            yield (
+                f"| {escape(clause)} | "
+                + " | ".join(
+                    f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
+                    for cell in cells
+                )
+                + " |"
+            )
     yield ""
     yield "The number in a cell is the worst error as a share of its bound."
 
@@ -62,22 +66,24 @@ def _section(summary: Summary, backend: Backend) -> Iterator[str]:
     if backend.problems:
         yield ""
         yield f"### {escape(title(backend.results.header))}: does not conform"
-        for record in backend.problems:
+        for group in alike(backend.problems):
             yield ""
-            yield from _problem(summary, record)
+            yield from _problem(summary, group)
     if deviations := backend.of_verdict("deviation"):
         yield ""
         yield f"### {escape(title(backend.results.header))}: known deviations"
         yield ""
-        for record in deviations:
+        for record, *_ in alike(deviations):
             yield f"- {escape(', '.join(record.clauses))}: {escape(record.deviation or record.message)}"
 
 
-def _problem(summary: Summary, record: CheckRecord) -> Iterator[str]:
-    yield f"{SYMBOLS[record.verdict]} **{record.verdict}**: {escape(record.check)}"
+def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
+    first = group[0]
+    checks = ", ".join(escape(record.check) for record in group)
+    yield f"{SYMBOLS[first.verdict]} **{first.verdict}**: {checks}"
     yield ""
-    for clause in record.clauses:
-        yield f"- {escape(' '.join([clause, summary.clauses.get(clause, '')]))}"
-    if body := "\n".join(filter(None, [record.message, record.case and f"case: {record.case}"])):
+    for clause in first.clauses:
+        yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"
+    if body := "\n".join(filter(None, [first.message, first.case and f"case: {first.case}"])):
         yield ""
         yield fenced(body)

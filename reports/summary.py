@@ -99,9 +99,9 @@ class Backend:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many clauses there are of each verdict, the gravest first."""
+        """How many clauses there are of each verdict: those that conform, then the others, the gravest first."""
         counts = Counter(cell.verdict for cell in self.cells.values())
-        return {verdict: counts[verdict] for verdict in SEVERITY if counts[verdict]}
+        return {verdict: counts[verdict] for verdict in ("conforms", *SEVERITY) if counts[verdict]}
 
     @property
     def examples(self) -> int:
@@ -182,6 +182,15 @@ def worst(records: Iterable[CheckRecord]) -> Worst | None:
     """The worst error of all; NaN is the worst there is."""
     found = [record.worst for record in records if record.worst is not None]
     return max(found, key=lambda each: math.inf if math.isnan(each.ratio) else each.ratio, default=None)
+
+
+def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
+    """Records that say the same of the same clauses, such as one fault in each dtype, brought together."""
+    groups: dict[tuple[object, ...], list[CheckRecord]] = {}
+    for record in records:
+        key = (record.verdict, *record.clauses, record.deviation, record.message, record.case)
+        groups.setdefault(key, []).append(record)
+    return list(groups.values())
 
 
 def title(header: Header) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, figure, sentence, title, truncation
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, figure, title, truncation
 
 STYLES = {
     "conforms": "green",
@@ -36,29 +36,24 @@ class TerminalReport:
         for backend in self.summary.backends:
             if backend.problems:
                 yield _heading(backend, "does not conform")
-            for record in backend.problems:
-                yield from _problem(self.summary, record)
+            for group in alike(backend.problems):
+                yield from _problem(self.summary, group)
         for backend in self.summary.backends:
             if deviations := backend.of_verdict("deviation"):
                 yield _heading(backend, "known deviations")
-                yield from (_deviation(record) for record in deviations)
-
-
-def brief(summary: Summary) -> Iterable[Text]:
-    """One sentence for each backend."""
-    return [_line(sentence(backend)) for backend in summary.backends]
+                yield from (_deviation(group[0]) for group in alike(deviations))
 
 
 def _table(summary: Summary) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("adapter", no_wrap=False, overflow="fold")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("adapter", overflow="fold")
     table.add_column("clauses", ratio=1)
-    for name in ("examples", "error/bound", "seconds"):
-        table.add_column(Text(name.replace("/", "/\n")), justify="right", vertical="top", no_wrap=True)
+    for name in ("examples", "error/\nbound", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
     for backend in summary.backends:
         table.add_row(
             _line(backend.name),
-            _counts(backend),
+            Text(", ").join(Text(f"{number} {verdict}", _style(verdict)) for verdict, number in backend.counts.items()),
             f"{backend.examples:,}",
             figure(backend.worst.ratio) if backend.worst else "",
             f"{backend.seconds:,.1f}",
@@ -66,30 +61,24 @@ def _table(summary: Summary) -> Table:
     return table
 
 
-def _counts(backend: Backend) -> Text:
-    return Text(", ").join(
-        Text(f"{SYMBOLS[verdict]} {number} {verdict}".replace(" ", "\N{NO-BREAK SPACE}"), _style(verdict))
-        for verdict, number in reversed(backend.counts.items())
-    )
-
-
 def _heading(backend: Backend, what: str) -> Text:
-    return _line(f"\n{title(backend.results.header)}: {what}", "bold")
+    return Text("\n") + _line(f"{title(backend.results.header)}: {what}", "bold")
 
 
-def _problem(summary: Summary, record: CheckRecord) -> Iterable[Padding]:
-    lines = [Text(f"{SYMBOLS[record.verdict]} {record.verdict}: ", _style(record.verdict)) + _line(record.check, "bold")]
-    lines += [_line(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in record.clauses]
+def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[Padding]:
+    first = group[0]
+    lines = [Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", _style(first.verdict)) + _line(first.check, "bold")]
+    lines += [_line(f"and {record.check}", "bold") for record in group[1:]]
+    lines += [_line(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in first.clauses]
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
-    body = [_line(record.message)] if record.message else []
-    body += [_line(f"case: {record.case}")] if record.case else []
+    body = [_line(first.message)] if first.message else []
+    body += [_line(f"case: {first.case}")] if first.case else []
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
 def _deviation(record: CheckRecord) -> Padding:
-    clauses = ", ".join(record.clauses)
-    reason = record.deviation or record.message
-    return Padding(Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{clauses}  {reason}"), (0, 0, 0, 2))
+    reason = _line(f"{', '.join(record.clauses)}  {record.deviation or record.message}")
+    return Padding(Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + reason, (0, 0, 0, 2))
 
 
 def _style(verdict: str) -> str:

@@ -60,7 +60,12 @@ def failing(**changes: Any) -> CheckRecord:
         worst=Worst(ratio=float("inf"), ulps=float("inf"), where="outputs[0, 0, 1]", case="relu 2 -> 2"),
         message="outputs[0, 0, 1] = 3.0, but should be 5.0",
         case="relu, 2 features, 2 units, batch 1, 1 timestep",
-        witness={"inputs": [[[1.0, 2.0]]], "W": [[1.0, 0.0], [1.0, 2.0]], "U": [[0.0, 1.0], [1.0, 0.0]], "mode": "eager"},
+        witness={
+            "inputs": [[[1.0, 2.0]]],
+            "W": [[1.0, 0.0], [1.0, 2.0]],
+            "U": [[0.0, 1.0], [1.0, 0.0]],
+            "mode": "eager",
+        },
     )
     return replace(plain, **changes)
 
