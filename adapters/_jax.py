@@ -59,7 +59,8 @@ class JaxNetwork:
         import jax
 
         with x64(self._architecture.dtype):
-            self._parameters = jax.device_put(self.pack(weights), may_alias=False)
+            # Not device_put: its result shares memory with a NumPy array, even with may_alias=False (jax 0.10.2).
+            self._parameters = jax.tree.map(jax.numpy.array, self.pack(weights))
 
     def weights(self) -> Weights:
         return self.unpack(self._parameters)

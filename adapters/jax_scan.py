@@ -45,7 +45,7 @@ def _description() -> Description:
             "b": "(units,)",
             "embedding": "(tokens, features)",
             "time axis": "lax.scan runs over axis 0, so the sequence is transposed before and after",
-            "load": "jax.device_put",
+            "load": "jax.numpy.array",
             "read": "numpy.asarray",
         },
     )

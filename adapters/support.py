@@ -1,17 +1,25 @@
-"""What an adapter can do with its own description: list versions, and refuse what it declares unsupported."""
+"""What adapters have in common: the versions of packages, refusing what is unsupported, arrays for PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnn_conformance.adapters.protocol import Description, Unsupported
 from rnn_conformance.reference.architecture import Architecture
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The installed version of each package; none of them is imported."""
-    return {package: metadata.version(package) for package in packages}
+    """The version of each package that is installed; none of them is imported."""
+    found = {}
+    for package in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def refuse_unsupported(description: Description, architecture: Architecture) -> None:
@@ -44,3 +52,8 @@ def _needs(architecture: Architecture) -> Iterator[str]:
         yield "stack"
     if architecture.embedding:
         yield "embedding"
+
+
+def writeable(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The array itself, or a copy of one that may only be read: PyTorch warns of making a tensor of that."""
+    return array if array.flags.writeable else array.copy()

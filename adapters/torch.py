@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.adapters.support import refuse_unsupported, versions, writeable
 from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, LayerWeights, Output, State, Weights
 
 if TYPE_CHECKING:
@@ -216,10 +216,9 @@ def _parameters(module: Any) -> Iterator[_Parameters]:
 
 
 def _tensor(array: Any) -> torch.Tensor:
-    """The array as a tensor: over the same memory, or of a copy where that may only be read (torch would warn)."""
     import torch
 
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    return torch.from_numpy(writeable(array))
 
 
 def _read(parameter: torch.Tensor) -> NDArray[np.floating]:

@@ -120,6 +120,8 @@ _KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
     "footer": Footer,
 }
 
+_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst)}
+
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:
     """Write one line and see it onto the disk's side of the process.
@@ -214,7 +216,7 @@ def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
     needed = {f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING}
     if wrong := sorted(set(data) - {f.name for f in fields}) + sorted(needed - set(data)):
         raise ValueError(f"fields that should not be there, or should and are not: {', '.join(wrong)}")
-    types = get_type_hints(cls)
+    types = _TYPES[cls]
     return cls(**{name: _value(types[name], value, name) for name, value in data.items()})
 
 
@@ -235,7 +237,7 @@ def _value(wanted: Any, value: Any, name: str) -> Any:
         return float(value)
     if base in (str, int) and type(value) is base:
         return value
-    raise ValueError(f"{name} should be a {base.__name__}, but is {_shortened(value)}")
+    raise ValueError(f"{name} should be of type {base.__name__}, but is {_shortened(value)}")
 
 
 def _shortened(value: Any) -> str:

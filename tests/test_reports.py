@@ -1,0 +1,406 @@
+"""The reports say what the results say, and take nothing in them for markup."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example_results import CLAUSES, check, every_clause, failing, results
+from rich.console import Console
+
+from rnn_conformance.reports.arrays import aligned, shape
+from rnn_conformance.reports.markdown import escape, fenced, markdown
+from rnn_conformance.reports.page import anchor, render, write_page
+from rnn_conformance.reports.records import VERDICTS, CheckRecord, Results, Worst
+from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, figure, sentence, summarise
+from rnn_conformance.reports.terminal import TerminalReport
+
+HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
+
+
+def cell_verdict(*verdicts: str) -> str:
+    checks = [check("1.1", verdict, check=f"c{i}") for i, verdict in enumerate(verdicts)]
+    return summarise([results(checks=checks)]).backends[0].cells["1.1"].verdict
+
+
+def example(name: str = "torch") -> Results:
+    """Results with a record of every verdict."""
+    checks = [check("1.1", verdict, check=f"c[{verdict}]", message=f"because {verdict}") for verdict in VERDICTS]
+    return results(name, checks=[*checks, failing(check="c[witness]")])
+
+
+def hostile() -> Results:
+    """Results in which every text is hostile."""
+    record = CheckRecord(
+        check=HOSTILE,
+        title=HOSTILE,
+        clauses=["1.1", HOSTILE],
+        verdict="fails",
+        seconds=1.0,
+        dtype=HOSTILE,
+        mode=HOSTILE,
+        worst=Worst(2.0, 3.0, HOSTILE, HOSTILE),
+        message=HOSTILE,
+        case=HOSTILE,
+        witness={HOSTILE: [[HOSTILE]]},
+        deviation=HOSTILE,
+    )
+    return results(
+        HOSTILE,
+        checks=[record] + [replace(record, verdict=verdict) for verdict in VERDICTS],
+        framework=HOSTILE,
+        versions={HOSTILE: HOSTILE},
+        environment={HOSTILE: HOSTILE},
+        description={HOSTILE: {HOSTILE: [HOSTILE]}},
+        suite=HOSTILE,
+        specification=HOSTILE,
+        chapters={"1": HOSTILE},
+        clauses={"1.1": HOSTILE, "1.2": HOSTILE + "`"},
+        profile=HOSTILE,
+    )
+
+
+def on_terminal(*runs: Results, width: int = 80) -> str:
+    out = StringIO()
+    Console(file=out, width=width, force_terminal=False).print(TerminalReport(summarise(runs)))
+    return out.getvalue()
+
+
+class Elements(HTMLParser):
+    """Every element of a page, with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def values(self, attribute: str) -> list[str]:
+        return [value for _, attrs in self.found if (value := attrs.get(attribute)) is not None]
+
+
+# The summary
+
+
+def test_the_gravest_verdict_is_the_cells() -> None:
+    """Of two verdicts the graver is shown, but unsupported parts do not unmake conformity."""
+    order = ["broken", "crashed", "timed out", "fails", "untrusted", "deviation", "conforms", "unsupported"]
+    assert sorted(order) == sorted(VERDICTS)
+    for i, graver in enumerate(order):
+        for lesser in order[i:]:
+            assert cell_verdict(lesser, graver) == cell_verdict(graver, lesser) == graver
+
+
+def test_every_verdict_has_a_symbol_and_a_meaning() -> None:
+    """No verdict is told by its colour alone: the symbols differ."""
+    assert set(SEVERITY) == set(SYMBOLS) == set(MEANINGS)
+    assert len(set(SYMBOLS.values())) == len(SYMBOLS)
+
+
+def test_a_cell_gathers_its_records() -> None:
+    """A cell has the examples, the worst error and the unsupported parts of all that cite its clause."""
+    checks = [
+        check(check="a", clauses=["1.1", "1.2"], worst=Worst(0.5, 1.0, "here", "")),
+        check(check="b", worst=Worst(0.9, 1.0, "there", "")),
+        check(verdict="unsupported", check="c", worst=None, examples=0, discriminating=0),
+    ]
+    (backend,) = summarise([results(checks=checks)]).backends
+    cell = backend.cells["1.1"]
+    assert cell.verdict == "conforms"
+    assert (cell.examples, cell.discriminating) == (200, 180)
+    assert cell.worst is not None
+    assert cell.worst.where == "there"
+    assert [record.check for record in cell.unsupported] == ["c"]
+    assert [record.check for record in backend.cells["1.2"].records] == ["a"]
+
+
+def test_nan_is_the_worst_error() -> None:
+    """An error that is not a number is worse than any that is."""
+    checks = [check(check=str(ratio), worst=Worst(ratio, 1.0, str(ratio), "")) for ratio in (9.0, float("nan"), 2.0)]
+    worst = summarise([results(checks=checks)]).backends[0].worst
+    assert worst is not None
+    assert worst.where == "nan"
+
+
+def test_no_record_in_a_whole_run_is_not_run() -> None:
+    """A clause that was not planned is no gap."""
+    summary = summarise([results(checks=[check("1.1")])])
+    assert {clause: cell.verdict for clause, cell in summary.backends[0].cells.items()} == {
+        "1.1": "conforms",
+        "1.2": "not run",
+        "2.1": "not run",
+    }
+    assert "conforms on 1 of 1 clause;" in sentence(summary.backends[0])
+    assert "2 clauses not run" in sentence(summary.backends[0])
+
+
+def test_no_record_in_a_truncated_run_is_missing() -> None:
+    """A check that no file has seen accounts for the clauses without a record, and for none with one."""
+    cut = replace(results(checks=[check("1.1")], planned=[check().check, "test_new"]), footer=None)
+    (backend,) = summarise([cut]).backends
+    assert {clause: cell.verdict for clause, cell in backend.cells.items()} == {
+        "1.1": "conforms",
+        "1.2": "missing",
+        "2.1": "missing",
+    }
+    assert sentence(backend).endswith("truncated: 1 of 2 planned checks have no record")
+
+
+def test_half_a_clause_is_not_conformity() -> None:
+    """A missing check counts for the clauses that its function cites with other parameters, or in another file."""
+    planned = ["t::a[1]", "t::a[2]", "t::b[1]"]
+    whole = results("torch", checks=[check(check=name, clauses=["1.1" if "a" in name else "1.2"]) for name in planned])
+    cut = replace(results("numpy", checks=[check(check="t::a[1]")], planned=planned), footer=None)
+    backend = summarise([whole, cut]).backends[1]
+    assert [(cell.verdict, cell.missing) for cell in backend.cells.values()] == [
+        ("missing", 1),
+        ("missing", 1),
+        ("not run", 0),
+    ]
+
+
+def test_a_check_without_a_clause_is_not_lost() -> None:
+    """What cites no clause of the specification is told beside the clauses."""
+    (backend,) = summarise([results(checks=[*every_clause(), check("9.9", "broken")])]).backends
+    assert backend.others.verdict == "broken"
+    assert "conforms on 3 of 3 clauses; 1 check without a clause broken;" in sentence(backend)
+    assert "Checks that cite no clause" in render(summarise([backend.results]))
+
+
+def test_one_sentence() -> None:
+    """A sentence has the version, the clauses by verdict, the examples and the worst error that is not known."""
+    checks = [check("1.1"), check("1.2", "deviation", worst=Worst(80.0, 1.0, "", "")), check("2.1", "unsupported")]
+    (backend,) = summarise([results(checks=checks)]).backends
+    assert sentence(backend) == (
+        "torch 2.13.0 conforms on 1 of 3 clauses; 1 known deviation, 1 unsupported; "
+        "300 examples, worst error 0.25 of its bound"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (0.5, "0.50"),
+        (0.0123, "0.012"),
+        (12.4, "12"),
+        (1234.5, "1,234"),
+        (3e9, "3.0e+09"),
+        (float("inf"), "∞"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_figures(number: float, text: str) -> None:
+    """A figure has two digits, or says what it is instead of a number."""
+    assert figure(number) == text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        ("conforms", 0),
+        ("deviation", 0),
+        ("unsupported", 0),
+        ("fails", 1),
+        ("untrusted", 1),
+        ("crashed", 1),
+        ("timed out", 1),
+        ("broken", 3),
+    ],
+)
+def test_exit_status(verdict: str, status: int) -> None:
+    """Each verdict has its status, whatever else conforms."""
+    assert exit_status([results(), results("numpy", checks=[check(), check("1.2", verdict)])]) == status
+
+
+def test_exit_status_of_what_does_not_say() -> None:
+    """Truncated, incomplete and empty runs are 3, which outweighs a failure."""
+    failed = results(checks=[failing()])
+    assert exit_status([failed, replace(results(), footer=None)]) == 3
+    assert exit_status([failed, results(planned=["never ran"])]) == 3
+    assert exit_status([failed, results(checks=[])]) == 3
+    assert exit_status([failed, results(checks=[check(verdict="broken")])]) == 3
+    assert exit_status([]) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("schema", 2, "torch.jsonl is of schema 1, numpy.jsonl of schema 2"),
+        ("suite", "0.2", "torch.jsonl is of suite 0.1.0, numpy.jsonl of suite 0.2"),
+        ("specification", "2.0", "torch.jsonl is of specification 1.0, numpy.jsonl of specification 2.0"),
+        ("clauses", CLAUSES | {"1.2": "else"}, "1.2 is 'A layer .*' in torch.jsonl and 'else' in numpy.jsonl"),
+    ],
+)
+def test_what_cannot_be_merged(field: str, value: Any, message: str) -> None:
+    """Results that do not speak of the same are refused, with both files and both values."""
+    with pytest.raises(ValueError, match=message):
+        summarise([results(), results("numpy", **{field: value})])
+
+
+def test_an_adapter_comes_once() -> None:
+    """The same adapter in two files is refused, with both files."""
+    second = replace(results(), path=Path("again.jsonl"))
+    with pytest.raises(ValueError, match=r"adapter torch comes twice: in torch\.jsonl and in again\.jsonl"):
+        summarise([results(), second])
+
+
+def test_nothing_is_not_a_report() -> None:
+    """No results at all are refused."""
+    with pytest.raises(ValueError, match="no results"):
+        summarise([])
+
+
+# The terminal
+
+
+def test_terminal_says_everything_in_80_columns() -> None:
+    """Adapter, verdicts, failures and deviations stand on a narrow terminal, and no line is longer than it."""
+    shown = on_terminal(example(), results("keras-tensorflow"))
+    assert max(map(len, shown.splitlines())) <= 80
+    for text in ["keras-tensorflow", "3 conforms", "1 broken", "because fails", "because deviation", CLAUSES["1.1"]]:
+        assert text in shown
+    assert "case: relu, 2 features" in shown
+
+
+def test_terminal_reads_no_markup() -> None:
+    """Square brackets stay as they are, and an escape sequence is shown instead of sent."""
+    shown = on_terminal(hostile(), width=400)
+    assert "[red]bold[/red]" in shown
+    assert r"\x1b[31m" in shown
+    assert "\x1b" not in shown
+
+
+def test_alike_failures_are_told_once() -> None:
+    """The same fault in two dtypes is one paragraph that names both checks."""
+    shown = on_terminal(results(checks=[failing(check="c[float32]"), failing(check="c[float64]")]))
+    assert shown.count("should be 5.0") == 1
+    assert "c[float32]" in shown
+    assert "and c[float64]" in shown
+
+
+# Markdown
+
+
+def test_markdown_says_everything() -> None:
+    """Each backend, clause and problem is there."""
+    text = markdown(summarise([example(), results("numpy")]))
+    assert "| 1.1 | ⊘ broken ∞ | ✓ conforms 0.25 |" in text
+    assert "- numpy 2.13.0 conforms on 3 of 3 clauses;" in text
+    assert "because deviation" in text
+    assert "outputs[0, 0, 1] = 3.0, but should be 5.0" in text
+
+
+def test_markdown_is_escaped() -> None:
+    """Outside of code nothing from results is HTML or Markdown, and no row has a column too many."""
+    text = markdown(summarise([hostile()]))
+    outside = re.sub(r"^(`{3,})text\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert "<" not in outside
+    assert not re.search(r"(?<!\\)[`\[\]]", outside)
+    for row in [line for line in outside.splitlines() if line.startswith("|")]:
+        assert len(re.findall(r"(?<!\\)\|", row)) == 3
+
+
+def test_escaping() -> None:
+    """Each special character loses its meaning, and a text stays on its line."""
+    assert escape("a|b\n<i> `c` &amp; [x](y) \\") == r"a\|b &lt;i&gt; \`c\` &amp;amp; \[x\](y) \\"
+    assert fenced("a\n````\nb").splitlines() == ["`````text", "a", "````", "b", "`````"]
+
+
+# The page
+
+
+def test_page_has_every_clause_verdict_and_backend() -> None:
+    """The matrix has a cell for each clause and backend, and each leads to a place on the page."""
+    summary = summarise([example("torch"), results("package.module:my adapter")])
+    html = render(summary)
+    elements = Elements(html)
+    ids = elements.values("id")
+    links = [link.removeprefix("#") for link in elements.values("href")]
+    assert len(ids) == len(set(ids))
+    assert set(links) <= set(ids)
+    for backend in summary.backends:
+        assert {anchor(backend.name, clause) for clause in CLAUSES} <= set(links)
+    assert html.count('<th scope="row">') == len(CLAUSES)
+    for verdict, meaning in VERDICTS.items():
+        assert f'<span class="symbol" aria-hidden="true">{SYMBOLS[verdict]}</span>{verdict}</span>' in html
+        assert str(meaning).replace("'", "&#39;") in html
+
+
+def test_page_fetches_nothing() -> None:
+    """The page is one file: no script, no image, no style sheet, no address to load from."""
+    html = render(summarise([example(), results("numpy")]))
+    elements = Elements(html)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
+        tag for tag, _ in elements.found
+    }
+    assert elements.values("src") == []
+    assert all(link.startswith("#") for link in elements.values("href"))
+    assert not re.search(r"url\(|@import|https?:", html)
+
+
+def test_page_escapes_everything() -> None:
+    """No text of a results file becomes an element, an attribute or a template's expression."""
+    html = render(summarise([hostile()]))
+    harmless = render(summarise([results(checks=[check()])]))
+    elements = Elements(html)
+    assert "<script" not in html
+    assert "{{ 7 * 7 }}" in html
+    assert {tag for tag, _ in elements.found} - {tag for tag, _ in Elements(harmless).found} <= {
+        *("article", "h4", "figure", "figcaption", "pre", "b")
+    }
+    assert not [name for _, attrs in elements.found for name in attrs if name.startswith("on")]
+
+
+def test_page_shows_the_witness() -> None:
+    """The arrays of the smallest failing case stand on the page, by name, with their shape."""
+    html = render(summarise([results(checks=[failing()])]))
+    for text in ["<b>inputs</b> (1, 1, 2)", "<b>W</b> (2, 2)", "1.0  0.0\n1.0  2.0", "relu, 2 features, 2 units"]:
+        assert text in html
+
+
+def test_page_says_that_a_run_is_truncated() -> None:
+    """A run that was cut short is told apart from a whole one."""
+    notice = "This run did not reach its end."
+    assert notice in render(summarise([replace(results(), footer=None)]))
+    assert notice not in render(summarise([results()]))
+
+
+def test_page_is_written_the_same_twice(tmp_path: Path) -> None:
+    """The page depends on the results alone, and can be written where there is no folder yet."""
+    runs = [example(), results("numpy", checks=[check(message="\ud800")])]
+    first, second = (write_page(runs, tmp_path / name / "deep") for name in ("a", "b"))
+    assert first.name == "index.html"
+    assert first.read_bytes() == second.read_bytes()
+
+
+# Arrays
+
+
+def test_arrays_are_aligned() -> None:
+    """Rows stand under each other, each matrix under its index, and shapes are told."""
+    assert aligned([[1, -0.5], ["nan", 10]]) == "   1  -0.5\n nan    10"
+    assert aligned([[[1, 2]], [[3, 4]]]) == "[0]\n1  2\n[1]\n3  4"
+    assert aligned([[[[1]], [[2]]]]) == "[0, 0]\n1\n[0, 1]\n2"
+    assert aligned("tanh") == "tanh"
+    assert aligned([]) == ""
+    assert [shape(value) for value in ([[1, 2]], [3], [[1], []], "tanh", [])] == ["(1, 2)", "(1,)", "", "", "(0,)"]
+
+
+def test_a_worker_needs_no_desk() -> None:
+    """Records and summary are imported without anything but the standard library."""
+    program = (
+        "import sys, rnn_conformance.reports.records, rnn_conformance.reports.summary; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'numpy', 'rich', 'jinja2', 'click'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
