@@ -102,7 +102,9 @@ def _modules(architecture: Architecture) -> list[Any]:
     zeros = nnx.initializers.zeros_init()
     rngs = nnx.Rngs(0)
     table = architecture.embedding
-    embed = [nnx.Embed(table.tokens, table.features, param_dtype=dtype, embedding_init=zeros, rngs=rngs)] if table else []
+    embed = (
+        [nnx.Embed(table.tokens, table.features, param_dtype=dtype, embedding_init=zeros, rngs=rngs)] if table else []
+    )
     cells = [
         nnx.SimpleCell(
             layer.features,

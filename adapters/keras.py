@@ -51,12 +51,12 @@ jax = KerasAdapter("jax", "Keras on JAX", ("keras", "jax", "jaxlib"), ("compiled
 
 @cache
 def _description(adapter: KerasAdapter) -> Description:
-    keras = _keras(adapter.backend)
+    _keras(adapter.backend)
     return Description(
         framework=adapter.framework,
         versions=versions(*adapter.packages),
         modes=adapter.modes,
-        device=keras.distribution.list_devices()[0],
+        device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         unsupported={"single sequence": "keras.layers.SimpleRNN takes batches only"},
         conventions={
@@ -70,6 +70,21 @@ def _description(adapter: KerasAdapter) -> Description:
             "read": "keras.ops.convert_to_numpy(variable)",
         },
     )
+
+
+def _device(backend: str) -> str:
+    """Where Keras puts a model if nobody says otherwise."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
+    if backend == "torch":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    import jax
+
+    return str(jax.default_backend())
 
 
 def _precision(backend: str) -> Mapping[str, Precision]:
@@ -92,6 +107,7 @@ def _keras(backend: str) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # it warns of one graph each for many models, taking them for one model
         with suppress(RuntimeError):  # TensorFlow is in use already, with threads of its user's choice
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)

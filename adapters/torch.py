@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,9 +124,7 @@ class _TorchNetwork:
     def symbolic_shape(self) -> tuple[int | None, ...]:
         raise NotImplementedError(_NO_SYMBOLIC_SHAPES)
 
-    def _apply(
-        self, x: torch.Tensor, states: list[torch.Tensor] | None
-    ) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
         """The output sequence of the last layer, and the final state of each."""
         raise NotImplementedError
 
@@ -145,9 +144,7 @@ class _SequenceNetwork(_TorchNetwork):
         alike = len({(layer.units, layer.activation, layer.use_bias) for layer in layers}) == 1
         super().__init__(architecture, [rnn(layers[0], len(layers))] if alike else [rnn(layer, 1) for layer in layers])
 
-    def _apply(
-        self, x: torch.Tensor, states: list[torch.Tensor] | None
-    ) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
         import torch
 
         final: list[torch.Tensor] = []
@@ -166,19 +163,21 @@ class _CellNetwork(_TorchNetwork):
 
         super().__init__(
             architecture,
-            [torch.nn.RNNCell(layer.features, layer.units, **_options(layer, architecture)) for layer in architecture.layers],
+            [
+                torch.nn.RNNCell(layer.features, layer.units, **_options(layer, architecture))
+                for layer in architecture.layers
+            ],
         )
         self._cells: Sequence[Any] = self._modules
         if architecture.mode == "compiled":
-            # All cells share one piece of code, and after eight versions of that Dynamo would quietly go on in eager
-            # mode. Isolated, each cell has its eight; fullgraph makes an exception of what is not compiled.
+            # All cells share one piece of code, and Dynamo quietly stops compiling after 8 versions of that, or after
+            # 256 for the whole process. Isolated, each cell has 8 of its own. With fullgraph, giving up is an exception.
+            torch._dynamo.config.accumulated_recompile_limit = sys.maxsize
             self._cells = [
                 torch.compile(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._modules
             ]
 
-    def _apply(
-        self, x: torch.Tensor, states: list[torch.Tensor] | None
-    ) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
         import torch
 
         final = []

@@ -141,13 +141,13 @@ def run(
 def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     """Make one page of the results of several runs.
 
-    RESULTS are results files, or folders that hold them.
+    RESULTS are results files, or folders, at any depth, that hold them.
 
     \b
     rnn-conformance report results/ --to report
     rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown
     """
-    files = [file for path in results for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    files = [file for path in results for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
     if not files:
         raise click.UsageError(f"no results files (*.jsonl) in {', '.join(map(str, results))}")
     try:

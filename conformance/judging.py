@@ -108,7 +108,7 @@ def compare(name: str, actual: Array, value: Array, bound: Array | float, dtype:
     judgement = Judgement(float(ratio[worst]), float(error[worst]) / scale, where)
     if not judgement.ratio <= 1:
         raise NonConforming(
-            f"{where} = {_number(actual[worst])}, but should be {_allowed(bound[worst])}{_number(value[worst])}"
+            f"{where} = {_number(actual[worst], dtype)}, but should be {_allowed(bound[worst])}{_number(value[worst], dtype)}"
             + (f" ({judgement.ratio:,.4g} times the bound)" if bound[worst] > 0 else ""),
             actual=actual,
             expected=value,
@@ -124,7 +124,7 @@ def same_bits(name: str, actual: Array, wanted: Array, why: str) -> None:
     if len(wrong):
         at = tuple(int(i) for i in wrong[0])
         raise NonConforming(
-            f"{name}{list(at)} = {_number(actual[at])}, but should be {_number(wanted[at])}, the same bits: {why} "
+            f"{name}{list(at)} = {_number(actual[at], str(wanted.dtype))}, but should be {_number(wanted[at], str(wanted.dtype))}, the same bits: {why} "
             f"({len(wrong)} of {actual.size} elements differ)",
             actual=actual,
             expected=wanted,
@@ -166,5 +166,6 @@ def _allowed(bound: float) -> str:
     return f"within {bound:.2g} of " if bound > 0 else "exactly "
 
 
-def _number(value: Any) -> str:
-    return f"{value:.9g}"
+def _number(value: Any, dtype: str) -> str:
+    """As many digits as tell a number from its neighbours."""
+    return f"{value:.{17 if dtype == 'float64' else 9}g}"

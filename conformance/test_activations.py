@@ -15,6 +15,22 @@ from rnn_conformance.reference.architecture import Architecture, Array, Layer, L
 _UNITS = (1, 7, 8, 32, 33)
 """Numbers of units: vectorised code treats the last few of a row in another way than the rest."""
 
+_HARD = {
+    "float32": (0.508061, -4.608549, 4.804633, 5.907903, 6.1505394, 7.225884, -53.47489, -16.635702, -4.1445484),
+    "float64": (
+        0.0625726,
+        0.5030935,
+        14.2639196,
+        15.8434615,
+        15.9602981,
+        17.7191279,
+        19.0560937,
+        -36.741189,
+        -21.7878607,
+    ),
+}
+"""Where some framework's tanh or sigmoid was seen at its worst: a short sweep must not depend on hitting these."""
+
 
 @pytest.mark.clause("7.1", modes="main")
 def test_standard_accuracy(check: Check) -> None:
@@ -64,11 +80,11 @@ def _accuracy(check: Check, limits: dict[str, float]) -> None:
     def examine(name: str, z: Array, y: Array) -> None:
         error, scale = _error_in_ulps(name, z, y)
         worst = int(np.argmax(error))
-        ulps, where = float(error[worst]), f"{name}({z[worst]:.9g})"
+        ulps, where = float(error[worst]), f"{name}({z[worst]:.17g})"
         check.evidence.add(Judgement(ulps / limits[name], ulps, where), None)
         if not ulps <= limits[name]:
             raise NonConforming(
-                f"{where} = {y[worst]:.9g}, but should be within {limits[name]:g} ULP of {scale[worst]:.9g} "
+                f"{where} = {y[worst]:.17g}, but should be within {limits[name]:g} ULP of {scale[worst]:.17g} "
                 f"({ulps:.3g} ULP)"
             )
 
@@ -123,5 +139,6 @@ def _numbers(check: Check) -> Iterator[Array]:
     # Sums of zeros and a huge number are exact, and a huge number times zero is zero, so every finite one will do.
     yield patterns[np.isfinite(patterns)]
     yield rng.uniform(-20, 20, count).astype(dtype)
+    yield np.array(_HARD[check.dtype], dtype)
     info = np.finfo(dtype)
     yield np.array([0, -0.0, info.tiny, -info.tiny, info.eps, info.max, -info.max, 0.5, 1, -1, 9, 20, 104], dtype)

@@ -43,7 +43,7 @@ def write_page(results: Sequence[Results], folder: Path) -> Path:
 def render(summary: Summary) -> str:
     """The page's HTML; the same summary gives the same text."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
