@@ -63,7 +63,7 @@ class _LinenNetwork(JaxNetwork):
 
         dtype = np.dtype(architecture.dtype)
         table = architecture.embedding
-        embedding = table and linen.Embed(table.tokens, table.features, param_dtype=dtype)
+        embedding = linen.Embed(table.tokens, table.features, param_dtype=dtype) if table else None
         layers = [
             linen.RNN(linen.SimpleCell(layer.units, activation_fn=activation(layer.activation), param_dtype=dtype))
             for layer in architecture.layers
@@ -75,11 +75,11 @@ class _LinenNetwork(JaxNetwork):
                 rnn.init(key, np.zeros((1, layer.features), dtype))["params"]
                 for rnn, layer in zip(layers, architecture.layers, strict=True)
             ]
-            return embedding and embedding.init(key, np.zeros((1,), np.int32))["params"], params
+            return embedding.init(key, np.zeros((1,), np.int32))["params"] if embedding else None, params
 
         def call(parameters: Parameters, inputs: Inputs, initial_state: State | None) -> Any:
             table, params = parameters
-            embed = embedding and partial(embedding.apply, {"params": table})
+            embed = partial(embedding.apply, {"params": table}) if embedding else None
             applied = [
                 partial(rnn.apply, {"params": p}, return_carry=True) for rnn, p in zip(layers, params, strict=True)
             ]
@@ -104,4 +104,4 @@ class _LinenNetwork(JaxNetwork):
             )
             for cell in cells
         ]
-        return Weights(tuple(read), table and np.asarray(table["embedding"]))
+        return Weights(tuple(read), np.asarray(table["embedding"]) if table else None)

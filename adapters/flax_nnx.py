@@ -61,15 +61,15 @@ class _NnxNetwork(JaxNetwork):
         from flax import nnx
 
         modules = _modules(architecture)
-        graph, weights, random = nnx.split(modules, nnx.Param, ...)
+        graph, *parameters = nnx.split(modules, nnx.Param, ...)
 
         def call(parameters: Parameters, inputs: Inputs, initial_state: State | None) -> Any:
             return _apply(architecture, nnx.merge(graph, *parameters), inputs, initial_state)
 
-        super().__init__(architecture, call, (weights, random))
-        self._count = sum(param[...].size for param in _params(architecture, modules))
-        self._parameters = weights, random
-        self._params = _params(architecture, weights)
+        super().__init__(architecture, call, parameters)
+        self._count = sum(int(param[...].size) for param in _params(architecture, modules))
+        self._parameters = parameters
+        self._params = _params(architecture, parameters[0])
         if architecture.mode == "eager":
             self._params = _params(architecture, modules)
             self._call = lambda _, inputs, initial_state: _apply(architecture, modules, inputs, initial_state)
@@ -77,9 +77,9 @@ class _NnxNetwork(JaxNetwork):
     def load(self, weights: Weights) -> None:
         from jax import numpy as jnp
 
-        arrays = [] if weights.embedding is None else [weights.embedding]
+        arrays: list[Any] = [] if weights.embedding is None else [weights.embedding]
         for layer in weights.layers:
-            arrays += layer.W.T, layer.U.T, layer.b  # type: ignore[arg-type] - no bias is unsupported
+            arrays += layer.W.T, layer.U.T, layer.b
         with x64(self._architecture.dtype):
             for param, array in zip(self._params, arrays, strict=True):
                 param.set_value(jnp.array(array))

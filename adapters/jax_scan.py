@@ -97,8 +97,10 @@ def _template(architecture: Architecture) -> Parameters:
     """The shapes of the parameters."""
     import jax
 
-    def shape(*sizes: int) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(sizes, np.dtype(architecture.dtype))
+    struct: Any = jax.ShapeDtypeStruct
+
+    def shape(*sizes: int) -> Any:
+        return struct(sizes, np.dtype(architecture.dtype))
 
     table = architecture.embedding
     layers = [
@@ -106,4 +108,4 @@ def _template(architecture: Architecture) -> Parameters:
         | ({"b": shape(layer.units)} if layer.use_bias else {})
         for layer in architecture.layers
     ]
-    return table and shape(table.tokens, table.features), layers
+    return shape(table.tokens, table.features) if table else None, layers

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnn_conformance.adapters.protocol import Description, Inputs, Network
 from rnn_conformance.adapters.support import refuse_unsupported, versions, writeable
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, LayerWeights, Output, State, Weights
+from rnn_conformance.reference.architecture import Architecture, Layer, LayerWeights, Output, State, Weights
 
 if TYPE_CHECKING:
     import torch
@@ -148,7 +148,8 @@ class _SequenceNetwork(_TorchNetwork):
         import torch
 
         final: list[torch.Tensor] = []
-        for rnn in self._modules:
+        stacks: Sequence[Any] = self._modules
+        for rnn in stacks:
             h = None if states is None else torch.stack(states[len(final) : len(final) + rnn.num_layers])
             x, h_n = rnn(x, h)
             final.extend(h_n)
@@ -170,11 +171,12 @@ class _CellNetwork(_TorchNetwork):
         )
         self._cells: Sequence[Any] = self._modules
         if architecture.mode == "compiled":
-            # All cells share one piece of code, and Dynamo quietly stops compiling after 8 versions of that, or after
-            # 256 for the whole process. Isolated, each cell has 8 of its own. With fullgraph, giving up is an exception.
+            # All cells share one piece of code, and Dynamo quietly stops compiling after 8 versions of that, or 256 in
+            # the whole process. Isolated, each cell has 8 of its own; with fullgraph, stopping is an exception.
             torch._dynamo.config.accumulated_recompile_limit = sys.maxsize
+            compile_module: Any = torch.compile  # its type lags behind its arguments
             self._cells = [
-                torch.compile(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._modules
+                compile_module(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._modules
             ]
 
     def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
@@ -202,8 +204,10 @@ def _options(layer: Layer, architecture: Architecture) -> dict[str, Any]:
 def _embedding(architecture: Architecture) -> torch.nn.Embedding | None:
     import torch
 
-    table: Embedding | None = architecture.embedding
-    return table and torch.nn.Embedding(table.tokens, table.features, dtype=getattr(torch, architecture.dtype))
+    table = architecture.embedding
+    if table is None:
+        return None
+    return torch.nn.Embedding(table.tokens, table.features, dtype=getattr(torch, architecture.dtype))
 
 
 def _parameters(module: Any) -> Iterator[_Parameters]:
@@ -211,7 +215,8 @@ def _parameters(module: Any) -> Iterator[_Parameters]:
     suffixes = [f"_l{k}" for k in range(module.num_layers)] if hasattr(module, "num_layers") else [""]
     for suffix in suffixes:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        yield _Parameters(*(getattr(module, name + suffix, None) for name in names))
+        parameters: list[Any] = [getattr(module, name + suffix, None) for name in names]
+        yield _Parameters(*parameters)
 
 
 def _tensor(array: Any) -> torch.Tensor:
@@ -222,7 +227,7 @@ def _tensor(array: Any) -> torch.Tensor:
 
 def _read(parameter: torch.Tensor) -> NDArray[np.floating]:
     """A copy, because the next `load` writes into the same memory."""
-    return parameter.detach().numpy().copy()
+    return np.array(parameter.detach().numpy())
 
 
 def _read_layer(layer: _Parameters) -> LayerWeights:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 Weights = list[tuple[Any, Any, Any]]
 Forward = Callable[[Weights, Any], Any]
@@ -99,22 +100,28 @@ def _flax_nnx(backend: str) -> Forward:
     return forward
 
 
-def run(forward: Forward, examples: int, number: int) -> None:
-    """A Hypothesis test of so many examples: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32."""
+def run(forward: Forward, examples: int, number: int, *, numbers: str) -> None:
+    """A Hypothesis test of so many examples: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32.
+
+    `numbers` says where the arrays come from: "drawn" by Hypothesis, which is what its documentation shows and what
+    lets it shrink them, or "seeded", from a random generator whose seed Hypothesis draws, which is much quicker.
+    """
     sizes = st.integers(1, 8)
 
     @seed(number)
     @settings(max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(
-        st.integers(1, 4), st.integers(1, 12), sizes, st.lists(sizes, min_size=1, max_size=3), st.integers(0, 2**32 - 1)
-    )
-    def matches(batch: int, timesteps: int, features: int, widths: list[int], draw: int) -> None:
-        rng = np.random.default_rng(draw)
-        weights: Weights = []
-        for reads, units in zip([features, *widths], widths, strict=False):
-            W, U, b = (rng.normal(0, 0.5, s).astype("float32") for s in ((units, reads), (units, units), (units,)))
-            weights.append((W, U, b))
-        x = rng.normal(size=(batch, timesteps, features)).astype("float32")
+    @given(st.data(), st.integers(1, 4), st.integers(1, 12), sizes, st.lists(sizes, min_size=1, max_size=3))
+    def matches(data: Any, batch: int, timesteps: int, features: int, widths: list[int]) -> None:
+        if numbers == "seeded":
+            rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+
+        def array(*shape: int) -> Any:
+            if numbers == "seeded":
+                return rng.normal(0, 0.5, shape).astype("float32")
+            return data.draw(arrays(np.float32, shape, elements=st.floats(-1, 1, width=32)))
+
+        weights = [(array(n, m), array(n, n), array(n)) for m, n in zip([features, *widths], widths, strict=False)]
+        x = array(batch, timesteps, features)
         expected = x
         for W, U, b in weights:
             h = np.zeros((batch, len(U)), "float32")
@@ -123,6 +130,6 @@ def run(forward: Forward, examples: int, number: int) -> None:
                 h = np.tanh(expected[:, t] @ W.T + h @ U.T + b)
                 steps.append(h)
             expected = np.stack(steps, axis=1)
-        np.testing.assert_allclose(forward(weights, x), expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(forward(weights, x), expected, rtol=1e-3, atol=1e-3)
 
     matches()

@@ -4,8 +4,10 @@
 
 For each backend one process runs both in turn, one thread each: a block of the hand-written test, a block of the suite
 on networks that are already prepared (warm), over and over; the medians and their ratio are printed. Both do the same
-work: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32, all outputs. Then the whole default profile is
-run from a cold start, process start and compilation included, and compared with the hand-written test's rate.
+work: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32, all outputs. The hand-written test is there
+twice: with its arrays drawn by Hypothesis, and with arrays of a seeded random generator (handwritten.py). Then the
+whole default profile is run from a cold start, process start and compilation included, and compared with the rates of
+the hand-written test.
 """
 
 from __future__ import annotations
@@ -17,11 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 BACKENDS = ("torch", "keras-jax", "flax-nnx", "jax-scan", "keras-tensorflow")
 ROUNDS = 3
-HAND_SECONDS, SUITE_EXAMPLES = 8.0, 2000
+HAND_SECONDS, SUITE_EXAMPLES = 5.0, 2000
 
 
 def compare(backend: str) -> dict[str, float]:
@@ -46,48 +53,49 @@ def compare(backend: str) -> dict[str, float]:
         layers = tuple(Layer(*pair) for pair in zip([features, *widths], widths, strict=False))
         models.append((Architecture(layers, mode=mode), batch, timesteps))
 
-    def suite(examples: int, seed: int) -> float:
-        """Seconds for so many judged examples."""
-        profile = Profile("benchmark", "", 16, examples // 8, 8, 1, 1, 1)
+    def suite(seed: int) -> float:
+        """Seconds for a judged example."""
+        profile = Profile("benchmark", "", 16, SUITE_EXAMPLES // 8, 8, 1, 1, 1)
         check = Check("benchmark", subject, "float32", mode, profile, seed, 0.0, Journal(None))
         start = time.perf_counter()
         check.search(models, lambda case: check.judge(case, check.run(case)), seed)
-        seconds = time.perf_counter() - start
-        assert check.evidence.examples >= examples * 0.9, "Hypothesis drew fewer examples than asked for"
-        return seconds / check.evidence.examples
+        return (time.perf_counter() - start) / check.evidence.examples
 
     forward = handwritten.load(backend)
-    handwritten.run(forward, 3, 0)
-    start = time.perf_counter()
-    handwritten.run(forward, 5, 1)
-    block = max(5, int(5 * HAND_SECONDS / (time.perf_counter() - start)))
-    suite(SUITE_EXAMPLES, 0)
+    blocks = {"drawn": 5, "seeded": 5}
 
-    by_hand, by_suite = [], []
-    for turn in range(ROUNDS):
+    def by_hand(numbers: str, turn: int) -> float:
+        """Seconds for an example of the hand-written test."""
         start = time.perf_counter()
-        handwritten.run(forward, block, 10 + turn)
-        by_hand.append((time.perf_counter() - start) / block)
-        by_suite.append(suite(SUITE_EXAMPLES, 1 + turn))
-    inside = _time_in_framework(subject)
-    total = suite(SUITE_EXAMPLES, 99)
+        handwritten.run(forward, blocks[numbers], 10 + turn, numbers=numbers)
+        return (time.perf_counter() - start) / blocks[numbers]
+
+    for numbers in blocks:
+        by_hand(numbers, 0)
+        blocks[numbers] = max(5, int(HAND_SECONDS / by_hand(numbers, 1)))
+    suite(0)
+
+    rounds = [(by_hand("drawn", k), by_hand("seeded", k), suite(k)) for k in range(2, 2 + ROUNDS)]
+    drawn, seeded, judged = (statistics.median(column) for column in zip(*rounds, strict=True))
+    in_framework = _time_in_framework(subject)
+    total = suite(99)
     return {
-        "hand": 1 / statistics.median(by_hand),
-        "suite": 1 / statistics.median(by_suite),
-        "ratio": statistics.median(h / s for h, s in zip(by_hand, by_suite, strict=True)),
-        "framework_ms": inside() / SUITE_EXAMPLES * 1000,
-        "total_ms": total * 1000,
+        "drawn": 1 / drawn,
+        "seeded": 1 / seeded,
+        "suite": 1 / judged,
+        "over_drawn": statistics.median(hand / ours for hand, _, ours in rounds),
+        "over_seeded": statistics.median(hand / ours for _, hand, ours in rounds),
+        "framework_ms": in_framework() / SUITE_EXAMPLES * 1000,
+        "harness_ms": (total - in_framework() / SUITE_EXAMPLES) * 1000,
     }
 
 
-def _time_in_framework(subject: object):  # type: ignore[no-untyped-def]
+def _time_in_framework(subject: Any) -> Callable[[], float]:
     """From here on, count the seconds spent in the adapter's load and run; returns a function that tells them."""
-    from rnn_conformance.conformance.subject import GuardedNetwork
-
     spent = 0.0
 
-    def timed(method):  # type: ignore[no-untyped-def]
-        def call(*args, **kwargs):  # type: ignore[no-untyped-def]
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal spent
             start = time.perf_counter()
             try:
@@ -97,10 +105,9 @@ def _time_in_framework(subject: object):  # type: ignore[no-untyped-def]
 
         return call
 
-    for network in subject._networks.values():  # type: ignore[attr-defined]
-        assert isinstance(network, GuardedNetwork)
-        network._network.load = timed(network._network.load)
-        network._network.run = timed(network._network.run)
+    for guarded in subject._networks.values():
+        guarded._network.load = timed(guarded._network.load)
+        guarded._network.run = timed(guarded._network.run)
     return lambda: spent
 
 
@@ -115,25 +122,33 @@ def cold(backend: str) -> tuple[int, float]:
 
 
 def main(backends: list[str]) -> None:
+    """Measure each backend in a process of its own, and print a table."""
     from rnn_conformance.conformance.supervisor import ONE_THREAD
 
-    print(
-        f"{'backend':17} {'by hand':>9} {'suite':>9} {'ratio':>7}   {'call':>8} {'harness':>8}   cold default profile"
+    console = Console(width=150)
+    table = Table(
+        "backend", "by hand, drawn", "by hand, seeded", "suite", "ratios", "call", "harness", "cold", "ratios"
     )
-    print(f"{'':17} {'(/s)':>9} {'(/s)':>9} {'':7}   {'(ms)':>8} {'(ms)':>8}   examples  seconds     /s  ratio")
     for backend in backends:
+        console.print(f"measuring {backend} ...", style="dim")
         child = [sys.executable, __file__, "--one", backend]
         environment = {**os.environ, **ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
         printed = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
-        figures = json.loads(printed.splitlines()[-1])
+        f = json.loads(printed.splitlines()[-1])
         examples, seconds = cold(backend)
-        harness = figures["total_ms"] - figures["framework_ms"]
-        print(
-            f"{backend:17} {figures['hand']:9.1f} {figures['suite']:9.0f} {figures['ratio']:7.0f}   "
-            f"{figures['framework_ms']:8.3f} {harness:8.3f}   "
-            f"{examples:8} {seconds:8.1f} {examples / seconds:6.0f} {examples / seconds / figures['hand']:6.1f}",
-            flush=True,
+        rate = examples / seconds
+        table.add_row(
+            backend,
+            f"{f['drawn']:.1f}/s",
+            f"{f['seeded']:.1f}/s",
+            f"{f['suite']:.0f}/s",
+            f"{f['over_drawn']:.1f}, {f['over_seeded']:.1f}",
+            f"{f['framework_ms']:.3f} ms",
+            f"{f['harness_ms']:.3f} ms",
+            f"{examples} in {seconds:.0f} s = {rate:.0f}/s",
+            f"{rate / f['drawn']:.1f}, {rate / f['seeded']:.1f}",
         )
+    console.print(table)
 
 
 if __name__ == "__main__":

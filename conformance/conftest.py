@@ -14,17 +14,6 @@ from rnn_conformance.reference.spec import specification
 _SESSION = pytest.StashKey[Session]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    name = config.getoption("--adapter")
-    if not name:
-        raise pytest.UsageError("which adapter? Say --adapter NAME; the names are " + ", ".join(registry.registered()))
-    try:
-        registry.resolve(name)
-        specification().select(config.getoption("--conformance-only"))
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make an item for each dtype and mode, or for each dtype in the adapter's main mode."""
     session = _session(metafunc.config)
@@ -85,18 +74,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _session(config: pytest.Config) -> Session:
     """The one session of this run; the adapter's framework is imported here."""
     if _SESSION not in config.stash:
+        name = config.getoption("--adapter")
+        if not name:
+            pytest.exit(f"which adapter? Say --adapter NAME; the names are {', '.join(registry.registered())}", 4)
         try:
             config.stash[_SESSION] = Session(
-                adapter=config.getoption("--adapter"),
+                adapter=name,
                 profile=config.getoption("--conformance-profile"),
                 seed=config.getoption("--conformance-seed"),
                 minutes=config.getoption("--conformance-minutes"),
                 results=config.getoption("--conformance-results"),
             )
         except Exception as error:
-            raise pytest.UsageError(
-                f"adapter {config.getoption('--adapter')} does not work: {type(error).__name__}: {error}"
-            ) from error
+            pytest.exit(f"adapter {name} does not work: {type(error).__name__}: {error}", 4)
     return config.stash[_SESSION]
 
 

@@ -25,11 +25,18 @@ class NonConforming(AssertionError):
 
 @dataclass(frozen=True)
 class Judgement:
-    """The largest error of one comparison: as a share of its bound, in ULP, and where."""
+    """The largest error of one comparison: as a share of its bound, absolutely, and where."""
 
     ratio: float
-    ulps: float
+    error: float
+    value: float
     where: str
+    dtype: str
+
+    @property
+    def ulps(self) -> float:
+        """The error in ULP of the exact value; near zero this looks worse than it is."""
+        return self.error / float(ulp(np.asarray(self.value), self.dtype))
 
 
 @dataclass
@@ -91,24 +98,21 @@ def expectations(
             yield f"final_state[{k}]", h, _without_batch(final) if single else final
 
 
-def compare(name: str, actual: Array, value: Array, bound: Array | float, dtype: str) -> Judgement:
+def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str) -> Judgement:
     """Compare element by element. Raises NonConforming where an element is further off than its bound, or is NaN."""
-    if actual.size == 0:
-        return Judgement(0.0, 0.0, "")
     if not np.isfinite(value).all():
         raise ValueError(f"the reference's {name} are not finite: this case should not have been drawn")
-    bound = np.broadcast_to(bound, value.shape)
     error = np.abs(actual - value)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error == 0, 0.0, error / bound)
-    ratio[np.isnan(ratio)] = np.inf
-    worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+        share = np.where(error == 0, 0.0, error / bound)
+    share[np.isnan(share)] = np.inf  # NaN is no number, and so never the right one
+    worst = np.unravel_index(int(share.argmax()), share.shape)
     where = f"{name}[{', '.join(map(str, worst))}]"
-    scale = float(ulp(value[worst], dtype)) or float(np.finfo(dtype).smallest_subnormal)
-    judgement = Judgement(float(ratio[worst]), float(error[worst]) / scale, where)
+    judgement = Judgement(float(share[worst]), float(error[worst]), float(value[worst]), where, dtype)
     if not judgement.ratio <= 1:
+        seen, wanted = _number(actual[worst], dtype), _number(value[worst], dtype)
         raise NonConforming(
-            f"{where} = {_number(actual[worst], dtype)}, but should be {_allowed(bound[worst])}{_number(value[worst], dtype)}"
+            f"{where} = {seen}, but should be {_allowed(bound[worst])}{wanted}"
             + (f" ({judgement.ratio:,.4g} times the bound)" if bound[worst] > 0 else ""),
             actual=actual,
             expected=value,
@@ -122,10 +126,10 @@ def same_bits(name: str, actual: Array, wanted: Array, why: str) -> None:
     check_dtype(name, actual, str(wanted.dtype))
     wrong = np.argwhere((actual != wanted) & ~((actual != actual) & (wanted != wanted)))
     if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
+        at, dtype = tuple(int(i) for i in wrong[0]), str(wanted.dtype)
         raise NonConforming(
-            f"{name}{list(at)} = {_number(actual[at], str(wanted.dtype))}, but should be {_number(wanted[at], str(wanted.dtype))}, the same bits: {why} "
-            f"({len(wrong)} of {actual.size} elements differ)",
+            f"{name}{list(at)} = {_number(actual[at], dtype)}, but should be {_number(wanted[at], dtype)}, "
+            f"the same bits: {why} ({len(wrong)} of {actual.size} elements differ)",
             actual=actual,
             expected=wanted,
         )

@@ -56,4 +56,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Explain a wrong name at once; raises UsageError, listing the right ones."""
     config.addinivalue_line("markers", "clause(*numbers, modes='all'): the clauses of SPEC.md that this check is about")
+    if config.getoption("--adapter"):
+        from rnn_conformance.adapters import registry
+        from rnn_conformance.reference.spec import specification
+
+        try:
+            registry.resolve(config.getoption("--adapter"))
+            specification().select(config.getoption("--conformance-only"))
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -86,7 +87,7 @@ def _arrays(
     rng: np.random.Generator, shapes: list[tuple[int, ...]], dtype: np.dtype, *, whole: bool
 ) -> Iterator[Array]:
     """Arrays of these shapes, cut from one draw: a draw for each of them would take longer than the layer."""
-    sizes = [int(np.prod(shape)) for shape in shapes]
+    sizes = [math.prod(shape) for shape in shapes]
     total = sum(sizes)
     numbers = rng.integers(-2, 3, total).astype(dtype) if whole else rng.standard_normal(total, dtype.type)
     end = 0

@@ -78,14 +78,14 @@ def test_exact_activations(check: Check) -> None:
 
 def _accuracy(check: Check, limits: dict[str, float]) -> None:
     def examine(name: str, z: Array, y: Array) -> None:
-        error, scale = _error_in_ulps(name, z, y)
-        worst = int(np.argmax(error))
-        ulps, where = float(error[worst]), f"{name}({z[worst]:.17g})"
-        check.evidence.add(Judgement(ulps / limits[name], ulps, where), None)
+        in_ulps, exact = _error_in_ulps(name, z, y)
+        worst = int(np.argmax(in_ulps))
+        ulps, where = float(in_ulps[worst]), f"{name}({z[worst]:.17g})"
+        error, value = float(abs(y[worst] - exact[worst])), float(exact[worst])
+        check.evidence.add(Judgement(ulps / limits[name], error, value, where, check.dtype), None)
         if not ulps <= limits[name]:
             raise NonConforming(
-                f"{where} = {y[worst]:.17g}, but should be within {limits[name]:g} ULP of {scale[worst]:.17g} "
-                f"({ulps:.3g} ULP)"
+                f"{where} = {y[worst]:.17g}, but should be within {limits[name]:g} ULP of {value:.17g} ({ulps:.3g} ULP)"
             )
 
     _sweep(check, ("tanh", "sigmoid"), examine)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rnn_conformance.reference.activations import ACTIVATIONS
 from rnn_conformance.reference.architecture import Layer, LayerWeights
 from rnn_conformance.reference.rounding import Precision, gamma, ulp
+from rnn_conformance.reference.simple_rnn import simple_rnn
 
 Array = NDArray[np.floating]
 
@@ -52,8 +53,7 @@ def step_residual(
 
     The other arguments are those of `propagated_bound`. The bound does not grow with time.
     """
-    first = np.zeros_like(outputs[:, 0]) if initial is None else initial
-    previous = np.concatenate([first[:, np.newaxis], outputs[:, :-1]], axis=1)
+    previous = _one_step_later(outputs, initial)
     step = _Steps(layer, weights, inputs, inputs_error, precision)
     z = step.projected + previous @ step.U_T
     radius = step.radius(previous)
@@ -80,26 +80,29 @@ def propagated_bound(
     others. `initial` is (batch, units).
     """
     step = _Steps(layer, weights, inputs, inputs_error, precision)
-    first = np.zeros_like(step.projected[:, 0]) if initial is None else initial
-    value = np.empty_like(step.projected)
-    previous = np.empty_like(value)
-    h = first
-    for t in range(value.shape[1]):
-        previous[:, t] = h
-        h = step.activation.function(step.projected[:, t] + h @ step.U_T, out=value[:, t])
-
+    value = simple_rnn(inputs, weights, layer.activation, initial)
+    previous = _one_step_later(value, initial)
     z = step.projected + previous @ step.U_T
     radius = step.radius(previous)
     subject_error = step.ulps * float(np.finfo(precision.dtype).eps)  # ulp(y) <= eps |y|
-    rounding = (subject_error + step.reference_error) * np.abs(value) + precision.tiny
+    rounding = ((subject_error + step.reference_error) * np.abs(value) + precision.tiny) * _SLACK
+    growth = (1 + subject_error) * _SLACK
+    carried = (1 + step.subject_gamma) * step.abs_U_T
     bound = np.empty_like(value)
     with np.errstate(over="ignore"):  # the bound of a long, growing relu or linear layer may end in inf
         for t in range(value.shape[1]):
             if t:
-                radius[:, t] += (1 + step.subject_gamma) * (bound[:, t - 1] @ step.abs_U_T)
-            spread = step.spread(z[:, t], radius[:, t])
-            bound[:, t] = ((1 + subject_error) * spread + rounding[:, t]) * _SLACK
+                radius[:, t] += bound[:, t - 1] @ carried
+            bound[:, t] = growth * step.spread(z[:, t], radius[:, t]) + rounding[:, t]
     return Expected(value, bound, step.without_recurrence())
+
+
+def _one_step_later(outputs: Array, initial: Array | None) -> Array:
+    """h_0 ... h_{T-1} where `outputs` are h_1 ... h_T."""
+    previous = np.empty_like(outputs)
+    previous[:, 0] = 0 if initial is None else initial
+    previous[:, 1:] = outputs[:, :-1]
+    return previous
 
 
 class _Steps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Precision:
     unit_roundoff: float
     ulps: Mapping[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def tiny(self) -> float:
         """The smallest normal number: what a result loses where subnormal numbers are flushed to zero."""
         return float(np.finfo(self.dtype).tiny)

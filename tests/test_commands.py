@@ -1,0 +1,139 @@
+"""The command line: what it prints, how it ends, and how it helps with a wrong name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rnn_conformance.conformance.commands import cli
+from rnn_conformance.reference.spec import specification
+
+
+@pytest.fixture(autouse=True)
+def adapters_of_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_run_conforms(tmp_path: Path) -> None:
+    """A conforming adapter ends with status 0, and leaves results, a log and a page."""
+    result = run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "numpy" in result.stdout
+    assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "numpy.jsonl", "numpy.log"}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "status"), [("misbehaving:raises", 1), ("misbehaving:segfaults", 1), ("misbehaving:undescribed", 3)]
+)
+def test_exit_status(tmp_path: Path, adapter: str, status: int) -> None:
+    """1: it does not conform. 3: the run itself did not work."""
+    result = run("run", adapter, "--profile", "smoke", "--only", "1.10", "--out", tmp_path)
+    assert result.exit_code == status, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "helps"),
+    [
+        (["run", "pytorch"], ["there is no adapter 'pytorch'", "torch", "keras-jax", "package.module:attribute"]),
+        (["run", "numpy", "--only", "12"], ["no clause or chapter '12'", "3 (State)", "6.3"]),
+        (["run", "numpy", "--profile", "quick"], ["'smoke'", "'default'", "'thorough'", "'soak'"]),
+        (["spec", "1.99"], ["no clause or chapter '1.99'", "1.10"]),
+        (["report", "no/such/file"], ["no/such/file"]),
+    ],
+)
+def test_wrong_name_lists_the_right_ones(arguments: list[str], helps: list[str]) -> None:
+    """Usage errors end with status 2 and say what there is."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    for text in helps:
+        assert text in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["run", "no_such"], ["run", "numpy", "--conformance-only", "1"]])
+def test_usage_error_writes_nothing(tmp_path: Path, arguments: list[str]) -> None:
+    """Nothing is left behind by a command that was refused."""
+    result = run(*arguments, "--out", tmp_path / "report")
+    assert result.exit_code == 2
+    assert not (tmp_path / "report").exists()
+
+
+def test_spec_as_json() -> None:
+    """A chapter gives its clauses, in order."""
+    result = run("spec", "3", "--format", "json")
+    rows = json.loads(result.stdout)
+    assert [row["clause"] for row in rows] == ["3.1", "3.2", "3.3", "3.4", "3.5"]
+    assert rows[0]["text"] == specification().clauses["3.1"].text
+
+
+def test_spec_as_markdown() -> None:
+    """A pipe in a clause does not end its cell."""
+    result = run("spec", "7.3", "--format", "markdown")
+    assert "\\|tanh\\| <= 1" in result.stdout
+
+
+def test_adapters() -> None:
+    """Every registered adapter is listed, with the way to install those that are missing."""
+    rows = json.loads(run("adapters", "--format", "json").stdout)
+    assert {"numpy", "torch", "keras-tensorflow", "keras-torch", "keras-jax", "flax-nnx", "flax-linen", "jax-scan"} <= {
+        row["adapter"] for row in rows
+    }
+    for row in rows:
+        assert row["installed"] == (not row["missing"])
+        assert row["installed"] or row["install"] == f"pip install 'rnn-conformance[{row['adapter']}]'"
+
+
+def test_report_merges_runs(tmp_path: Path) -> None:
+    """Results of several runs become one page."""
+    run("run", "numpy", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "one")
+    run("run", "misbehaving:prints", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "two")
+    result = run("report", tmp_path, "--to", tmp_path / "page", "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert [each["header"]["adapter"] for each in json.loads(result.stdout)] == ["numpy", "misbehaving:prints"]
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "numpy" in page
+    assert "misbehaving:prints" in page
+
+
+def test_report_names_file_and_line_of_damage(tmp_path: Path) -> None:
+    """A damaged results file is an error of one line, not a traceback."""
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text('{"record": "header"}\n{"record": "check"}\n', encoding="utf-8")
+    result = run("report", damaged)
+    assert result.exit_code == 2
+    assert f"{damaged}, line 1" in result.stderr.replace("\n", "")
+
+
+def test_installed_package_runs_under_pytest_in_any_folder(tmp_path: Path) -> None:
+    """`pytest --pyargs rnn_conformance.conformance --adapter NAME` is all that is needed."""
+    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
+    options = ["--adapter", "numpy", "--conformance-profile", "smoke", "--conformance-only", "3"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "which adapter? Say --adapter NAME; the names are"),
+        (["--adapter", "pytorch"], "there is no adapter 'pytorch'; registered are"),
+        (["--adapter", "numpy", "--conformance-only", "0"], "there is no clause or chapter '0'"),
+    ],
+)
+def test_pytest_says_what_is_wrong(tmp_path: Path, options: list[str], message: str) -> None:
+    """A wrong option is explained in a line."""
+    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
