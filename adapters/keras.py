@@ -67,7 +67,7 @@ def _description(adapter: KerasAdapter) -> Description:
             "time axis": "1",
             "state": "(batch, units)",
             "load": "variable.assign(array)",
-            "read": "keras.ops.convert_to_numpy(variable)",
+            "read": "keras.ops.convert_to_numpy(variable.value)",
         },
     )
 
@@ -149,7 +149,7 @@ class _KerasNetwork:
 
     def weights(self) -> Weights:
         # Copies, because on PyTorch the next `load` writes into the same memory.
-        arrays = iter([np.array(self._keras.ops.convert_to_numpy(variable)) for variable in self._variables])
+        arrays = iter([np.array(self._keras.ops.convert_to_numpy(variable.value)) for variable in self._variables])
         table = next(arrays) if self._architecture.embedding else None
         layers = [
             LayerWeights(next(arrays).T, next(arrays).T, next(arrays) if layer.use_bias else None)
