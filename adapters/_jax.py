@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,8 +18,8 @@ from rnn_conformance.reference.rounding import standard_precision
 Parameters = Any
 """A pytree of arrays."""
 
-Call = Callable[[Parameters, Inputs, Any], Any]
-"""From parameters, inputs and initial state (or None) to outputs and final state (or None)."""
+Call = Callable[[Architecture, Parameters, Inputs, Any], Any]
+"""From architecture, parameters, inputs and initial state (or None) to outputs and final state (or None)."""
 
 # Measured on x86-64 with AVX-512, jax 0.10.2: XLA's tanh in float64 is wrong by up to 9.4 ULP (at x = 15.904, in 2e9
 # numbers between 0 and 25, most of them between 10 and 20, against np.tanh in np.longdouble). In float32 it is within
@@ -31,8 +34,12 @@ def x64(dtype: str) -> AbstractContextManager[Any]:
     return jax.enable_x64(True) if dtype == "float64" else nullcontext()
 
 
+_COMPILED: WeakValueDictionary[tuple[type, Architecture], Any] = WeakValueDictionary()
+"""What jax.jit made, for as long as a network uses it: return modes differ in a slice, and compiling takes long."""
+
+
 class JaxNetwork:
-    """A model as a function `call(parameters, inputs, initial_state)`, called as it is or through jax.jit.
+    """A model as a function `call(architecture, parameters, inputs, initial_state)`, as it is or through jax.jit.
 
     `template` has the shapes of the parameters. A subclass says how `pack` arranges weights as parameters and how
     `unpack` finds them there.
@@ -42,8 +49,11 @@ class JaxNetwork:
         import jax
 
         self._architecture = architecture
-        self._function = call
-        self._call = jax.jit(call) if architecture.mode == "compiled" else call
+        self._function: Callable[..., Any] = partial(call, architecture)
+        self._call = self._function
+        if architecture.mode == "compiled":
+            everything = replace(architecture, return_sequences=True, return_state=True)
+            self._call = _COMPILED.setdefault((type(self), everything), jax.jit(partial(call, everything)))
         self._template = template
         self._parameters: Parameters = None
 
@@ -66,7 +76,12 @@ class JaxNetwork:
     def run(self, inputs: Inputs, *, initial_state: State | None = None) -> Output:
         with x64(self._architecture.dtype):
             outputs, final = self._call(self._parameters, inputs, initial_state)
-        return Output(np.asarray(outputs), final and tuple((np.asarray(h),) for (h,) in final))
+            outputs = np.asarray(outputs)
+        if self._architecture.mode == "compiled" and not self._architecture.return_sequences:
+            outputs = outputs[..., -1, :]
+        if not self._architecture.return_state or final is None:
+            return Output(outputs)
+        return Output(outputs, tuple((np.asarray(h),) for (h,) in final))
 
     def parameter_count(self) -> int:
         import jax

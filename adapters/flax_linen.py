@@ -77,7 +77,9 @@ class _LinenNetwork(JaxNetwork):
             ]
             return embedding.init(key, np.zeros((1,), np.int32))["params"] if embedding else None, params
 
-        def call(parameters: Parameters, inputs: Inputs, initial_state: State | None) -> Any:
+        def call(
+            architecture: Architecture, parameters: Parameters, inputs: Inputs, initial_state: State | None
+        ) -> Any:
             table, params = parameters
             embed = partial(embedding.apply, {"params": table}) if embedding else None
             applied = [

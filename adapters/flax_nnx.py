@@ -63,7 +63,9 @@ class _NnxNetwork(JaxNetwork):
         modules = _modules(architecture)
         graph, *parameters = nnx.split(modules, nnx.Param, ...)
 
-        def call(parameters: Parameters, inputs: Inputs, initial_state: State | None) -> Any:
+        def call(
+            architecture: Architecture, parameters: Parameters, inputs: Inputs, initial_state: State | None
+        ) -> Any:
             return _apply(architecture, nnx.merge(graph, *parameters), inputs, initial_state)
 
         super().__init__(architecture, call, parameters)

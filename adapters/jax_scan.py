@@ -55,7 +55,7 @@ class _ScanNetwork(JaxNetwork):
     """The parameters are a pair: the table of the embedding or None, and for each layer a dict of W, U, b."""
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__(architecture, partial(_model, architecture), _template(architecture))
+        super().__init__(architecture, _model, _template(architecture))
 
     def pack(self, weights: Weights) -> Parameters:
         return weights.embedding, [dict(layer.arrays()) for layer in weights.layers]

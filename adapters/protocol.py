@@ -28,7 +28,7 @@ FEATURES = (
 """What a description may declare unsupported, each with a reason."""
 
 
-class Unsupported(Exception):  # noqa: N818 - not an error: the framework does not claim to do this
+class Unsupported(Exception):
     """Raised by `Adapter.prepare` for what the framework's layer cannot do; the message says why."""
 
 

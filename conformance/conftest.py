@@ -17,12 +17,12 @@ _SESSION = pytest.StashKey[Session]()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make an item for each dtype and mode, or for each dtype in the adapter's main mode."""
     session = _session(metafunc.config)
-    modes = session.subject.description.modes
+    main, *others = session.subject.description.modes
     clause = metafunc.definition.get_closest_marker("clause")
     assert clause is not None, f"{metafunc.function.__name__} cites no clause"
-    if clause.kwargs.get("modes") == "main" or not session.profile.other_examples:
-        modes = modes[:1]
-    pairs = [(dtype, mode) for dtype in DTYPES for mode in modes]
+    pairs = [(dtype, main) for dtype in DTYPES]
+    if clause.kwargs.get("modes") != "main":
+        pairs += [(dtype, mode) for dtype in session.profile.other_dtypes for mode in others]
     metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs], indirect=True)
 
 

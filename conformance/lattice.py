@@ -70,9 +70,9 @@ def _structures(
         if k == 0:  # a case that a person can read
             features, units, batch, timesteps = 2, 3, 2, 4
         elif k == 1:
-            units, batch = one_of(_AROUND_8), one_of(_BATCHES[1:])
+            units, features, batch = one_of(_AROUND_8 + _AROUND_32), one_of(_AROUND_8), one_of(_BATCHES[1:])
         elif k == 2:
-            units, features = one_of(_AROUND_32), one_of(_AROUND_8)
+            units = one_of(_AROUND_32)
         elif k == 3:
             timesteps = one_of(_LONG)
         elif k == 4:

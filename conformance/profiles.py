@@ -11,7 +11,7 @@ class Profile:
 
     `structures` counts the shapes of each kind that the lattice holds, `examples` the structures that Hypothesis draws
     from it, `draws` the sets of numbers for each of those. A mode that is not an adapter's first gets
-    `other_examples` instead, on `other_structures`. `sweep` counts the floats on which an activation is measured.
+    `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats on which an activation is measured.
     """
 
     name: str
@@ -22,16 +22,19 @@ class Profile:
     other_structures: int
     other_examples: int
     sweep: int
+    other_dtypes: tuple[str, ...] = ("float32", "float64")
     until_time_is_up: bool = False
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("smoke", "a minute for all adapters together", 3, 12, 2, 1, 1, 20_000),
+        Profile("smoke", "a minute for all adapters together", 2, 12, 2, 1, 1, 20_000, other_dtypes=("float32",)),
         Profile("default", "some minutes", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release: an hour", 24, 400, 8, 4, 16, 5_000_000),
-        Profile("soak", "new shapes and numbers until --minutes are over", 6, 40, 4, 1, 2, 200_000, True),
+        Profile(
+            "soak", "new shapes and numbers until --minutes are over", 6, 40, 4, 1, 2, 200_000, until_time_is_up=True
+        ),
     )
 }
 """Every profile by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -86,5 +87,9 @@ def guard(doing: str) -> Iterator[None]:
     except (Unsupported, KeyboardInterrupt):
         raise
     except BaseException as error:
-        first_line = str(error).strip().split("\n")[0][:400]
-        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {first_line}") from error
+        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {_in_a_line(str(error))}") from error
+
+
+def _in_a_line(message: str, length: int = 400) -> str:
+    """The beginning of a framework's message, without line ends and terminal colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())[:length]

@@ -12,8 +12,8 @@ from rnn_conformance.conformance.judging import Judgement, NonConforming, same_b
 from rnn_conformance.reference.activations import ACTIVATIONS
 from rnn_conformance.reference.architecture import Architecture, Array, Layer, LayerWeights, Weights
 
-_UNITS = (1, 7, 8, 32, 33)
-"""Numbers of units: vectorised code treats the last few of a row in another way than the rest."""
+_UNITS = (8, 33, 1, 7, 32)
+"""Numbers of units: vectorised code treats the last few of a row in another way than the rest. The first go first."""
 
 _HARD = {
     "float32": (0.508061, -4.608549, 4.804633, 5.907903, 6.1505394, 7.225884, -53.47489, -16.635702, -4.1445484),
@@ -112,7 +112,7 @@ def _sweep(check: Check, names: tuple[str, ...], examine: object) -> None:
         if not offered:
             check.requires(name)
     for name in offered:
-        for units in _UNITS:
+        for units in _UNITS[: check.profile.structures]:
 
             def example(name: str = name, units: int = units) -> bool:
                 z = np.concatenate(list(_numbers(check)))
