@@ -53,7 +53,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
-    record = conclude(current, pyfuncitem.obj, item, session.deviation(current.name))
+    record = conclude(current, pyfuncitem.obj, item, session.deviation(item))
     session.add(record)
     if record.verdict == "unsupported":
         pytest.skip(record.message)

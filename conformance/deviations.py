@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from importlib.resources import files
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from rnn_conformance.conformance.journal import Item
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,22 +20,23 @@ else:
 
 @dataclass(frozen=True)
 class Deviation:
-    """One entry of deviations.toml. `check` may hold * for any text, `versions` maps packages to specifiers."""
+    """One entry of deviations.toml, whose first lines say what each field means."""
 
     name: str
-    adapter: str
-    clause: str
-    check: str
+    adapters: Sequence[str]
+    checks: Sequence[str]
     versions: Mapping[str, str]
     reason: str
     case: str
+    dtypes: Sequence[str] = ("float32", "float64")
     upstream: str = ""
 
-    def applies(self, adapter: str, check: str, versions: Mapping[str, str]) -> bool:
-        """Whether it speaks of this check on this adapter with these versions installed."""
+    def applies(self, adapter: str, item: Item, versions: Mapping[str, str]) -> bool:
+        """Whether it speaks of this check, on this adapter, with these versions of its packages."""
         return (
-            fnmatchcase(adapter, self.adapter)
-            and fnmatchcase(check, self.check)
+            adapter in self.adapters
+            and item.function in self.checks
+            and item.dtype in self.dtypes
             and all(
                 package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
                 for package, specifier in self.versions.items()
@@ -48,14 +50,16 @@ def known_deviations() -> list[Deviation]:
 
 
 def parse(text: str) -> list[Deviation]:
-    """Read entries ``[deviation.NAME]``. Raises ValueError for an entry with a field too many, too few or wrong."""
-    return [_entry(name, table) for name, table in tomllib.loads(text).get("deviation", {}).items()]
+    """Read entries ``[NAME]``. Raises ValueError, naming the entry, for a field too many, too few or unreadable."""
+    return [_entry(name, table) for name, table in tomllib.loads(text).items()]
 
 
 def _entry(name: str, table: dict[str, Any]) -> Deviation:
-    known = {f.name for f in fields(Deviation)} - {"name"}
-    if wrong := sorted(set(table) - known) + sorted(known - {"upstream"} - set(table)):
-        raise ValueError(f"deviation {name}: fields that should not be there, or should and are not: {wrong}")
+    known = {f.name: f.default is MISSING for f in fields(Deviation) if f.name != "name"}
+    if wrong := sorted(set(table) - set(known)):
+        raise ValueError(f"deviation {name}: there is no field {', '.join(wrong)}; the fields are {', '.join(known)}")
+    if missing := [field for field, needed in known.items() if needed and not table.get(field)]:
+        raise ValueError(f"deviation {name}: {', '.join(missing)} should be given")
     for package, specifier in table["versions"].items():
         try:
             SpecifierSet(specifier)

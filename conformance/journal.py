@@ -22,6 +22,11 @@ class Item:
     dtype: str
     mode: str
 
+    @property
+    def function(self) -> str:
+        """The name of its function, without file, dtype and mode."""
+        return self.check.split("::")[-1].split("[")[0]
+
 
 class Journal:
     """Written by the worker; without a path it writes nothing."""

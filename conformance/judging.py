@@ -15,14 +15,6 @@ from rnn_conformance.reference.bounds import Expected, propagated_bound, step_re
 from rnn_conformance.reference.rounding import Precision, ulp
 
 
-class NonConforming(AssertionError):
-    """A departure from the specification; `details` are arrays for the witness, by name."""
-
-    def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.details = details
-
-
 @dataclass(frozen=True)
 class Judgement:
     """The largest error of one comparison: as a share of its bound, absolutely, and where."""
@@ -37,6 +29,18 @@ class Judgement:
     def ulps(self) -> float:
         """The error in ULP of the exact value; near zero this looks worse than it is."""
         return self.error / float(ulp(np.asarray(self.value), self.dtype))
+
+
+class NonConforming(AssertionError):
+    """A departure from the specification.
+
+    `judgement` says how large, if it was measured against a bound; `details` are arrays for the witness, by name.
+    """
+
+    def __init__(self, message: str, judgement: Judgement | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.judgement = judgement
+        self.details = details
 
 
 @dataclass
@@ -114,6 +118,7 @@ def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str) ->
         raise NonConforming(
             f"{where} = {seen}, but should be {_allowed(bound[worst])}{wanted}"
             + (f" ({judgement.ratio:,.4g} times the bound)" if bound[worst] > 0 else ""),
+            judgement,
             actual=actual,
             expected=value,
         )

@@ -11,7 +11,8 @@ class Profile:
 
     `structures` counts the shapes of each kind that the lattice holds, `examples` the structures that Hypothesis draws
     from it, `draws` the sets of numbers for each of those. A mode that is not an adapter's first gets
-    `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats on which an activation is measured.
+    `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats on which an
+    activation is measured.
     """
 
     name: str

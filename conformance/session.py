@@ -10,7 +10,7 @@ import numpy as np
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.deviations import Deviation, known_deviations
-from rnn_conformance.conformance.journal import Journal
+from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.judging import check_shape
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.results import finish, header, journal_path
@@ -58,10 +58,10 @@ class Session:
         seconds = self._minutes * 60 / max(len(self._planned), 1)
         return Check(name, self.subject, dtype, mode, self.profile, self._seed, seconds, self.journal)
 
-    def deviation(self, check: str) -> Deviation | None:
+    def deviation(self, item: Item) -> Deviation | None:
         """The known deviation that speaks of this check, if there is one."""
         versions = self.subject.description.versions
-        return next((d for d in self._deviations if d.applies(self.adapter, check, versions)), None)
+        return next((d for d in self._deviations if d.applies(self.adapter, item, versions)), None)
 
     def add(self, record: records.CheckRecord) -> None:
         if self._results is not None:

@@ -82,11 +82,11 @@ def _accuracy(check: Check, limits: dict[str, float]) -> None:
         worst = int(np.argmax(in_ulps))
         ulps, where = float(in_ulps[worst]), f"{name}({z[worst]:.17g})"
         error, value = float(abs(y[worst] - exact[worst])), float(exact[worst])
-        check.evidence.add(Judgement(ulps / limits[name], error, value, where, check.dtype), None)
+        judgement = Judgement(ulps / limits[name], error, value, where, check.dtype)
         if not ulps <= limits[name]:
-            raise NonConforming(
-                f"{where} = {y[worst]:.17g}, but should be within {limits[name]:g} ULP of {value:.17g} ({ulps:.3g} ULP)"
-            )
+            should = f"within {limits[name]:g} ULP of {value:.17g}"
+            raise NonConforming(f"{where} = {y[worst]:.17g}, but should be {should} ({ulps:.3g} ULP)", judgement)
+        check.evidence.add(judgement, None)
 
     _sweep(check, ("tanh", "sigmoid"), examine)
 

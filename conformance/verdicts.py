@@ -40,6 +40,8 @@ def conclude(
         verdict, message = "unsupported", str(reason)
     except NonConforming as failure:
         verdict, message, details = "fails", str(failure), failure.details
+        if failure.judgement:
+            check.evidence.add(failure.judgement, check.evidence.failing_case)
     except SubjectExited as failure:
         verdict, message = "crashed", str(failure)
     except Exception:
@@ -51,9 +53,11 @@ def conclude(
         message = f"none of {evidence.examples} examples could have told a wrong layer from a right one"
     if deviation is not None:
         if verdict == "fails":
-            verdict, message = "deviation", f"{deviation.reason} [{message}]"
+            verdict, message = "deviation", f"{deviation.reason} [{message}]".strip()
         elif verdict != "broken":
-            message = f"the known deviation {deviation.name!r} no longer occurs ({verdict}): remove it"
+            message = (
+                f"the known deviation {deviation.name!r} no longer occurs ({verdict}): correct its entry"
+            )
             verdict = "fails"
     failed = verdict in ("fails", "deviation", "crashed", "broken")
     case = evidence.failing_case if failed else None
