@@ -47,17 +47,15 @@ def conclude(
     except Exception:
         verdict, message = "broken", traceback.format_exc()
 
-    evidence = check.evidence
+    evidence, reason = check.evidence, ""
     if verdict == "conforms" and not evidence.discriminating:
         verdict = "untrusted"
         message = f"none of {evidence.examples} examples could have told a wrong layer from a right one"
     if deviation is not None:
         if verdict == "fails":
-            verdict, message = "deviation", f"{deviation.reason} [{message}]".strip()
+            verdict, reason = "deviation", " ".join([deviation.reason, deviation.case, deviation.upstream]).strip()
         elif verdict != "broken":
-            message = (
-                f"the known deviation {deviation.name!r} no longer occurs ({verdict}): correct its entry"
-            )
+            message = f"the known deviation {deviation.name!r} no longer occurs ({verdict}): correct its entry"
             verdict = "fails"
     failed = verdict in ("fails", "deviation", "crashed", "broken")
     case = evidence.failing_case if failed else None
@@ -73,6 +71,7 @@ def conclude(
         case=str(case) if case else "",
         witness=dict(_witness(case, details)),
         deviation=deviation.name if deviation and verdict == "deviation" else "",
+        reason=reason,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, figure, sentence, title
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, extent, figure, known, sentence, title
 
 
 def markdown(summary: Summary) -> str:
@@ -73,8 +73,8 @@ def _section(summary: Summary, backend: Backend) -> Iterator[str]:
         yield ""
         yield f"### {escape(title(backend.results.header))}: known deviations"
         yield ""
-        for record, *_ in alike(deviations):
-            yield f"- {escape(', '.join(record.clauses))}: {escape(record.deviation or record.message)}"
+        for name, group in known(deviations).items():
+            yield f"- **{escape(name)}**, {escape(extent(group))}: {escape(group[0].reason or group[0].message)}"
 
 
 def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:

@@ -70,6 +70,7 @@ class CheckRecord:
 
     `check` is its pytest name, such as ``test_values.py::test_recurrence[float32-eager]``. `examples` counts judged
     examples, `discriminating` those that could have failed; `message` explains a verdict other than conforms;
+    `deviation` names the known deviation that this is, and `reason` says why it is known;
     `case` is the smallest failing case, `witness` its arrays in full, by name.
     """
 
@@ -87,6 +88,7 @@ class CheckRecord:
     case: str = ""
     witness: Mapping[str, Any] = field(default_factory=dict)
     deviation: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ class Cell:
     def unsupported(self) -> Sequence[CheckRecord]:
         return [record for record in self.records if record.verdict == "unsupported"]
 
+    @property
+    def scope(self) -> str:
+        """The dtype that the verdict is about, such as ``float64 only``, if the others have a better one."""
+        found = {record.dtype for record in self.records if record.verdict == self.verdict}
+        return f"{found.pop()} only" if len(found) == 1 and len({record.dtype for record in self.records}) > 1 else ""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -191,6 +197,21 @@ def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
         key = (record.verdict, *record.clauses, record.deviation, record.message, record.case)
         groups.setdefault(key, []).append(record)
     return list(groups.values())
+
+
+def known(deviations: Sequence[CheckRecord]) -> Mapping[str, Sequence[CheckRecord]]:
+    """Records of known deviations by the name of the deviation."""
+    names = dict.fromkeys(record.deviation for record in deviations)
+    return {name: [record for record in deviations if record.deviation == name] for name in names}
+
+
+def extent(deviations: Sequence[CheckRecord]) -> str:
+    """What a known deviation is about, such as ``clauses 1.1, 1.3 in float64``."""
+    clauses = dict.fromkeys(clause for record in deviations for clause in record.clauses)
+    dtypes = dict.fromkeys(record.dtype for record in deviations if record.dtype)
+    return f"clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}" + (
+        f" in {' and '.join(dtypes)}" if dtypes else ""
+    )
 
 
 def title(header: Header) -> str:

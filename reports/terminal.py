@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, figure, title, truncation
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, extent, figure, known, title, truncation
 
 STYLES = {
     "conforms": "green",
@@ -41,7 +41,7 @@ class TerminalReport:
         for backend in self.summary.backends:
             if deviations := backend.of_verdict("deviation"):
                 yield _heading(backend, "known deviations")
-                yield from (_deviation(group[0]) for group in alike(deviations))
+                yield from (_deviation(name, group) for name, group in known(deviations).items())
 
 
 def _table(summary: Summary) -> Table:
@@ -76,9 +76,12 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[Padding
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
-def _deviation(record: CheckRecord) -> Padding:
-    reason = _line(f"{', '.join(record.clauses)}  {record.deviation or record.message}")
-    return Padding(Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + reason, (0, 0, 0, 2))
+def _deviation(name: str, records: Sequence[CheckRecord]) -> Padding:
+    first = records[0]
+    lines = [Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{name}, {extent(records)}", "bold")]
+    lines += [_line(first.reason)] if first.reason else []
+    lines += [_line(f"seen: {first.message}")] if first.message else []
+    return Padding(Text("\n").join(lines), (0, 0, 1, 2))
 
 
 def _style(verdict: str) -> str:

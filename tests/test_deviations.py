@@ -48,7 +48,7 @@ def test_failure_that_is_known() -> None:
     """It has a verdict of its own, with the reason and what was seen."""
     found = record(faulty.adapter_of(faulty.OneBiasTooMany), COUNTS_TWO_BIASES)
     assert (found.verdict, found.deviation) == ("deviation", "two-biases")
-    assert COUNTS_TWO_BIASES.reason in found.message
+    assert COUNTS_TWO_BIASES.reason in found.reason
     assert "parameter_count = 21, but should be 18" in found.message
 
 
