@@ -58,7 +58,7 @@ def compare(backend: str) -> dict[str, float]:
         profile = Profile("benchmark", "", 16, SUITE_EXAMPLES // 8, 8, 1, 1, 1)
         check = Check("benchmark", subject, "float32", mode, profile, seed, 0.0, Journal(None))
         start = time.perf_counter()
-        check.search(models, lambda case: check.judge(case, check.run(case)), seed)
+        check.search(models, lambda case: check.judge(case, check.run(case)))
         return (time.perf_counter() - start) / check.evidence.examples
 
     forward = handwritten.load(backend)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -36,6 +35,11 @@ class Evidence:
     worst_case: Case | None = None
     failing_case: Case | None = None
 
+    def count(self, discriminates: bool) -> None:
+        """Count an example that was examined."""
+        self.examples += 1
+        self.discriminating += discriminates
+
     def add(self, judgement: Judgement, case: Case | None) -> None:
         """Keep the worst."""
         if self.worst is None or judgement.ratio > self.worst.ratio:
@@ -44,7 +48,10 @@ class Evidence:
 
 @dataclass
 class Check:
-    """One check of one subject in one dtype and one mode, with its budget and its evidence."""
+    """One check of one subject in one dtype and one mode, with its budget and its evidence.
+
+    In a soak the check is run over and over for so many `seconds`, with one `seed` after another.
+    """
 
     name: str
     subject: Subject
@@ -126,37 +133,22 @@ class Check:
         else:
             biases = (bias,)
         count = self.profile.structures if self.in_main_mode else self.profile.other_structures
-        for seed in self._seeds():
-            structures = [s for s in lattice(kind, count, seed, activations, biases) if where(s)]
-            how = {"return_sequences": return_sequences, "return_state": return_state, "batched": batched}
-            models = [
-                (s.architecture(dtype=self.dtype, mode=self.mode, **how), s.batch if batched else 1, s.timesteps)
-                for s in structures
-            ]
-            self.search(models, examine, seed, regimes)
+        how = {"return_sequences": return_sequences, "return_state": return_state, "batched": batched}
+        models = [
+            (s.architecture(dtype=self.dtype, mode=self.mode, **how), s.batch if batched else 1, s.timesteps)
+            for s in lattice(kind, count, self.seed, activations, biases)
+            if where(s)
+        ]
+        self.search(models, examine, regimes)
 
     def example(self, examine: Callable[[], bool]) -> None:
-        """Run one example that is the same for each seed."""
-        discriminates = examine()
-        self.evidence.examples += 1
-        self.evidence.discriminating += discriminates
-
-    def _seeds(self) -> Iterator[int]:
-        """The seed of the run; in a soak one seed after another until the time of this check is up."""
-        yield self.seed
-        if self.profile.until_time_is_up:
-            end = time.monotonic() + self.seconds
-            for seed in itertools.count(self.seed + 1):
-                if time.monotonic() > end:
-                    return
-                self.subject.forget()
-                yield seed
+        """Run one example that is not drawn by Hypothesis."""
+        self.evidence.count(examine())
 
     def search(
         self,
         models: Sequence[tuple[Architecture, int, int]],
         examine: Callable[[Case], bool],
-        seed: int,
         regimes: Sequence[str] = tuple(REGIMES),
     ) -> None:
         """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
@@ -179,14 +171,14 @@ class Check:
             except (NonConforming, SubjectExited) as failure:
                 if not failures:
                     give_up = time.monotonic() + _SHRINKING_SECONDS
+                    self.evidence.count(True)
                 failures[case] = failure
                 self.evidence.failing_case = case
                 raise
             if not failures:
-                self.evidence.examples += 1
-                self.evidence.discriminating += discriminates
+                self.evidence.count(discriminates)
 
-        @hypothesis.seed(crc32(f"{seed} {self.name}".encode()))
+        @hypothesis.seed(crc32(f"{self.seed} {self.name}".encode()))
         @hypothesis.settings(
             max_examples=examples,
             database=None,

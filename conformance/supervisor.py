@@ -114,6 +114,7 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
         deaths = 1 if watch.done > done else deaths + 1
         died = records.CheckRecord(**asdict(item), verdict=ended.verdict, seconds=0.0, message=ended.how, case=case)
         records.append(results, died)
+        watch.look()
         finish(results)
         if read.missing == [item.check]:
             break
@@ -144,15 +145,16 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
         )
     running: Item | None = None
     since = time.monotonic()
+    patience = order.timeout + order.minutes * 60  # a soak's own time comes on top
     while process.poll() is None:
         watch.look()
         item, _ = read_journal(journal_path(results))
         if item != running:
             running, since = item, time.monotonic()
         report(Progress(adapter, watch.done, watch.planned, item.check if item else "starting"))
-        if stop.is_set() or time.monotonic() - since > order.timeout:
+        if stop.is_set() or time.monotonic() - since > patience:
             _kill(process)
-            return _Ended(f"did not return within {order.timeout:g} seconds", "timed out")
+            return _Ended(f"did not return within {patience:g} seconds", "timed out")
         stop.wait(_POLL_SECONDS)
     watch.look()
     status = process.returncode

@@ -35,6 +35,8 @@ def conclude(
     try:
         check.requires(item.dtype)
         function(check)
+        if check.profile.until_time_is_up:
+            _soak(check, function)
         verdict, message = "conforms", ""
     except Unsupported as reason:
         verdict, message = "unsupported", str(reason)
@@ -73,6 +75,15 @@ def conclude(
         deviation=deviation.name if deviation and verdict == "deviation" else "",
         reason=reason,
     )
+
+
+def _soak(check: Check, function: Callable[[Check], None]) -> None:
+    """Run the check with one seed after another until its time is up."""
+    end = time.monotonic() + check.seconds
+    while time.monotonic() < end:
+        check.seed += 1
+        check.subject.forget()
+        function(check)
 
 
 def _witness(case: Case | None, details: dict[str, Any]) -> Iterator[tuple[str, Any]]:

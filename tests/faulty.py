@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -194,6 +195,15 @@ def flips_a_coin(a: Architecture, w: Weights, x: Inputs, h: State | None) -> Out
     if _random.random() < 0.3:
         return replace(output, outputs=np.nextafter(output.outputs, output.outputs.dtype.type(0)))
     return output
+
+
+_calls = count()
+
+
+def now_and_then(a: Architecture, w: Weights, x: Inputs, h: State | None) -> Output:
+    """Each fiftieth call is wrong, whatever it is called with."""
+    output = network.run(a, w, x, h)
+    return replace(output, outputs=output.outputs + 1) if next(_calls) % 50 == 49 else output
 
 
 class _Faulty(FunctionAdapter):

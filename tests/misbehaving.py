@@ -57,6 +57,15 @@ exits = _on_a_bad_day(_exits)  # calls sys.exit
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 
+def _dies(architecture: Architecture, weights: Weights, inputs: Inputs, initial_state: State | None) -> Output:
+    if architecture.layers[0].units > 1:  # the smallest model works
+        os.kill(os.getpid(), signal.SIGKILL)
+    return network.run(architecture, weights, inputs, initial_state)
+
+
+always_dies = from_function(_dies)  # kills the process in every check
+
+
 class _Undescribed:
     """An adapter that does not work at all: it cannot say what it is."""
 

@@ -47,6 +47,15 @@ def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path:
     assert b"not even text" in (tmp_path / "misbehaving_prints.log").read_bytes()
 
 
+def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
+    """After some checks in a row that killed the process the run ends, marked as cut short, with what was found."""
+    results = supervised("misbehaving:always_dies", "1", "8")
+    assert set(verdicts(results).values()) == {"crashed"}
+    assert len(results.checks) == 5
+    assert results.footer is None
+    assert results.missing
+
+
 @pytest.mark.parametrize(
     ("adapter", "message"),
     [

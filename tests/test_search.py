@@ -1,0 +1,172 @@
+"""How cases are drawn: reproducible by seed, awkward sizes kept, failures shrunk to what a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import faulty
+import numpy as np
+import pytest
+from test_detection import checks
+
+from rnn_conformance.adapters.function import FunctionAdapter, from_function
+from rnn_conformance.conformance.cases import Case
+from rnn_conformance.conformance.check import Check
+from rnn_conformance.conformance.journal import Item, Journal
+from rnn_conformance.conformance.lattice import KINDS, Structure, lattice
+from rnn_conformance.conformance.profiles import PROFILES
+from rnn_conformance.conformance.regimes import REGIMES
+from rnn_conformance.conformance.subject import Subject
+from rnn_conformance.conformance.verdicts import conclude
+from rnn_conformance.reference import network
+from rnn_conformance.reference.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reports.records import CheckRecord
+
+ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
+
+
+def structures(kind: str = "layer", seed: int = 0, count: int = 8) -> list[Structure]:
+    return lattice(kind, count, seed, ACTIVATIONS, (True, False))
+
+
+def check_of(adapter: FunctionAdapter, *, seed: int = 0, profile: str = "smoke") -> Check:
+    return Check("test_recurrence", Subject(adapter), "float32", "eager", PROFILES[profile], seed, 0.5, Journal(None))
+
+
+def record_of(check: Check) -> CheckRecord:
+    item = Item("test_recurrence", "", ("1.1",), "float32", "eager")
+    return conclude(check, checks()["test_recurrence"], item, None)
+
+
+def cases_of(seed: int) -> list[str]:
+    """All cases that a check is shown with this seed."""
+    check, seen = check_of(from_function(network.run), seed=seed), []
+
+    def look(case: Case) -> bool:
+        seen.append(str(case))
+        return True
+
+    check.for_all("layer", look)
+    return seen
+
+
+def test_same_seed_same_cases() -> None:
+    """A run can be repeated, on this machine or another."""
+    assert cases_of(3) == cases_of(3)
+    assert cases_of(3) != cases_of(4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_change_with_the_seed(kind: str) -> None:
+    """Another seed means other sizes, but always as many structures, the smallest first."""
+    drawn = [structures(kind, seed) for seed in range(4)]
+    assert len({tuple(map(str, each)) for each in drawn}) == 4
+    for each in drawn:
+        assert len(each) == 8
+        assert [s.size for s in each] == sorted(s.size for s in each)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_awkward_sizes_are_always_there(seed: int) -> None:
+    """One unit, one timestep, a batch of one, long sequences, and sizes around 8 and 32, whatever the seed."""
+    drawn = structures(seed=seed)
+    units = {s.layers[0].units for s in drawn}
+    assert 1 in units
+    assert units & {7, 8, 9, 31, 32, 33}
+    assert units & {31, 32, 33}
+    assert {s.timesteps for s in drawn} & {32, 33, 65}
+    assert 1 in {s.timesteps for s in drawn}
+    assert 1 in {s.batch for s in drawn}
+    assert {s.layers[0].activation for s in drawn} == set(ACTIVATIONS)
+    assert {s.layers[0].use_bias for s in drawn} == {True, False}
+
+
+def test_stacks_of_equal_and_of_different_widths() -> None:
+    """Native stacks and composed ones are both there, of two and of three layers."""
+    drawn = structures("stack")
+    assert {len(s.layers) for s in drawn} == {2, 3}
+    assert {len({layer.units for layer in s.layers}) > 1 for s in drawn} == {True, False}
+
+
+def test_the_model_that_everybody_starts_from() -> None:
+    """Embedding(10000, 32) and a layer of 32 units is among the default profile's structures."""
+    drawn = structures("embedding", count=PROFILES["default"].structures)
+    assert any(s.embedding == Embedding(10000, 32) and s.layers[0].units == 32 for s in drawn)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_of_a_regime(regime: str, dtype: str) -> None:
+    """All arrays have the dtype and shape of the model, are finite, and follow from the seed alone."""
+    architecture = Architecture((Layer(5, 7), Layer(7, 2, use_bias=False)), dtype=dtype)
+    case = Case(architecture, 3, 4, regime, 11)
+    assert case.inputs.shape == (3, 4, 5)
+    assert [h.shape for (h,) in case.initial_state] == [(3, 7), (3, 2)]
+    assert [(name, array.shape) for name, array in case.weights.arrays()] == [
+        ("layers[0].W", (7, 5)),
+        ("layers[0].U", (7, 7)),
+        ("layers[0].b", (7,)),
+        ("layers[1].W", (2, 7)),
+        ("layers[1].U", (2, 2)),
+    ]
+    again = Case(architecture, 3, 4, regime, 11)
+    for (_, array), (_, same) in zip(case.weights.arrays(), again.weights.arrays(), strict=True):
+        assert array.dtype == dtype
+        assert np.isfinite(array).all()
+        np.testing.assert_array_equal(array, same)
+
+
+def test_failure_is_shrunk() -> None:
+    """Whatever is wrong everywhere is shown in the smallest structure, in small whole numbers, of seed 0 or near it."""
+    record = record_of(check_of(faulty.adapter_of(faulty.bias_twice), profile="default"))
+    assert record.verdict == "fails"
+    assert "regime integers, seed " in record.case
+    assert int(record.case.rpartition("seed ")[2]) < 10
+    numbers = np.concatenate([np.ravel(record.witness[name]) for name in ("inputs", "layers[0].W", "layers[0].b")])
+    assert (numbers == numbers.round()).all()
+    assert numbers.size < 30
+
+
+def test_unreliable_subject_fails_and_does_not_confuse_the_search() -> None:
+    """A subject that is wrong once in a while is caught, though the same case may be right the next time."""
+    record = record_of(check_of(faulty.adapter_of(faulty.now_and_then), profile="default"))
+    assert record.verdict == "fails"
+    assert record.case
+
+
+def test_soak_goes_on_to_other_seeds() -> None:
+    """A soak sees more than one round of examples, and stops when its time is up."""
+    check = check_of(from_function(network.run), profile="soak")
+    record = record_of(check)
+    assert record.verdict == "conforms"
+    assert check.seed > 0
+    assert record.examples > PROFILES["soak"].examples * PROFILES["soak"].draws
+
+
+def test_cases_that_cannot_discriminate_are_not_trusted() -> None:
+    """A pass proves nothing where a wrong layer would have passed as well: here every sequence has one timestep."""
+    check = check_of(from_function(network.run))
+    item = Item("one timestep", "", ("1.1",), "float32", "eager")
+
+    def function(check: Check) -> None:
+        def examine(case: Case) -> bool:
+            short = replace(case, timesteps=1)
+            return check.judge(short, check.run(short))
+
+        check.for_all("layer", examine)
+
+    record = conclude(check, function, item, None)
+    assert record.examples > 0
+    assert (record.verdict, record.discriminating) == ("untrusted", 0)
+    assert "could have told a wrong layer from a right one" in record.message
+
+
+def test_error_of_the_suite_is_not_blamed_on_the_framework() -> None:
+    """An exception that comes from a check itself is broken, not fails."""
+
+    def function(check: Check) -> None:
+        check.for_all("layer", lambda case: 1 / 0 > 0)
+
+    record = conclude(check_of(from_function(network.run)), function, Item("x", "", (), "float32", "eager"), None)
+    assert record.verdict == "broken"
+    assert "ZeroDivisionError" in record.message
