@@ -162,10 +162,11 @@ class Check:
         def attempt(case: Case) -> None:
             nonlocal give_up
             # A failure is remembered: an unreliable subject, or the end of shrinking, cannot make it disappear.
-            if known := failures.get(case):
-                raise known
-            if time.monotonic() > give_up:
-                return
+            if failures:
+                if known := failures.get(case):
+                    raise known
+                if time.monotonic() > give_up:
+                    return
             try:
                 discriminates = examine(case)
             except (NonConforming, SubjectExited) as failure:

@@ -89,11 +89,15 @@ def propagated_bound(
     growth = (1 + subject_error) * _SLACK
     carried = (1 + step.subject_gamma) * step.abs_U_T
     bound = np.empty_like(value)
+    by_time = (array.swapaxes(0, 1) for array in (z, radius, rounding, bound))
+    before = None
     with np.errstate(over="ignore"):  # the bound of a long, growing relu or linear layer may end in inf
-        for t in range(value.shape[1]):
-            if t:
-                radius[:, t] += bound[:, t - 1] @ carried
-            bound[:, t] = growth * step.spread(z[:, t], radius[:, t]) + rounding[:, t]
+        for z_t, radius_t, rounding_t, bound_t in zip(*by_time, strict=True):
+            if before is not None:
+                radius_t += before @ carried
+            np.multiply(growth, step.spread(z_t, radius_t), out=bound_t)
+            bound_t += rounding_t
+            before = bound_t
     return Expected(value, bound, step.without_recurrence())
 
 
