@@ -50,7 +50,7 @@ class JaxNetwork:
 
         self._architecture = architecture
         self._function: Callable[..., Any] = partial(call, architecture)
-        self._call = self._function
+        self._call: Callable[..., Any] = self._function
         if architecture.mode == "compiled":
             everything = replace(architecture, return_sequences=True, return_state=True)
             self._call = _COMPILED.setdefault((type(self), everything), jax.jit(partial(call, everything)))

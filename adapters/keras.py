@@ -253,11 +253,11 @@ class _JaxNetwork(_KerasNetwork):
             return super()._callable(model)
         import jax
 
-        @jax.jit
-        def compiled(trainable: Any, others: Any, inputs: Any) -> Any:
+        def call(trainable: Any, others: Any, inputs: Any) -> Any:
             outputs, _ = model.stateless_call(trainable, others, inputs)
             return outputs
 
+        compiled: Callable[..., Any] = jax.jit(call)
         trainable, others = model.trainable_variables, model.non_trainable_variables
         return lambda *inputs: compiled([v.value for v in trainable], [v.value for v in others], _one_or_list(inputs))
 
