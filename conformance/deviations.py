@@ -31,6 +31,11 @@ class Deviation:
     dtypes: Sequence[str] = ("float32", "float64")
     upstream: str = ""
 
+    @property
+    def explanation(self) -> str:
+        """Why, the smallest case, and where it was reported."""
+        return " ".join(filter(None, (self.reason, self.case, self.upstream)))
+
     def applies(self, adapter: str, item: Item, versions: Mapping[str, str]) -> bool:
         """Whether it speaks of this check, on this adapter, with these versions of its packages."""
         return (

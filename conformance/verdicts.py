@@ -49,13 +49,13 @@ def conclude(
     except Exception:
         verdict, message = "broken", traceback.format_exc()
 
-    evidence, known_reason = check.evidence, ""
+    evidence, explanation = check.evidence, ""
     if verdict == "conforms" and not evidence.discriminating:
         verdict = "untrusted"
         message = f"none of {evidence.examples} examples could have told a wrong layer from a right one"
     if deviation is not None:
         if verdict == "fails":
-            verdict, known_reason = "deviation", " ".join([deviation.reason, deviation.case, deviation.upstream]).strip()
+            verdict, explanation = "deviation", deviation.explanation
         elif verdict != "broken":
             message = f"the known deviation {deviation.name!r} no longer occurs ({verdict}): correct its entry"
             verdict = "fails"
@@ -73,7 +73,7 @@ def conclude(
         case=str(case) if case else "",
         witness=dict(_witness(case, details)),
         deviation=deviation.name if deviation and verdict == "deviation" else "",
-        reason=known_reason,
+        reason=explanation,
     )
 
 
