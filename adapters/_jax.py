@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Inputs
+from rnn_conformance.adapters.protocol import Description, Inputs, Network
+from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
 from rnn_conformance.reference.rounding import standard_precision
 
@@ -32,6 +33,23 @@ def x64(dtype: str) -> AbstractContextManager[Any]:
     import jax
 
     return jax.enable_x64(True) if dtype == "float64" else nullcontext()
+
+
+@dataclass(frozen=True)
+class JaxAdapter:
+    """An adapter on JAX: its description, and its kind of network."""
+
+    requires: tuple[str, ...]
+    description: Callable[[], Description]
+    network: Callable[[Architecture], Network]
+
+    def describe(self) -> Description:
+        return self.description()
+
+    def prepare(self, architecture: Architecture) -> Network:
+        refuse_unsupported(self.description(), architecture)
+        with x64(architecture.dtype):
+            return self.network(architecture)
 
 
 _COMPILED: WeakValueDictionary[tuple[type, Architecture], Any] = WeakValueDictionary()

@@ -7,27 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters._jax import PRECISION, JaxNetwork, Parameters, activation, apply_layers, x64
-from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.adapters._jax import PRECISION, JaxAdapter, JaxNetwork, Parameters, activation, apply_layers
+from rnn_conformance.adapters.protocol import Description, Inputs
+from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.architecture import Architecture, LayerWeights, State, Weights
-
-
-class FlaxLinenAdapter:
-    """Every layer is a module of its own, applied to its own "params"."""
-
-    requires = ("flax", "jax")
-
-    def describe(self) -> Description:
-        return _description()
-
-    def prepare(self, architecture: Architecture) -> Network:
-        refuse_unsupported(_description(), architecture)
-        with x64(architecture.dtype):
-            return _LinenNetwork(architecture)
-
-
-adapter = FlaxLinenAdapter()
 
 
 @cache
@@ -107,3 +90,6 @@ class _LinenNetwork(JaxNetwork):
             for cell in cells
         ]
         return Weights(tuple(read), np.asarray(table["embedding"]) if table else None)
+
+
+adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork)

@@ -7,27 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters._jax import PRECISION, JaxNetwork, Parameters, activation, apply_layers, x64
-from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.adapters._jax import PRECISION, JaxAdapter, JaxNetwork, Parameters, activation, apply_layers, x64
+from rnn_conformance.adapters.protocol import Description, Inputs
+from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.architecture import Architecture, LayerWeights, State, Weights
-
-
-class FlaxNnxAdapter:
-    """The model is a list of modules: called as they are, or split into a graph and a state for jax.jit."""
-
-    requires = ("flax", "jax")
-
-    def describe(self) -> Description:
-        return _description()
-
-    def prepare(self, architecture: Architecture) -> Network:
-        refuse_unsupported(_description(), architecture)
-        with x64(architecture.dtype):
-            return _NnxNetwork(architecture)
-
-
-adapter = FlaxNnxAdapter()
 
 
 @cache
@@ -137,3 +120,6 @@ def _apply(architecture: Architecture, modules: list[Any], inputs: Inputs, initi
     embed, layers = (modules[0], modules[1:]) if architecture.embedding else (None, modules)
     applied = [partial(rnn, return_carry=True) for rnn in layers]
     return apply_layers(architecture, embed, applied, inputs, initial_state)
+
+
+adapter = JaxAdapter(("flax", "jax"), _description, _NnxNetwork)

@@ -7,26 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters._jax import PRECISION, JaxNetwork, Parameters, activation, apply_layers
-from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.adapters._jax import PRECISION, JaxAdapter, JaxNetwork, Parameters, activation, apply_layers
+from rnn_conformance.adapters.protocol import Description, Inputs
+from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.architecture import Architecture, LayerWeights, State, Weights
-
-
-class JaxScanAdapter:
-    """The layer is the few lines of `_layer`: JAX itself has none."""
-
-    requires = ("jax",)
-
-    def describe(self) -> Description:
-        return _description()
-
-    def prepare(self, architecture: Architecture) -> Network:
-        refuse_unsupported(_description(), architecture)
-        return _ScanNetwork(architecture)
-
-
-adapter = JaxScanAdapter()
 
 
 @cache
@@ -109,3 +93,6 @@ def _template(architecture: Architecture) -> Parameters:
         for layer in architecture.layers
     ]
     return shape(table.tokens, table.features) if table else None, layers
+
+
+adapter = JaxAdapter(("jax",), _description, _ScanNetwork)

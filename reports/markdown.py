@@ -40,7 +40,14 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield ""
     yield from _matrix(summary)
     for backend in summary.backends:
-        yield from _section(summary, backend)
+        yield from _problems(summary, backend)
+    if deviations := known(summary):
+        yield ""
+        yield "### Known deviations"
+        yield ""
+        for name, group in deviations.items():
+            _, first = group[0]
+            yield f"- **{escape(name)}**: {escape(extent(group))}. {escape(first.reason or first.message)}"
 
 
 def _matrix(summary: Summary) -> Iterator[str]:
@@ -62,19 +69,13 @@ def _matrix(summary: Summary) -> Iterator[str]:
     yield "The number in a cell is the worst error as a share of its bound."
 
 
-def _section(summary: Summary, backend: Backend) -> Iterator[str]:
+def _problems(summary: Summary, backend: Backend) -> Iterator[str]:
     if backend.problems:
         yield ""
         yield f"### {escape(title(backend.results.header))}: does not conform"
         for group in alike(backend.problems):
             yield ""
             yield from _problem(summary, group)
-    if deviations := backend.of_verdict("deviation"):
-        yield ""
-        yield f"### {escape(title(backend.results.header))}: known deviations"
-        yield ""
-        for name, group in known(deviations).items():
-            yield f"- **{escape(name)}**, {escape(extent(group))}: {escape(group[0].reason or group[0].message)}"
 
 
 def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:

@@ -109,6 +109,11 @@ class Backend:
         counts = Counter(cell.verdict for cell in self.cells.values())
         return {verdict: counts[verdict] for verdict in ("conforms", *SEVERITY) if counts[verdict]}
 
+    def scope(self, verdict: str) -> str:
+        """What all cells of a verdict are about, such as `` (float64 only)``; empty if they differ in that."""
+        scopes = {cell.scope for cell in self.cells.values() if cell.verdict == verdict}
+        return f" ({scopes.pop()})" if len(scopes) == 1 and "" not in scopes else ""
+
     @property
     def examples(self) -> int:
         return sum(record.examples for record in self.results.checks)
@@ -199,19 +204,21 @@ def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
     return list(groups.values())
 
 
-def known(deviations: Sequence[CheckRecord]) -> Mapping[str, Sequence[CheckRecord]]:
-    """Records of known deviations by the name of the deviation."""
-    names = dict.fromkeys(record.deviation for record in deviations)
-    return {name: [record for record in deviations if record.deviation == name] for name in names}
+def known(summary: Summary) -> Mapping[str, Sequence[tuple[Backend, CheckRecord]]]:
+    """Every record of a known deviation, with its backend, by the name of the deviation."""
+    found = [(backend, record) for backend in summary.backends for record in backend.of_verdict("deviation")]
+    names = dict.fromkeys(record.deviation for _, record in found)
+    return {name: [(backend, record) for backend, record in found if record.deviation == name] for name in names}
 
 
-def extent(deviations: Sequence[CheckRecord]) -> str:
-    """What a known deviation is about, such as ``clauses 1.1, 1.3 in float64``."""
-    clauses = dict.fromkeys(clause for record in deviations for clause in record.clauses)
-    dtypes = dict.fromkeys(record.dtype for record in deviations if record.dtype)
-    return f"clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}" + (
-        f" in {' and '.join(dtypes)}" if dtypes else ""
-    )
+def extent(deviations: Sequence[tuple[Backend, CheckRecord]]) -> str:
+    """What a known deviation is about, such as ``torch; clauses 1.1, 1.3 in float64``."""
+    backends = dict.fromkeys(backend.name for backend, _ in deviations)
+    cited = {clause for _, record in deviations for clause in record.clauses}
+    clauses = [clause for clause in deviations[0][0].results.header.clauses if clause in cited]
+    dtypes = dict.fromkeys(record.dtype for _, record in deviations if record.dtype)
+    where = f" in {' and '.join(dtypes)}" if dtypes else ""
+    return f"{', '.join(backends)}; clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}{where}"
 
 
 def title(header: Header) -> str:
@@ -229,7 +236,7 @@ def sentence(backend: Backend) -> str:
     conforms = counts.pop("conforms", 0)
     asked = len(backend.cells) - not_run
     parts = [f"{title(backend.results.header)} conforms on {conforms} of {count(asked, 'clause')}"]
-    if rest := [_phrase(verdict, number) for verdict, number in counts.items()]:
+    if rest := [_phrase(verdict, number) + backend.scope(verdict) for verdict, number in counts.items()]:
         parts.append(", ".join(rest))
     if others := [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]:
         parts.append(f"{count(len(others), 'check')} without a clause {' and '.join(dict.fromkeys(others))}")

@@ -38,10 +38,9 @@ class TerminalReport:
                 yield _heading(backend, "does not conform")
             for group in alike(backend.problems):
                 yield from _problem(self.summary, group)
-        for backend in self.summary.backends:
-            if deviations := backend.of_verdict("deviation"):
-                yield _heading(backend, "known deviations")
-                yield from (_deviation(name, group) for name, group in known(deviations).items())
+        if deviations := known(self.summary):
+            yield _line("\nKnown deviations", "bold")
+            yield from (_deviation(name, group) for name, group in deviations.items())
 
 
 def _table(summary: Summary) -> Table:
@@ -53,7 +52,10 @@ def _table(summary: Summary) -> Table:
     for backend in summary.backends:
         table.add_row(
             _line(backend.name),
-            Text(", ").join(Text(f"{number} {verdict}", _style(verdict)) for verdict, number in backend.counts.items()),
+            Text(", ").join(
+                Text(f"{number} {verdict}{backend.scope(verdict)}", _style(verdict))
+                for verdict, number in backend.counts.items()
+            ),
             f"{backend.examples:,}",
             figure(backend.worst.ratio) if backend.worst else "",
             f"{backend.seconds:,.1f}",
@@ -76,9 +78,9 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[Padding
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
-def _deviation(name: str, records: Sequence[CheckRecord]) -> Padding:
-    first = records[0]
-    lines = [Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{name}, {extent(records)}", "bold")]
+def _deviation(name: str, records: Sequence[tuple[Backend, CheckRecord]]) -> Padding:
+    _, first = records[0]
+    lines = [Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{name}: {extent(records)}", "bold")]
     lines += [_line(first.reason)] if first.reason else []
     lines += [_line(f"seen: {first.message}")] if first.message else []
     return Padding(Text("\n").join(lines), (0, 0, 1, 2))

@@ -21,14 +21,14 @@ def verdicts(results: Results) -> dict[str, str]:
     [
         ("segfaults", "crashed", "killed by SIGSEGV"),
         ("leaves", "crashed", "the process ended with status 7"),
-        ("hangs", "timed out", "did not return within 3 seconds"),
+        ("hangs", "timed out", "did not return within 5 seconds"),
         ("exits", "crashed", "called sys.exit('good bye') in run"),
         ("raises", "fails", "run raised MemoryError: no room for one more sequence"),
     ],
 )
 def test_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
     """The check has its verdict with the case that was running; all others conform, and the run is complete."""
-    results = supervised(f"misbehaving:{adapter}", "1.10", "6.2", timeout=3 if adapter == "hangs" else 60)
+    results = supervised(f"misbehaving:{adapter}", "1.10", "6.2", timeout=5 if adapter == "hangs" else 60)
     assert results.footer is not None
     assert {name: v for name, v in verdicts(results).items() if v != "conforms"} == {VICTIM: verdict}
     assert len(results.checks) == 4

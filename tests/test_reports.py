@@ -186,6 +186,16 @@ def test_one_sentence() -> None:
     )
 
 
+def test_scope_of_a_verdict() -> None:
+    """A departure in one dtype only is said to be that, in the cell and in the sentence."""
+    right, wrong = check("1.1"), check("1.1", "deviation", dtype="float64", check="test_values.py::test_1_1[float64]")
+    (backend,) = summarise([results(checks=[right, wrong])]).backends
+    assert backend.cells["1.1"].scope == "float64 only"
+    assert "1 known deviation (float64 only)" in sentence(backend)
+    (backend,) = summarise([results(checks=[wrong])]).backends
+    assert backend.cells["1.1"].scope == ""
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
