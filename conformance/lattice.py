@@ -45,7 +45,12 @@ class Structure:
 
 
 def lattice(kind: str, count: int, seed: int, activations: Sequence[str], bias: Sequence[bool]) -> list[Structure]:
-    """`count` structures of one of KINDS, smallest first, in the activations given and with or without bias."""
+    """`count` structures of one of KINDS, smallest first, in the activations given and with or without bias.
+
+    Raises ValueError for another kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, crc32(kind.encode())])
     choices = ((activation, use_bias) for use_bias in _cycle(bias) for activation in activations)
     return sorted(_structures(kind, count, rng, choices), key=lambda structure: structure.size)
