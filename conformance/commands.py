@@ -201,7 +201,8 @@ def _installed() -> list[str]:
     for adapter in known:
         if adapter.missing:
             click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
-    return [adapter.name for adapter in known if not adapter.missing]
+    # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
+    return sorted((adapter.name for adapter in known if not adapter.missing), reverse=True)
 
 
 def _check_installed(adapter: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Profile:
     """A budget for each check.
 
-    `structures` counts the shapes of each kind that the lattice holds, `examples` the structures that Hypothesis draws
-    from it, `draws` the sets of numbers for each of those. A mode that is not an adapter's first gets
-    `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats on which an
-    activation is measured.
+    `structures` counts the shapes of single layers in the lattice (of larger models one less), `examples` the
+    structures that Hypothesis draws from it, `draws` the sets of numbers for each of those. A mode that is not an
+    adapter's first gets `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats
+    on which an activation is measured.
     """
 
     name: str
