@@ -108,8 +108,8 @@ class Check:
 
     def for_all(
         self,
-        kind: str,
-        examine: Callable[[Case], bool],
+        kinds: str | Sequence[str],
+        examine: Callable[[Case], bool | None],
         *,
         return_sequences: bool = True,
         return_state: bool = False,
@@ -121,8 +121,10 @@ class Check:
     ) -> None:
         """Let Hypothesis look for a case for which `examine` raises NonConforming, and shrink it.
 
-        `examine` says of each case whether it could have told a wrong subject from a right one. `where` picks among
-        the structures of the lattice; `activations` and `bias` narrow it, and None leaves both to chance.
+        `examine` says of each case whether it could have told a wrong subject from a right one, or None if it is no
+        case for this check, and so does not count. Of several `kinds` those that the subject lacks are left out; raises
+        Unsupported if none remains. `where` picks among the structures of the lattice; `activations` and `bias` narrow
+        it, and None leaves both to chance.
         """
         offered = self.subject.description.activations
         activations = offered if activations is None else [name for name in activations if name in offered]
@@ -132,16 +134,21 @@ class Check:
             biases = (True,) if "no bias" in self.subject.description.unsupported else (True, False)
         else:
             biases = (bias,)
-        count = self.profile.structures if self.in_main_mode else self.profile.other_structures
-        if kind != "layer":
-            count = max(count - 1, 1)  # the larger models take longer to compile
         how = {"return_sequences": return_sequences, "return_state": return_state, "batched": batched}
-        models = [
-            (s.architecture(dtype=self.dtype, mode=self.mode, **how), s.batch if batched else 1, s.timesteps)
-            for s in lattice(kind, count, self.seed, activations, biases)
-            if where(s)
-        ]
-        self.search(models, examine, regimes)
+        kinds = (kinds,) if isinstance(kinds, str) else kinds
+        lacking = {kind: self.subject.description.unsupported.get(kind) for kind in kinds}
+        if all(lacking.values()):
+            raise Unsupported(lacking[kinds[0]])
+        for kind in (kind for kind in kinds if not lacking[kind]):
+            count = self.profile.structures if self.in_main_mode else self.profile.other_structures
+            if kind != "layer":
+                count = max(count - 1, 1)  # the larger models take longer to compile
+            models = [
+                (s.architecture(dtype=self.dtype, mode=self.mode, **how), s.batch if batched else 1, s.timesteps)
+                for s in lattice(kind, count, self.seed, activations, biases)
+                if where(s)
+            ]
+            self.search(models, examine, regimes)
 
     def example(self, examine: Callable[[], bool]) -> None:
         """Run one example that is not drawn by Hypothesis."""
@@ -150,7 +157,7 @@ class Check:
     def search(
         self,
         models: Sequence[tuple[Architecture, int, int]],
-        examine: Callable[[Case], bool],
+        examine: Callable[[Case], bool | None],
         regimes: Sequence[str] = tuple(REGIMES),
     ) -> None:
         """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
@@ -178,7 +185,7 @@ class Check:
                 failures[case] = failure
                 self.evidence.failing_case = case
                 raise
-            if not failures:
+            if not failures and discriminates is not None:
                 self.evidence.count(discriminates)
 
         @hypothesis.seed(crc32(f"{self.seed} {self.name}".encode()))

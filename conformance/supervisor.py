@@ -80,7 +80,7 @@ def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) ->
         try:
             for future in as_completed(futures):
                 future.result()
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt most of all: no worker may outlive us
             stop.set()
             raise
     return [order.results(adapter) for adapter in adapters]

@@ -20,8 +20,7 @@ def test_same_call_twice(check: Check) -> None:
         same_bits("outputs of the second call", network.run(case.inputs).outputs, first, "the call is the same")
         return bool(first.any())
 
-    for kind in ("layer", "stack"):
-        check.for_all(kind, examine)
+    check.for_all(("layer", "stack"), examine)
 
 
 @pytest.mark.clause("8.2")

@@ -24,8 +24,7 @@ def test_outputs(check: Check) -> None:
         return len({case.batch, case.timesteps, case.architecture.layers[-1].units}) > 1
 
     for return_sequences in (True, False):
-        for kind in ("layer", "stack"):
-            check.for_all(kind, examine, return_sequences=return_sequences)
+        check.for_all(("layer", "stack"), examine, return_sequences=return_sequences)
 
 
 @pytest.mark.clause("2.4", "2.5")
@@ -40,8 +39,7 @@ def test_final_states(check: Check) -> None:
             check_dtype(f"final_state[{k}]", h, check.dtype)
         return len({case.batch, *(layer.units for layer in case.architecture.layers)}) > 1
 
-    for kind in ("layer", "stack"):
-        check.for_all(kind, examine, return_state=True)
+    check.for_all(("layer", "stack"), examine, return_state=True)
 
 
 @pytest.mark.clause("2.6", modes="main")

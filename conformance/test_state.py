@@ -21,8 +21,7 @@ def test_initial_state(check: Check) -> None:
     def examine(case: Case) -> bool:
         return check.judge(case, check.run(case, initial_state=case.initial_state), from_given_state=True)
 
-    for kind in ("layer", "stack"):
-        check.for_all(kind, examine, return_state=True)
+    check.for_all(("layer", "stack"), examine, return_state=True)
 
 
 @pytest.mark.clause("3.3")
@@ -38,8 +37,7 @@ def test_final_state(check: Check) -> None:
         same_bits("final_state[-1]", h, output.outputs[:, -1], "it is the last output")
         return discriminates
 
-    for kind in ("layer", "stack"):
-        check.for_all(kind, examine, return_state=True)
+    check.for_all(("layer", "stack"), examine, return_state=True)
 
 
 @pytest.mark.clause("3.4")
@@ -74,5 +72,4 @@ def test_each_call_starts_anew(check: Check) -> None:
         same_bits("outputs after another call", after, before, "inputs, weights and initial state are the same")
         return bool(between.any())
 
-    for kind in ("layer", "stack"):
-        check.for_all(kind, examine)
+    check.for_all(("layer", "stack"), examine)

@@ -7,6 +7,7 @@ import pytest
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.judging import NonConforming, same_bits
+from rnn_conformance.conformance.lattice import KINDS
 from rnn_conformance.reference import network
 from rnn_conformance.reference.architecture import Weights
 
@@ -22,7 +23,7 @@ def test_round_trip(check: Check) -> None:
         _same_weights(prepared.weights(), case.weights)
         return True
 
-    _for_all_kinds(check, examine)
+    check.for_all(KINDS, examine)
 
 
 @pytest.mark.clause("6.2")
@@ -53,13 +54,7 @@ def test_parameter_count(check: Check) -> None:
             raise NonConforming(f"parameter_count = {count}, but should be {wanted}")
         return True
 
-    _for_all_kinds(check, examine)
-
-
-def _for_all_kinds(check: Check, examine: object) -> None:
-    for kind in ("layer", "stack", "embedding"):
-        if kind == "layer" or kind not in check.subject.description.unsupported:
-            check.for_all(kind, examine)  # type: ignore[arg-type]
+    check.for_all(KINDS, examine)
 
 
 def _same_weights(actual: Weights, loaded: Weights) -> None:

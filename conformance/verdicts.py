@@ -46,7 +46,7 @@ def conclude(
             check.evidence.add(failure.judgement, check.evidence.failing_case)
     except SubjectExited as failure:
         verdict, message = "crashed", str(failure)
-    except Exception:
+    except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
         verdict, message = "broken", traceback.format_exc()
 
     evidence, explanation = check.evidence, ""

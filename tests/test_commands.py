@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands import cli
 from rnn_conformance.reference.spec import specification
 
@@ -137,3 +139,28 @@ def test_pytest_says_what_is_wrong(tmp_path: Path, options: list[str], message: 
     assert done.returncode == 4
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.fixture
+def only_numpy_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = registry.registered()
+    shown = {"numpy": known["numpy"], "torch": replace(known["torch"], missing=("torch",))}
+    monkeypatch.setattr(registry, "registered", lambda: shown)
+
+
+@pytest.mark.usefixtures("only_numpy_is_installed")
+def test_without_a_name_everything_installed_is_run(tmp_path: Path) -> None:
+    """What is not installed is named, with the way to install it."""
+    result = run("run", "--profile", "smoke", "--only", "2.1", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "torch is not installed: pip install 'rnn-conformance[torch]'" in result.stderr
+    assert (tmp_path / "numpy.jsonl").exists()
+    assert not (tmp_path / "torch.jsonl").exists()
+
+
+@pytest.mark.usefixtures("only_numpy_is_installed")
+def test_adapter_that_is_not_installed() -> None:
+    """Asked for by name, it is a usage error that says what to install."""
+    result = run("run", "torch")
+    assert result.exit_code == 2
+    assert "pip install 'rnn-conformance[torch]'" in result.stderr

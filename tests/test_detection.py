@@ -10,6 +10,7 @@ import faulty
 import pytest
 
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
+from rnn_conformance.adapters.protocol import Description
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.profiles import PROFILES
@@ -109,3 +110,13 @@ def test_every_clause_has_a_fault() -> None:
     """No clause is left whose check has never been seen to fail."""
     assert {clause for clause, _, _ in NOTICED} == set(specification().clauses)
     assert {name for _, name, _ in NOTICED} == set(checks())
+
+
+def test_layer_without_stacks_is_still_checked() -> None:
+    """What an adapter lacks is left out of a check, not the check itself."""
+    lacks = {"stack": "one layer at a time", "embedding": "none"}
+    adapter = from_function(network.run, Description("one layer", {}, unsupported=lacks))
+    for name in ("test_outputs", "test_final_state", "test_round_trip"):
+        assert judge(adapter, name).verdict == "conforms"
+    record = judge(adapter, "test_stack")
+    assert (record.verdict, record.message) == ("unsupported", "one layer at a time")
