@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 from rnn_conformance.adapters.protocol import Description, Inputs, Network
@@ -46,7 +47,7 @@ class _FunctionNetwork:
         self._weights: Weights | None = None
 
     def load(self, weights: Weights) -> None:
-        self._weights = weights
+        self._weights = deepcopy(weights)  # the caller may change the arrays afterwards
 
     def weights(self) -> Weights:
         if self._weights is None:

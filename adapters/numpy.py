@@ -1,18 +1,48 @@
-"""NumPy: the specification's own rules, computed in the dtype of the weights. The suite's check of itself."""
+"""NumPy: the specification's own rules, computed in the dtype of the layer. The suite's check of itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from rnn_conformance.adapters.function import from_function
-from rnn_conformance.adapters.protocol import Description
-from rnn_conformance.reference import network
+from rnn_conformance.adapters._numpy_network import NumpyNetwork, ReloadedNetwork
+from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported
+from rnn_conformance.reference.architecture import Architecture, Choices
+from rnn_conformance.reference.rounding import standard_precision
 
-adapter = from_function(
-    network.run,
-    Description(
-        framework="NumPy (the reference)",
-        versions={"numpy": np.__version__},
-        conventions={"W": "(units, features)", "U": "(units, units)", "b": "(units,)", "time axis": "1"},
-    ),
-)
+
+@dataclass(frozen=True)
+class NumpyAdapter:
+    """The reference as a framework that has every feature; where the specification leaves a choice, it takes any."""
+
+    choices: Choices = field(default_factory=Choices)
+
+    def describe(self) -> Description:
+        return Description(
+            framework="NumPy (the reference)",
+            versions={"numpy": np.__version__},
+            ways=("reloaded",),
+            precision={dtype: standard_precision(dtype) for dtype in DTYPES},
+            offers=EXTRAS,
+            choices=self.choices,
+            conventions={
+                "W": "(units, features)",
+                "U": "(units, units)",
+                "b": "(units,)",
+                "time axis": "1",
+                "bfloat16": "float32 products and sums, rounded at the end of each layer",
+                "reloaded": "np.savez into memory, np.load without pickle",
+            },
+        )
+
+    def prepare(self, architecture: Architecture) -> NumpyNetwork:
+        refuse_unsupported(self.describe(), architecture)
+        if architecture.is_masked and any(layer.recurrent_dropout for layer in architecture.layers):
+            raise Unsupported("the loop that drops numbers of the state knows no mask")
+        network = ReloadedNetwork if architecture.mode == "reloaded" else NumpyNetwork
+        return network(architecture, self.choices)
+
+
+adapter = NumpyAdapter()

@@ -9,11 +9,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.activations import ACTIVATIONS
+from rnn_conformance.reference.architecture import Architecture, Choices, Gradients, Mask, Output, State, Weights
 from rnn_conformance.reference.rounding import Precision, standard_precision
 
 Inputs = NDArray[np.generic]
 """(batch, timesteps, features) floats, or (batch, timesteps) int32 tokens; no batch axis for a single sequence."""
+
+Lengths = NDArray[np.int32]
+"""(batch,): how many timesteps of each sequence are valid."""
 
 FEATURES = (
     "no bias",
@@ -25,7 +29,26 @@ FEATURES = (
     "symbolic shapes",
     "parameter count",
 )
-"""What a description may declare unsupported, each with a reason."""
+"""What every adapter is taken to offer, unless its description says that it does not, with a reason."""
+
+EXTRAS = (
+    "symbolic state shapes",
+    "lengths",
+    "mask",
+    "mask_zero",
+    "backward",
+    "bidirectional",
+    "merge modes",
+    "stateful",
+    "gradients",
+    "training step",
+    "dropout",
+    "recurrent dropout",
+    "mixed precision",
+)
+"""What an adapter offers only if its description says so, in `offers`; a reason in `unsupported` says why not."""
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 class Unsupported(Exception):
@@ -36,34 +59,58 @@ class Unsupported(Exception):
 class Description:
     """What an adapter says of its framework; every line of it is shown in the reports, and the checks hold it to it.
 
-    `modes` names the ways to run a layer; the first gets the full number of examples, the others fewer. `precision`
-    maps each dtype that the framework has to its arithmetic. `unsupported` gives a reason for each of FEATURES, for
-    each dtype and for each activation that the framework lacks. `conventions` says where W, U and b live.
+    `modes` names the ways to run a layer; the first gets the full number of examples, the others fewer. `ways` names
+    further ones, which are tried where features are crossed (chapter 12) and nowhere else. `precision` maps each dtype
+    that the framework has to its arithmetic. `offers` lists those of EXTRAS that there are; `unsupported` gives a
+    reason for each of FEATURES and EXTRAS, for each dtype and for each activation that the framework lacks. `choices`
+    says what it does where the specification leaves a choice, and `conventions`, in words, where W, U and b live.
 
-    Raises ValueError for a key of `unsupported` that is none of these.
+    Raises ValueError for a key that is none of these, and for a feature both offered and unsupported.
     """
 
     framework: str
     versions: Mapping[str, str]
     modes: tuple[str, ...] = ("eager",)
+    ways: tuple[str, ...] = ()
     device: str = "cpu"
     precision: Mapping[str, Precision] = field(
         default_factory=lambda: {dtype: standard_precision(dtype) for dtype in ("float32", "float64")}
     )
     activations: tuple[str, ...] = ("tanh", "relu", "linear", "sigmoid")
+    offers: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    choices: Choices = Choices()
     conventions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = {*FEATURES, "float32", "float64", "tanh", "relu", "linear", "sigmoid"}
+        known = {*FEATURES, *EXTRAS, *DTYPES, *ACTIVATIONS}
         if wrong := sorted(set(self.unsupported) - known):
             raise ValueError(f"unsupported names {wrong}, but only these can be declared: {sorted(known)}")
+        if wrong := sorted(set(self.offers) - set(EXTRAS)):
+            raise ValueError(f"offers names {wrong}, but only these can be offered: {', '.join(EXTRAS)}")
+        if both := sorted(set(self.offers) & set(self.unsupported)):
+            raise ValueError(f"{', '.join(both)}: both offered and unsupported")
         if not self.modes or not self.precision:
             raise ValueError("a description needs at least one mode and one dtype")
 
+    def lacks(self, feature: str) -> str:
+        """Why there is no such feature, dtype or activation; empty if there is."""
+        if reason := self.unsupported.get(feature):
+            return reason
+        if (
+            (feature in EXTRAS and feature not in self.offers)
+            or (feature in DTYPES and feature not in self.precision)
+            or (feature in ACTIVATIONS and feature not in self.activations)
+        ):
+            return f"the adapter does not offer {feature}"
+        return ""
+
 
 class Network(Protocol):
-    """One model, built once for its architecture and used with many weights."""
+    """One model, built once for its architecture and used with many weights: what every adapter has to give.
+
+    `parameter_count` and `symbolic_shape` are called only where that feature is not declared unsupported.
+    """
 
     def load(self, weights: Weights) -> None:
         """Put these weights into the framework's own parameters; called any number of times."""
@@ -81,11 +128,62 @@ class Network(Protocol):
         """The output shape as the framework infers it from unknown batch and timesteps (feature "symbolic shapes")."""
 
 
+class WholeNetwork(Network, Protocol):
+    """A network with all that EXTRAS stand for; each method is called only where the adapter offers its feature."""
+
+    def run(
+        self,
+        inputs: Inputs,
+        *,
+        initial_state: State | None = None,
+        lengths: Lengths | None = None,
+        mask: Mask | None = None,
+    ) -> Output:
+        """The same; with lengths or a mask only if the architecture's `masking` says so ("lengths", "mask")."""
+
+    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+        """The shapes of the final states, inferred likewise and nested like a State ("symbolic state shapes")."""
+
+    def gradients(
+        self,
+        inputs: Inputs,
+        cotangent: Output,
+        *,
+        initial_state: State | None = None,
+        lengths: Lengths | None = None,
+        mask: Mask | None = None,
+    ) -> Gradients:
+        """The framework's own gradient of sum(outputs * cotangent.outputs), plus the same of the final states.
+
+        `cotangent.final_state` is there if the architecture returns states (feature "gradients").
+        """
+
+    def reset(self) -> None:
+        """Reset the state of a stateful model (feature "stateful")."""
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        """One step of the framework's own gradient descent, at this rate, on the mean squared error to the targets.
+
+        The mean is over all elements of the outputs (feature "training step").
+        """
+
+    def run_training(self, inputs: Inputs, seed: int) -> Output:
+        """A call in training mode, its random numbers from this seed (features "dropout", "recurrent dropout")."""
+
+
 class Adapter(Protocol):
     """The bridge to one framework.
 
     An adapter may also have `requires`, the names of the modules that it imports: where one of them is missing, the
     adapter is shown as not installed.
+
+    And it may have a method `script(architecture, wants) -> str`, with `wants` either "outputs" or "gradients": source
+    that imports the framework and runs this model with it alone, for a bug report. It reads what it needs of the
+    variables `layers` (for each layer a dict of W, U, b, which may be None, and backward, None or another such dict),
+    `table`, `inputs`, `initial_state` (None or, for each layer, a tuple of arrays), `lengths`, `mask` and `cotangent`
+    (a dict of outputs and final_state): NumPy arrays, of ml_dtypes for bfloat16. It sets `outputs` and, if the
+    architecture returns states, `final_state`, nested likewise; or `gradients`, a dict by the names of
+    `Gradients.arrays()`.
     """
 
     def describe(self) -> Description:

@@ -27,23 +27,33 @@ def refuse_unsupported(description: Description, architecture: Architecture) -> 
 
     Raises ValueError for a mode that the description does not have.
     """
-    if architecture.mode not in description.modes:
-        raise ValueError(f"{description.framework} has no mode {architecture.mode!r}, only {description.modes}")
-    for need in _needs(architecture):
-        if need in description.unsupported:
-            raise Unsupported(description.unsupported[need])
+    if architecture.mode not in description.modes + description.ways:
+        raise ValueError(
+            f"{description.framework} has no mode {architecture.mode!r}, only {description.modes + description.ways}"
+        )
+    for need in needs(architecture):
+        if reason := description.lacks(need):
+            raise Unsupported(reason)
     for layer in architecture.layers:
         if layer.cell != "simple_rnn":
             raise Unsupported(f"the adapter of {description.framework} has no {layer.cell}")
 
 
-def _needs(architecture: Architecture) -> Iterator[str]:
-    """Each dtype, activation and feature (protocol.FEATURES) that an architecture needs."""
+def needs(architecture: Architecture) -> Iterator[str]:
+    """Each dtype, activation and feature (protocol.FEATURES and EXTRAS) that an architecture needs."""
     yield architecture.dtype
     for layer in architecture.layers:
         yield layer.activation
         if not layer.use_bias:
             yield "no bias"
+        if layer.direction != "forward":
+            yield layer.direction
+        if layer.merge != "concat":
+            yield "merge modes"
+        if layer.dropout:
+            yield "dropout"
+        if layer.recurrent_dropout:
+            yield "recurrent dropout"
     if not architecture.batched:
         yield "single sequence"
     if architecture.return_state:
@@ -52,6 +62,14 @@ def _needs(architecture: Architecture) -> Iterator[str]:
         yield "stack"
     if architecture.embedding:
         yield "embedding"
+        if architecture.embedding.mask_zero:
+            yield "mask_zero"
+    if architecture.masking != "none":
+        yield architecture.masking
+    if architecture.stateful:
+        yield "stateful"
+    if architecture.weights_dtype:
+        yield "mixed precision"
 
 
 def writeable(array: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.adapters.support import refuse_unsupported, versions, writeable
-from rnn_conformance.reference.architecture import Architecture, Layer, LayerWeights, Output, State, Weights
-
-if TYPE_CHECKING:
-    import torch
+from rnn_conformance.adapters import _torch_script
+from rnn_conformance.adapters._torch_model import CELL_MODES, is_native_stack
+from rnn_conformance.adapters._torch_network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
+from rnn_conformance.adapters._torch_ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
+from rnn_conformance.adapters.protocol import DTYPES, Description, Network, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.reference.architecture import Architecture, Choices
+from rnn_conformance.reference.rounding import standard_precision
 
 _NO_SUCH_ACTIVATION = "torch.nn.RNN offers tanh and relu"
-_NO_SYMBOLIC_SHAPES = "torch infers shapes from concrete tensors only"
+_NO_MASK = "torch.nn.RNN takes lengths, as a packed sequence, and no masks"
+_DROPOUT_BETWEEN_LAYERS = "torch.nn.RNN(dropout=) is one rate, for the inputs of all layers of a stack but the first"
 
 
 class TorchAdapter:
-    """Widths, activations and biases that all agree make one native stack (`num_layers`), others a layer each."""
+    """The bridge to PyTorch's recurrent layers; `script` writes the same call without this suite."""
 
     requires = ("torch",)
 
@@ -34,8 +32,20 @@ class TorchAdapter:
         import torch
 
         refuse_unsupported(_description(), architecture)
+        for reason in _obstacles(architecture):
+            raise Unsupported(reason)
         torch.set_num_threads(1)  # a thread pool costs small layers a factor of ten
-        return _SequenceNetwork(architecture) if architecture.mode == "eager" else _CellNetwork(architecture)
+        network: type[TorchNetwork] = {
+            "eager": SequenceNetwork,
+            "cells": CellNetwork,
+            "compiled": CellNetwork,
+            "reloaded": ReloadedNetwork,
+            "exported": ExportedNetwork,
+        }[architecture.mode]
+        return network(architecture)
+
+    def script(self, architecture: Architecture, wants: str) -> str:
+        return _torch_script.script(architecture, wants)
 
 
 adapter = TorchAdapter()
@@ -43,194 +53,75 @@ adapter = TorchAdapter()
 
 @cache
 def _description() -> Description:
-    # Dynamo does not trace nn.RNN (torch._dynamo.explain finds no graph in it), so that a compiled nn.RNN is the eager
-    # one: what gets compiled is the cell. That takes a C++ compiler.
+    # Dynamo does not trace nn.RNN, so that a compiled nn.RNN is the eager one: what gets compiled is the cell. With
+    # torch._dynamo.config.allow_rnn it does, but it unrolls the timesteps, at 2 seconds each. Compiling takes a C++
+    # compiler. There is no way "scripted": torch.jit is deprecated, and cannot call a scripted nn.RNN by itself.
     has_compiler = any(shutil.which(name) for name in ("g++", "c++", "clang++"))
     return Description(
         framework="PyTorch",
         versions=versions("torch"),
         modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
+        ways=("reloaded", "exported"),
+        # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
+        # 0.5 ULP, in layers of 1 to 64 units.
+        precision={dtype: standard_precision(dtype) for dtype in DTYPES},
         activations=("tanh", "relu"),
+        offers=("lengths", "bidirectional", "gradients", "training step", "dropout", "mixed precision"),
         unsupported={
             "linear": _NO_SUCH_ACTIVATION,
             "sigmoid": _NO_SUCH_ACTIVATION,
-            "symbolic shapes": _NO_SYMBOLIC_SHAPES,
+            "symbolic shapes": NO_SYMBOLIC_SHAPES,
+            "symbolic state shapes": NO_SYMBOLIC_SHAPES,
+            "mask": _NO_MASK,
+            "mask_zero": f"{_NO_MASK}; padding_idx of torch.nn.Embedding masks nothing: it keeps one row from training",
+            "backward": "torch.nn.RNN runs forwards or in both directions",
+            "merge modes": "a bidirectional torch.nn.RNN joins its directions by concatenation only",
+            "stateful": NO_STATE_KEPT,
+            "recurrent dropout": "torch.nn.RNN has none",
         },
+        choices=Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh"),
         conventions={
-            "W": "weight_ih_l{k}, (units, features); of a cell, weight_ih",
-            "U": "weight_hh_l{k}, (units, units); of a cell, weight_hh",
+            "W": "weight_ih_l{k}, (units, features); of a cell, weight_ih; backward, weight_ih_l{k}_reverse",
+            "U": "weight_hh_l{k}, (units, units); of a cell, weight_hh; backward, weight_hh_l{k}_reverse",
             "b": "bias_ih_l{k}, (units,); the second bias, bias_hh_l{k}, is set to zero",
             "embedding": "Embedding.weight, (tokens, features)",
             "time axis": "1 with batch_first=True (the default is 0); 0 without a batch axis",
-            "state": "h_0 and h_n, (num_layers, batch, units)",
-            "load": "parameter.copy_(tensor) under torch.no_grad()",
-            "read": "parameter.detach().numpy()",
+            "state": "h_0 and h_n, (num_layers * directions, batch, units), a layer's two directions side by side",
+            "lengths": "pack_padded_sequence(enforce_sorted=False) and pad_packed_sequence(total_length=timesteps)",
+            "load": "load_state_dict",
+            "read": "state_dict",
+            "training": "bias_hh_l{k} is frozen, with requires_grad_(False): were both biases trained, a step would "
+            "change their sum, which is b, by twice the rate times its gradient",
+            "dropout": "torch.nn.RNN(dropout=), which drops between layers and draws anew at each timestep",
+            "mixed precision": "torch.autocast('cpu'), the parameters in float32",
         },
     )
 
 
-class _Parameters(NamedTuple):
-    """The parameters of one layer; both biases are None in a layer without."""
-
-    W: torch.Tensor
-    U: torch.Tensor
-    b: torch.Tensor | None
-    second_b: torch.Tensor | None
-
-
-class _TorchNetwork:
-    """Loading and reading, the same for layers and cells."""
-
-    def __init__(self, architecture: Architecture, modules: Sequence[torch.nn.Module]) -> None:
-        self._architecture = architecture
-        self._table = _embedding(architecture)
-        self._modules = modules
-        self._layers = [parameters for module in modules for parameters in _parameters(module)]
-
-    def load(self, weights: Weights) -> None:
-        import torch
-
-        with torch.no_grad():
-            if self._table is not None:
-                self._table.weight.copy_(_tensor(weights.embedding))
-            for layer, given in zip(self._layers, weights.layers, strict=True):
-                layer.W.copy_(_tensor(given.W))
-                layer.U.copy_(_tensor(given.U))
-                if layer.b is not None and layer.second_b is not None:
-                    layer.b.copy_(_tensor(given.b))
-                    layer.second_b.zero_()
-
-    def weights(self) -> Weights:
-        table = None if self._table is None else _read(self._table.weight)
-        return Weights(tuple(_read_layer(layer) for layer in self._layers), table)
-
-    def run(self, inputs: Inputs, *, initial_state: State | None = None) -> Output:
-        import torch
-
-        with torch.no_grad():
-            x = _tensor(inputs)
-            if self._table is not None:
-                x = self._table(x)
-            states = None if initial_state is None else [_tensor(h) for (h,) in initial_state]
-            x, final = self._apply(x, states)
-        outputs = x if self._architecture.return_sequences else x[..., -1, :]
-        state = tuple((h.numpy(),) for h in final) if self._architecture.return_state else None
-        return Output(outputs.numpy(), state)
-
-    def parameter_count(self) -> int:
-        modules = [*self._modules, *([] if self._table is None else [self._table])]
-        return sum(p.numel() for module in modules for p in module.parameters())
-
-    def symbolic_shape(self) -> tuple[int | None, ...]:
-        raise NotImplementedError(_NO_SYMBOLIC_SHAPES)
-
-    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
-        """The output sequence of the last layer, and the final state of each."""
-        raise NotImplementedError
-
-
-class _SequenceNetwork(_TorchNetwork):
-    """torch.nn.RNN."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        import torch
-
-        def rnn(layer: Layer, num_layers: int) -> torch.nn.RNN:
-            return torch.nn.RNN(
-                layer.features, layer.units, num_layers, batch_first=True, **_options(layer, architecture)
-            )
-
-        layers = architecture.layers
-        alike = len({(layer.units, layer.activation, layer.use_bias) for layer in layers}) == 1
-        super().__init__(architecture, [rnn(layers[0], len(layers))] if alike else [rnn(layer, 1) for layer in layers])
-
-    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
-        import torch
-
-        final: list[torch.Tensor] = []
-        stacks: Sequence[Any] = self._modules
-        for rnn in stacks:
-            h = None if states is None else torch.stack(states[len(final) : len(final) + rnn.num_layers])
-            x, h_n = rnn(x, h)
-            final.extend(h_n)
-        return x, final
-
-
-class _CellNetwork(_TorchNetwork):
-    """torch.nn.RNNCell, called once a timestep."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        import torch
-
-        super().__init__(
-            architecture,
-            [
-                torch.nn.RNNCell(layer.features, layer.units, **_options(layer, architecture))
-                for layer in architecture.layers
-            ],
-        )
-        self._cells: Sequence[Any] = self._modules
-        if architecture.mode == "compiled":
-            # All cells share one piece of code, and Dynamo quietly stops compiling after 8 versions of that, or 256 in
-            # the whole process. Isolated, each cell has 8 of its own; with fullgraph, stopping is an exception.
-            torch._dynamo.config.accumulated_recompile_limit = sys.maxsize
-            compile_module: Any = torch.compile  # its type lags behind its arguments
-            self._cells = [
-                compile_module(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._modules
-            ]
-
-    def _apply(self, x: torch.Tensor, states: list[torch.Tensor] | None) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
-        import torch
-
-        final = []
-        for k, cell in enumerate(self._cells):
-            h = None if states is None else states[k]
-            outputs = []
-            for x_t in x.unbind(-2):
-                h = cell(x_t, h)
-                outputs.append(h)
-            x = torch.stack(outputs, dim=-2)
-            final.append(outputs[-1])
-        return x, final
-
-
-def _options(layer: Layer, architecture: Architecture) -> dict[str, Any]:
-    import torch
-
-    dtype = getattr(torch, architecture.dtype)
-    return {"nonlinearity": layer.activation, "bias": layer.use_bias, "dtype": dtype}
-
-
-def _embedding(architecture: Architecture) -> torch.nn.Embedding | None:
-    import torch
-
-    table = architecture.embedding
-    if table is None:
-        return None
-    return torch.nn.Embedding(table.tokens, table.features, dtype=getattr(torch, architecture.dtype))
-
-
-def _parameters(module: Any) -> Iterator[_Parameters]:
-    """The parameters of each layer of a torch.nn.RNN, or of a torch.nn.RNNCell."""
-    suffixes = [f"_l{k}" for k in range(module.num_layers)] if hasattr(module, "num_layers") else [""]
-    for suffix in suffixes:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        parameters: list[Any] = [getattr(module, name + suffix, None) for name in names]
-        yield _Parameters(*parameters)
-
-
-def _tensor(array: Any) -> torch.Tensor:
-    import torch
-
-    return torch.from_numpy(writeable(array))
-
-
-def _read(parameter: torch.Tensor) -> NDArray[np.floating]:
-    """A copy, because the next `load` writes into the same memory."""
-    return np.array(parameter.detach().numpy())
-
-
-def _read_layer(layer: _Parameters) -> LayerWeights:
-    if layer.second_b is not None and layer.second_b.any():
-        raise RuntimeError("bias_hh was loaded as zeros, but is not zero any more")
-    return LayerWeights(_read(layer.W), _read(layer.U), None if layer.b is None else _read(layer.b))
+def _obstacles(architecture: Architecture) -> Iterator[str]:
+    """Why this architecture cannot be had, though each of its features is offered."""
+    layers, mode = architecture.layers, architecture.mode
+    dropout = any(layer.dropout for layer in layers)
+    if mode in CELL_MODES:
+        for feature, needed in (
+            ("directions", any(layer.is_bidirectional for layer in layers)),
+            ("lengths", architecture.masking == "lengths"),
+            ("dropout", dropout),
+        ):
+            if needed:
+                yield f"torch.nn.RNNCell makes one step, and knows no {feature}"
+    if dropout and (layers[0].dropout or len({layer.dropout for layer in layers[1:]}) > 1):
+        yield _DROPOUT_BETWEEN_LAYERS
+    if dropout and not is_native_stack(architecture):
+        yield "torch.nn.RNN has dropout between the layers of one stack, and these layers differ too much for that"
+    if architecture.masking == "lengths" and not architecture.batched:
+        yield "torch.nn.utils.rnn.pack_padded_sequence takes batches only"
+    if mode == "exported" and architecture.masking == "lengths":
+        yield "torch.export cannot trace torch.nn.utils.rnn.pack_padded_sequence"
+    if mode == "exported" and dropout:
+        yield "torch.export makes a constant of whether the model is in training"
+    if architecture.weights_dtype and (architecture.weights_dtype, architecture.dtype) not in (
+        ("float32", "bfloat16"),
+        ("float32", "float16"),
+    ):
+        yield f"torch.autocast computes in float16 or bfloat16, from float32; not in {architecture.dtype}"

@@ -1,4 +1,4 @@
-"""The commands of ``rnn-conformance``: run, report, adapters, spec."""
+"""The commands of ``rnn-conformance``: run, report, adapters, spec; replay and selftest have files of their own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands_replay import replay
+from rnn_conformance.conformance.commands_selftest import selftest
+from rnn_conformance.conformance.console import check_installed, format_option, print_rows, timeout_option
 from rnn_conformance.conformance.live import live_progress
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.supervisor import Order, run_all
@@ -26,19 +27,7 @@ from rnn_conformance.reports.page import write_page
 from rnn_conformance.reports.summary import exit_status, summarise
 from rnn_conformance.reports.terminal import TerminalReport
 
-F = TypeVar("F", bound=Callable[..., Any])
 _INTERRUPTED = 130
-
-
-def _format_option(command: F) -> F:
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(["pretty", "markdown", "json"]),
-        default="pretty",
-        show_default=True,
-        help="How to print the result.",
-    )(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,8 +38,14 @@ def cli() -> None:
     \b
     rnn-conformance run                   every adapter that is installed
     rnn-conformance run torch keras-jax   two of them
+    rnn-conformance replay WITNESS        a failing example, once more
+    rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
     """
+
+
+cli.add_command(replay)
+cli.add_command(selftest)
 
 
 @cli.command()
@@ -66,22 +61,15 @@ def cli() -> None:
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True, help="For soak.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="Kill a framework that does not return for so long in one check (a soak's own minutes come on top).",
-)
+@timeout_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("conformance-report"),
     show_default=True,
-    help="Folder for results, logs and the page (index.html).",
+    help="Folder for results, logs, witnesses, reproducers and the page (index.html).",
 )
-@_format_option
+@format_option
 def run(
     adapters: tuple[str, ...],
     profile: str,
@@ -109,7 +97,7 @@ def run(
         specification().select(list(only))
         chosen = list(dict.fromkeys(adapters)) if adapters else _installed()
         for adapter in chosen:
-            _check_installed(adapter)
+            check_installed(adapter)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     order = Order(profile, seed, only, minutes if profile == "soak" else 0, timeout, out.resolve())
@@ -137,7 +125,7 @@ def run(
     show_default=True,
     help="Folder for the page (index.html).",
 )
-@_format_option
+@format_option
 def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     """Make one page of the results of several runs.
 
@@ -159,7 +147,7 @@ def report(results: tuple[Path, ...], to: Path, form: str) -> None:
 
 
 @cli.command()
-@_format_option
+@format_option
 def adapters(form: str) -> None:
     """List the registered adapters, and how to install what is missing."""
     rows = [
@@ -172,12 +160,12 @@ def adapters(form: str) -> None:
         }
         for adapter in registry.registered().values()
     ]
-    _print_rows(rows, form)
+    print_rows(rows, form)
 
 
 @cli.command()
 @click.argument("clauses", nargs=-1, metavar="[CLAUSE]...")
-@_format_option
+@format_option
 def spec(clauses: tuple[str, ...], form: str) -> None:
     """Print the specification, or the clauses and chapters named.
 
@@ -192,7 +180,7 @@ def spec(clauses: tuple[str, ...], form: str) -> None:
         raise click.UsageError(str(error)) from None
     chosen = [text.clauses[number] for number in numbers]
     rows = [{"clause": c.number, "chapter": text.chapters[c.chapter], "text": c.text} for c in chosen]
-    _print_rows(rows, form)
+    print_rows(rows, form)
 
 
 def _installed() -> list[str]:
@@ -203,14 +191,6 @@ def _installed() -> list[str]:
             click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
     # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
     return sorted((adapter.name for adapter in known if not adapter.missing), reverse=True)
-
-
-def _check_installed(adapter: str) -> None:
-    if registry.resolve(adapter) == adapter:
-        return  # package.module:attribute, which only the worker imports: it may do anything
-    known = registry.registered()[adapter]
-    if known.missing:
-        raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
 
 
 def _show(results: Sequence[records.Results], form: str, folder: Path) -> None:
@@ -232,21 +212,3 @@ def _as_json(results: records.Results) -> dict[str, Any]:
         "checks": [dataclasses.asdict(check) for check in results.checks],
         "truncated": results.footer is None,
     }
-
-
-def _print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
-    if form == "json":
-        click.echo(json.dumps(rows, indent=2))
-    elif form == "markdown":
-        click.echo("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
-        for row in rows:
-            click.echo("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
-    else:
-        table = Table(*rows[0], box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(_word(value)) for value in row.values()))
-        Console().print(table)
-
-
-def _word(value: Any) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rnn_conformance.adapters import registry
@@ -9,28 +11,36 @@ from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.journal import Item
 from rnn_conformance.conformance.session import DTYPES, Session
 from rnn_conformance.conformance.verdicts import conclude
+from rnn_conformance.conformance.witness import read_witness
 from rnn_conformance.reference.spec import specification
 
 _SESSION = pytest.StashKey[Session]()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """For a witness, look into the file of its check only."""
+    witness, name = _session(config).witness, collection_path.name
+    return True if witness and name.startswith("test_") and name != witness.check.split("::")[0] else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make an item for each dtype and mode, or for each dtype in the adapter's main mode."""
     session = _session(metafunc.config)
-    main, *others = session.subject.description.modes
     clause = metafunc.definition.get_closest_marker("clause")
     assert clause is not None, f"{metafunc.function.__name__} cites no clause"
-    pairs = [(dtype, main) for dtype in DTYPES]
-    if clause.kwargs.get("modes") != "main":
-        pairs += [(dtype, mode) for dtype in session.profile.other_dtypes for mode in others]
+    pairs = session.pairs(clause.kwargs.get("dtypes", DTYPES), main_only=clause.kwargs.get("modes") == "main")
     metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not asked for, and what the results file already has."""
     session = _session(config)
-    wanted = set(specification().select(config.getoption("--conformance-only")) or specification().clauses)
-    chosen = [item for item in items if wanted & set(_clauses(item))]
+    wanted = set(specification().select(config.getoption("--conformance-only")))
+    chosen = [item for item in items if not wanted or wanted & set(_clauses(item))]
+    if session.witness:
+        chosen = [item for item in items if _name(item).split("[")[0] == session.witness.check]
+        if not chosen:
+            pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
     remaining = session.begin([_name(item) for item in chosen])
     kept = [item for item in chosen if _name(item) in remaining]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -53,16 +63,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
-    record = conclude(current, pyfuncitem.obj, item, session.deviation(item))
+    record = conclude(current, pyfuncitem.obj, item, session.deviations(item), session.keep)
     session.add(record)
     if record.verdict == "unsupported":
         pytest.skip(record.message)
     if record.verdict == "deviation":
         pytest.xfail(f"{record.deviation}: {record.message}")
-    if record.verdict != "conforms":
-        texts = "\n".join(f"  clause {n}: {specification().clauses[n].text}" for n in record.clauses)
-        case = f"\n  case: {record.case}" if record.case else ""
-        pytest.fail(f"{record.verdict}: {record.message}\n{texts}{case}", pytrace=False)
+    if record.verdict not in ("conforms", "observed"):
+        clauses = specification().clauses
+        lines = [f"clause {n}: {clauses[n].text}" for n in record.clauses if n in clauses]
+        lines += [f"case: {record.case}"] if record.case else []
+        lines += [f"to run it again: {record.replay}"] if record.replay else []
+        pytest.fail("\n  ".join([f"{record.verdict}: {record.message}", *lines]), pytrace=False)
     return True
 
 
@@ -77,6 +89,7 @@ def _session(config: pytest.Config) -> Session:
         name = config.getoption("--adapter")
         if not name:
             pytest.exit(f"which adapter? Say --adapter NAME; the names are {', '.join(registry.registered())}", 4)
+        witness = config.getoption("--conformance-witness")
         try:
             config.stash[_SESSION] = Session(
                 adapter=name,
@@ -84,6 +97,7 @@ def _session(config: pytest.Config) -> Session:
                 seed=config.getoption("--conformance-seed"),
                 minutes=config.getoption("--conformance-minutes"),
                 results=config.getoption("--conformance-results"),
+                witness=witness and read_witness(witness),
             )
         except Exception as error:
             pytest.exit(f"adapter {name} does not work: {type(error).__name__}: {error}", 4)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rnn_conformance.conformance.cases import Case
-
-_SIZE = 4096
+from rnn_conformance.conformance.encoding import case_as_data, case_from_data
 
 
 @dataclass(frozen=True)
@@ -28,18 +27,40 @@ class Item:
         return self.check.split("::")[-1].split("[")[0]
 
 
+@dataclass(frozen=True)
+class Running:
+    """What was running: the check, which of its searches and with which seed, and the case, if there was one yet."""
+
+    item: Item
+    search: int = 0
+    seed: int = 0
+    case: Case | None = None
+
+
 class Journal:
     """Written by the worker; without a path it writes nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = None if path is None else path.open("wb", buffering=0)
         self._item = ""
+        self._search = ""
         self._architecture: object = None
         self._text = ""
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def begin(self, item: Item) -> None:
         """Remember that this check has begun."""
         self._item = json.dumps(asdict(item))
+        self.enter(0, 0)
+
+    def enter(self, search: int, seed: int) -> None:
+        """Remember which search of the check has begun, and with which seed."""
+        self._search = json.dumps({"search": search, "seed": seed})
         self._write("")
 
     def note(self, case: Case) -> None:
@@ -47,20 +68,33 @@ class Journal:
         if self._file is None:
             return
         if case.architecture is not self._architecture:
-            self._architecture, self._text = case.architecture, str(case.architecture)
-        self._write(f"{self._text}; {case.shape_and_numbers}")
+            self._architecture, self._text = case.architecture, json.dumps(case_as_data(case)["architecture"])
+        self._write(
+            f'{{"architecture": {self._text}, "batch": {case.batch}, "timesteps": {case.timesteps}, '
+            f'"regime": "{case.regime}", "seed": {case.seed}, "pattern": "{case.pattern}"}}'
+        )
 
     def _write(self, case: str) -> None:
         if self._file is not None:
-            self._file.seek(0)
-            self._file.write(f"{self._item}\n{case}\n".encode()[:_SIZE].ljust(_SIZE, b"\0"))
+            self._file.seek(0)  # what an earlier, longer text leaves behind the zero byte does not count
+            self._file.write(f"{self._item}\n{self._search}\n{case}\0".encode())
 
 
-def read_journal(path: Path) -> tuple[Item | None, str]:
-    """The check and the case that were running; None before the first check."""
-    if not path.exists():
-        return None, ""
-    item, _, rest = path.read_bytes().rstrip(b"\0").decode(errors="replace").partition("\n")
-    if not item:
-        return None, ""
-    return Item(**json.loads(item)), rest.split("\n")[0]
+def running_item(path: Path) -> Item | None:
+    """The check that is running; None before the first. The file may be written to at the same time."""
+    lines = _lines(path)
+    return Item(**json.loads(lines[0])) if len(lines) > 1 else None
+
+
+def read_journal(path: Path) -> Running | None:
+    """What was running in a process that has ended; None before the first check."""
+    item = running_item(path)
+    if item is None:
+        return None
+    _, search, case = _lines(path)
+    running = Running(item, **json.loads(search))
+    return replace(running, case=case_from_data(json.loads(case))) if case else running
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_bytes().partition(b"\0")[0].decode().split("\n") if path.exists() else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -39,9 +40,21 @@ class Structure:
         """Roughly how much there is to read in a failing case: small ones come first when a failure is shrunk."""
         return self.batch * self.timesteps * sum(layer.features + layer.units for layer in self.layers)
 
-    def architecture(self, **how: object) -> Architecture:
+    def architecture(
+        self, *, direction: str = "forward", merge: str = "concat", mask_zero: bool = False, **how: Any
+    ) -> Architecture:
         """With dtype, mode and what is returned, all that an adapter needs."""
-        return replace(Architecture(self.layers, self.embedding), **how)  # type: ignore[arg-type]
+        embedding = self.embedding and replace(self.embedding, mask_zero=mask_zero)
+        return Architecture(in_direction(self.layers, direction, merge), embedding, **how)
+
+
+def in_direction(layers: Sequence[Layer], direction: str, merge: str = "concat") -> tuple[Layer, ...]:
+    """The same layers in another direction, each reading as many features as the one below puts out."""
+    turned: list[Layer] = []
+    for layer in layers:
+        features = turned[-1].width if turned else layer.features
+        turned.append(replace(layer, features=features, direction=direction, merge=merge))
+    return tuple(turned)
 
 
 def lattice(kind: str, count: int, seed: int, activations: Sequence[str], bias: Sequence[bool]) -> list[Structure]:

@@ -53,11 +53,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="append records to this results file, and leave out the checks that it already has",
     )
+    group.addoption(
+        "--conformance-witness",
+        type=Path,
+        metavar="FILE",
+        help="run the example of this witness only",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Explain a wrong name at once; raises UsageError, listing the right ones."""
-    config.addinivalue_line("markers", "clause(*numbers, modes='all'): the clauses of SPEC.md that this check is about")
+    config.addinivalue_line(
+        "markers",
+        "clause(*numbers, modes='all', dtypes=('float32', 'float64')): the clauses of SPEC.md that this check is "
+        "about; none for an observation",
+    )
     if config.getoption("--adapter"):
         from rnn_conformance.adapters import registry
         from rnn_conformance.reference.spec import specification

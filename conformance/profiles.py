@@ -30,8 +30,8 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("smoke", "a minute for all adapters together", 2, 12, 2, 1, 1, 20_000, other_dtypes=("float32",)),
-        Profile("default", "some minutes", 8, 60, 4, 2, 4, 500_000),
+        Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=()),
+        Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
         Profile(
             "soak", "new shapes and numbers until --minutes are over", 6, 40, 4, 1, 2, 200_000, until_time_is_up=True

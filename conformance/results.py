@@ -1,11 +1,13 @@
-"""The first and the last line of a results file, as the suite writes them."""
+"""The first and the last line of a results file, as the suite writes them, and what lies beside it."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,13 @@ import numpy as np
 from rnn_conformance.adapters.protocol import Description
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports import records
+
+WITNESSES, REPRODUCERS = "witnesses", "reproducers"
+EVIDENCE = (WITNESSES, REPRODUCERS)
+"""The folders beside the results in which the evidence of failures is kept."""
+
+REPLAY = "rnn-conformance replay"
+"""The command that runs a witness again."""
 
 
 def header(
@@ -34,7 +43,17 @@ def header(
         profile=profile,
         seed=seed,
         planned=list(planned),
+        detection=detection(),
     )
+
+
+def detection() -> dict[str, Any]:
+    """The detection score of this suite, in short, from the last selftest that was saved."""
+    file = files("rnn_conformance.conformance").joinpath("detection.json")
+    if not file.is_file():
+        return {}
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    return {"seeds": len(saved["seeds"]), **{name: saved[name] for name in ("killed", "of", "profile")}}
 
 
 def finish(path: Path) -> None:
@@ -56,10 +75,13 @@ def journal_path(results: Path) -> Path:
 def _plain(description: Description) -> dict[str, Any]:
     return {
         "modes": list(description.modes),
+        "ways": list(description.ways),
         "device": description.device,
         "activations": list(description.activations),
         "precision": {dtype: dataclasses.asdict(p) for dtype, p in description.precision.items()},
+        "offers": list(description.offers),
         "unsupported": dict(description.unsupported),
+        "choices": dataclasses.asdict(description.choices),
         "conventions": dict(description.conventions),
     }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from rnn_conformance.adapters.protocol import Adapter, Description, Inputs, Network, Unsupported
 from rnn_conformance.conformance.judging import NonConforming
-from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.architecture import Architecture, Gradients, Output, Weights
+
+T = TypeVar("T")
 
 
 class SubjectExited(Exception):
@@ -45,6 +47,10 @@ class Subject:
             raise Unsupported(*known.args)
         return known
 
+    def anew(self) -> Subject:
+        """The same adapter with nothing prepared, which calls to this one have not touched."""
+        return Subject(self._adapter)
+
     def forget(self) -> None:
         """Drop all networks, for a long run that goes on to other shapes."""
         self._networks.clear()
@@ -54,7 +60,7 @@ class GuardedNetwork:
     """A network whose every call is guarded, and whose output is what the protocol says."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self._network: Any = network  # what goes beyond a Network is used only where the adapter offers it
 
     def load(self, weights: Weights) -> None:
         with guard("load"):
@@ -64,17 +70,28 @@ class GuardedNetwork:
         with guard("weights"):
             return self._network.weights()
 
-    def run(self, inputs: Inputs, *, initial_state: State | None = None) -> Output:
+    def run(self, inputs: Inputs, **given: Any) -> Output:
+        """Call `Network.run`; what is given may be `initial_state`, `lengths` and `mask`."""
         with guard("run"):
-            output = self._network.run(inputs, initial_state=initial_state)
-        if not isinstance(output, Output):
-            raise NonConforming(f"run returned a {type(output).__name__}, but should return an Output")
-        return output
+            return _of_type(Output, "run", self._network.run(inputs, **given))
 
-    def ask(self, method: str) -> Any:
-        """The result of another method of the protocol, without arguments."""
+    def gradients(self, inputs: Inputs, cotangent: Output, **given: Any) -> Gradients:
+        """Call `Network.gradients`, likewise."""
+        with guard("gradients"):
+            return _of_type(Gradients, "gradients", self._network.gradients(inputs, cotangent, **given))
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """The result of another method of the protocol."""
         with guard(method):
-            return getattr(self._network, method)()
+            return getattr(self._network, method)(*arguments)
+
+
+def _of_type(wanted: type[T], method: str, result: Any) -> T:
+    if not isinstance(result, wanted):
+        raise NonConforming(
+            f"{method} returned a {type(result).__name__}, but should return an instance of {wanted.__name__}"
+        )
+    return result
 
 
 @contextmanager
@@ -84,7 +101,7 @@ def guard(doing: str) -> Iterator[None]:
         yield
     except SystemExit as error:
         raise SubjectExited(f"called sys.exit({error.code!r}) in {doing}") from error
-    except (Unsupported, KeyboardInterrupt):
+    except (Unsupported, NonConforming, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise SubjectRaised(f"{doing} raised {type(error).__name__}: {_in_a_line(str(error))}") from error

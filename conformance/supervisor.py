@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
 
-from rnn_conformance.conformance.journal import Item, read_journal
-from rnn_conformance.conformance.results import finish, header, journal_path
+from rnn_conformance.conformance.journal import Item, Running, read_journal, running_item
+from rnn_conformance.conformance.results import EVIDENCE, REPLAY, WITNESSES, finish, header, journal_path
+from rnn_conformance.conformance.witness import safe, witness_of, write_witness
 from rnn_conformance.reports import records
 
 _POLL_SECONDS = 0.1
@@ -32,7 +32,10 @@ ONE_THREAD = {
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: the options of the worker, how long a check may take, and where results go."""
+    """What to run: the options of the worker, how long a check may take, and where results go.
+
+    With a `witness`, its example alone.
+    """
 
     profile: str
     seed: int
@@ -40,10 +43,15 @@ class Order:
     minutes: float
     timeout: float
     folder: Path
+    witness: Path | None = None
 
     def results(self, adapter: str) -> Path:
         """The results file of an adapter."""
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', adapter)}.jsonl"
+        return self.folder / f"{safe(adapter)}.jsonl"
+
+    def evidence(self, adapter: str) -> list[Path]:
+        """The files beside the results that an earlier run left for this adapter."""
+        return [file for folder in EVIDENCE for file in (self.folder / folder).glob(f"{safe(adapter)}--*")]
 
     def options(self, adapter: str) -> list[str]:
         """The worker's command line."""
@@ -51,6 +59,7 @@ class Order:
         return [
             *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
             *("--conformance-minutes", str(self.minutes), *only),
+            *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
         ]
 
 
@@ -90,7 +99,7 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
     """Run one adapter to its end, starting a new process after each one that died."""
     results, journal = order.results(adapter), journal_path(order.results(adapter))
     log = results.with_suffix(".log")
-    for old in (results, journal, log):
+    for old in (results, journal, log, *order.evidence(adapter)):
         old.unlink(missing_ok=True)
     watch = _Watch(results)
     deaths = 0
@@ -107,16 +116,15 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
         read = records.read(results)
         if read.footer is not None:
             break
-        item, case = read_journal(journal)
-        if item is None or item.check not in read.missing:
+        running = read_journal(journal)
+        if running is None or running.item.check not in read.missing:
             _record_broken(results, adapter, order, f"{ended.how} between two checks; it said:\n{_tail(log)}")
             break
         deaths = 1 if watch.done > done else deaths + 1
-        died = records.CheckRecord(**asdict(item), verdict=ended.verdict, seconds=0.0, message=ended.how, case=case)
-        records.append(results, died)
+        records.append(results, _record_of_death(read, running, ended))
         watch.look()
         finish(results)
-        if read.missing == [item.check]:
+        if read.missing == [running.item.check]:
             break
     journal.unlink(missing_ok=True)
     watch.look()
@@ -148,7 +156,7 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
     patience = order.timeout + order.minutes * 60  # a soak's own time comes on top
     while process.poll() is None:
         watch.look()
-        item, _ = read_journal(journal_path(results))
+        item = running_item(journal_path(results))
         if item != running:
             running, since = item, time.monotonic()
         report(Progress(adapter, watch.done, watch.planned, item.check if item else "starting"))
@@ -160,6 +168,34 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
     status = process.returncode
     return _Ended(
         f"killed by {signal.Signals(-status).name}" if status < 0 else f"the process ended with status {status}"
+    )
+
+
+def _record_of_death(read: records.Results, running: Running, ended: _Ended) -> records.CheckRecord:
+    """The record of the check that was running when the process ended; the case is kept as a witness."""
+    header = read.header
+    witness = witness_of(
+        running.item,
+        adapter=header.adapter,
+        versions=header.versions,
+        profile=header.profile,
+        seed=running.seed,
+        search=running.search,
+        verdict=ended.verdict,
+        message=ended.how,
+        case=running.case,
+        details={},
+    )
+    file = write_witness(witness, read.path.parent / WITNESSES).relative_to(read.path.parent).as_posix()
+    return records.CheckRecord(
+        **asdict(running.item),
+        verdict=ended.verdict,
+        seconds=0.0,
+        message=ended.how,
+        case=str(running.case or ""),
+        witness_file=file,
+        replay=f"{REPLAY} {file}",
+        no_reproducer="the process ended",
     )
 
 

@@ -126,7 +126,7 @@ def _sweep(check: Check, names: tuple[str, ...], examine: object) -> None:
                 examine(name, z.ravel(), network.run(z).outputs.ravel())  # type: ignore[operator]
                 return True
 
-            check.example(example)
+            check.example(example, activation=name, units=units)
 
 
 def _numbers(check: Check) -> Iterator[Array]:

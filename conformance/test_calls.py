@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
+from rnn_conformance.conformance import laws
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.judging import same_bits
@@ -47,10 +50,12 @@ def test_outputs_are_not_overwritten(check: Check) -> None:
     """What a call returned stays as it was when the network is called, and loaded, again."""
 
     def examine(case: Case) -> bool:
-        outputs = check.run(case).outputs
-        before = outputs.copy()
-        later = check.run(case, weights=case.next().weights, inputs=case.next().inputs).outputs
-        same_bits("outputs after a later call", outputs, before, "they were returned earlier")
-        return bool(np.any(later != before))
+        earlier = check.run(case)
+        before = deepcopy(earlier)
+        later = check.run(case, weights=case.next().weights, inputs=case.next().inputs)
+        same_bits("outputs after a later call", earlier.outputs, before.outputs, "they were returned earlier")
+        for name, h, kept in laws.states(earlier, before):
+            same_bits(f"{name} after a later call", h, kept, "it was returned earlier")
+        return bool(np.any(later.outputs != before.outputs))
 
-    check.for_all("layer", examine)
+    check.for_all("layer", examine, return_state=check.offers("final state"))

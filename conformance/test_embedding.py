@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnn_conformance.conformance import laws
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.judging import same_bits
+from rnn_conformance.conformance.patterns import PATTERNS
 from rnn_conformance.reference.architecture import LayerWeights, Weights
 
 
@@ -45,3 +47,20 @@ def test_model_with_embedding(check: Check) -> None:
     check.requires("embedding")
     for return_sequences in (True, False):
         check.for_all("embedding", lambda case: check.judge(case, check.run(case)), return_sequences=return_sequences)
+
+
+@pytest.mark.clause("5.3")
+def test_masking_zero(check: Check) -> None:
+    """An embedding that masks zero masks the timesteps whose token is 0, wherever they are, and no others."""
+    check.requires("embedding")
+    check.requires("mask_zero")
+
+    def examine(case: Case) -> bool:
+        parts = ("valid outputs", "states")
+        laws.judge_parts(check, case, check.run(case), *parts)
+        return laws.tells(check, case, laws.without_mask(check, case), *parts)
+
+    for sequences in (True, False):
+        # All outputs come with the states, without which little of what stands behind a sequence would show.
+        how: laws.Way = {"return_sequences": sequences, "return_state": sequences and check.offers("final state")}
+        check.for_all("embedding", examine, where=laws.has_parts, patterns=PATTERNS, mask_zero=True, **how)

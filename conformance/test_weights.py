@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from rnn_conformance.conformance.cases import Case
@@ -14,10 +16,13 @@ from rnn_conformance.reference.architecture import Weights
 
 @pytest.mark.clause("6.1")
 def test_round_trip(check: Check) -> None:
-    """Weights that were loaded are read back bit for bit, before and after a call."""
+    """Weights are read back as they were loaded, before and after a call, though the caller's arrays have changed."""
 
     def examine(case: Case) -> bool:
-        prepared = check.network(case)
+        given = deepcopy(case.weights)
+        prepared = check.network(case, given)
+        for _, array in given.arrays():
+            array.fill(0)
         _same_weights(prepared.weights(), case.weights)
         prepared.run(case.inputs)
         _same_weights(prepared.weights(), case.weights)

@@ -6,49 +6,86 @@ Everything here is a frozen dataclass over NumPy arrays. The words are those of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+Mask = NDArray[np.bool_]
 
 LayerState = tuple[Array, ...]
-"""The state of one layer: ``(h,)`` for a simple RNN, each array ``(batch, units)``."""
+"""The state of one layer: ``(h,)``, or ``(h forward, h backward)`` if it is bidirectional; each (batch, units)."""
 
 State = tuple[LayerState, ...]
 """The state of a model: one `LayerState` for each layer, in order."""
 
+DIRECTIONS = ("forward", "backward", "bidirectional")
+MERGES = ("concat", "sum", "mul", "ave")
+"""How a bidirectional layer joins the outputs of its two directions (clauses 10.3 and 10.4)."""
+
+MASKINGS = ("none", "lengths", "mask")
+"""What a call is given beside its inputs: nothing, a length for each sequence, or a mask (chapter 9)."""
+
 
 @dataclass(frozen=True)
 class Embedding:
-    """A table with one row of `features` numbers for each of `tokens` tokens."""
+    """A table with one row of `features` numbers for each of `tokens` tokens; token 0 may stand for padding."""
 
     tokens: int
     features: int
+    mask_zero: bool = False
 
     def __str__(self) -> str:
-        return f"Embedding({self.tokens}, {self.features})"
+        return f"Embedding({self.tokens}, {self.features}{', mask_zero' if self.mask_zero else ''})"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A cell run over time, from `features` numbers a timestep to `units` numbers a timestep."""
+    """A cell run over time, from `features` numbers a timestep to `units` numbers a timestep in each direction.
+
+    `dropout` and `recurrent_dropout` are rates, and have an effect in training only (chapter 13): the one on the
+    layer's inputs, the other on h_{t-1}.
+    """
 
     features: int
     units: int
     activation: str = "tanh"
     use_bias: bool = True
     cell: str = "simple_rnn"
+    direction: str = "forward"
+    merge: str = "concat"
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+
+    @property
+    def is_bidirectional(self) -> bool:
+        return self.direction == "bidirectional"
+
+    @property
+    def width(self) -> int:
+        """How many numbers a timestep the layer puts out."""
+        return 2 * self.units if self.is_bidirectional and self.merge == "concat" else self.units
 
     def __str__(self) -> str:
-        bias = "" if self.use_bias else ", no bias"
-        return f"{self.cell}({self.features} -> {self.units}, {self.activation}{bias})"
+        words = [
+            self.activation,
+            "" if self.use_bias else "no bias",
+            "" if self.direction == "forward" else self.direction,
+            self.merge if self.is_bidirectional else "",
+            f"dropout {self.dropout:g}" if self.dropout else "",
+            f"recurrent dropout {self.recurrent_dropout:g}" if self.recurrent_dropout else "",
+        ]
+        return f"{self.cell}({self.features} -> {self.units}, {', '.join(filter(None, words))})"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """All that an adapter needs to know in order to build a model; shapes of the input are not part of it.
+    """All that an adapter needs to know in order to build a model.
+
+    `mode` is one of the adapter's own ways to run a layer. `masking` is one of MASKINGS. `weights_dtype` is there for
+    mixed precision: what weights are kept in, where that is not `dtype`. `batch` and `timesteps` are known where a
+    framework has to know them (a stateful model its batch, an unrolled one its timesteps), and else None.
 
     Raises ValueError where the layers do not fit one another.
     """
@@ -60,6 +97,11 @@ class Architecture:
     return_state: bool = False
     batched: bool = True
     mode: str = "eager"
+    masking: str = "none"
+    stateful: bool = False
+    weights_dtype: str = ""
+    batch: int | None = None
+    timesteps: int | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -68,30 +110,82 @@ class Architecture:
         for k, layer in enumerate(self.layers):
             if layer.features != width:
                 raise ValueError(f"layer {k} reads {layer.features} features but is given {width}")
-            width = layer.units
+            width = layer.width
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether some timesteps of a call may not be valid, be it by its lengths, its mask or its tokens."""
+        return self.masking != "none" or (self.embedding is not None and self.embedding.mask_zero)
 
     def __str__(self) -> str:
         parts = [str(part) for part in (self.embedding, *self.layers) if part is not None]
-        returns = "all outputs" if self.return_sequences else "last output"
-        state = " and state" if self.return_state else ""
-        single = "" if self.batched else ", single sequence"
-        return f"{' -> '.join(parts)}, {self.dtype}, {self.mode}, {returns}{state}{single}"
+        words = [
+            self.dtype,
+            f"weights {self.weights_dtype}" if self.weights_dtype else "",
+            self.mode,
+            ("all outputs" if self.return_sequences else "last output") + (" and state" if self.return_state else ""),
+            "" if self.masking == "none" else f"with {self.masking}",
+            "stateful" if self.stateful else "",
+            "" if self.batched else "single sequence",
+        ]
+        return f"{' -> '.join(parts)}, {', '.join(filter(None, words))}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Where frameworks differ and none is wrong, what this one does (clauses 9.4, 10.2 and 13.5).
+
+    `padded_outputs`: ``zero``, ``repeat`` the output before, or ``continue`` as if the timestep were valid; and
+    `bidirectional_padded_outputs` where bidirectional layers have another choice.
+    `backward_outputs`: ``aligned`` with the input, or in the order of ``processing``.
+    `dropout_mask`: ``fixed`` for all timesteps of a call, or ``fresh`` at each.
+
+    Raises ValueError for any other word.
+    """
+
+    padded_outputs: str = "zero"
+    backward_outputs: str = "aligned"
+    dropout_mask: str = "fixed"
+    bidirectional_padded_outputs: str = ""
+
+    def __post_init__(self) -> None:
+        for name, offered in (
+            ("padded_outputs", ("zero", "repeat", "continue")),
+            ("bidirectional_padded_outputs", ("", "zero", "repeat", "continue")),
+            ("backward_outputs", ("aligned", "processing")),
+            ("dropout_mask", ("fixed", "fresh")),
+        ):
+            if getattr(self, name) not in offered:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but should be one of {', '.join(offered)}")
+
+    def for_layer(self, layer: Layer) -> Choices:
+        """The same, with `padded_outputs` as this layer has it."""
+        if layer.is_bidirectional and self.bidirectional_padded_outputs:
+            return replace(self, padded_outputs=self.bidirectional_padded_outputs)
+        return self
 
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """Input kernel `W` (units, features), recurrent kernel `U` (units, units), bias `b` (units,) or None."""
+    """Input kernel `W` (units, features), recurrent kernel `U` (units, units), bias `b` (units,) or None.
+
+    A bidirectional layer has a second set, `backward`; the first is the forward direction's.
+    """
 
     W: Array
     U: Array
     b: Array | None = None
+    backward: LayerWeights | None = None
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Each array with its name."""
+        """Each array with its name, such as ``W`` or ``backward.W``."""
         yield "W", self.W
         yield "U", self.U
         if self.b is not None:
             yield "b", self.b
+        if self.backward is not None:
+            for name, array in self.backward.arrays():
+                yield f"backward.{name}", array
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +208,31 @@ class Weights:
 class Output:
     """What a call returns.
 
-    `outputs` is (batch, timesteps, units) or (batch, units), without the first axis for a single sequence;
+    `outputs` is (batch, timesteps, width) or (batch, width), without the first axis for a single sequence;
     `final_state` is there if the architecture asks for it.
     """
 
     outputs: Array
     final_state: State | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients with respect to the weights, the inputs and the initial state, in the shapes of these.
+
+    `inputs` is None for a model with an embedding, whose inputs are tokens; `initial_state` is None where none was
+    given.
+    """
+
+    weights: Weights
+    inputs: Array | None
+    initial_state: State | None
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Each array with its name, such as ``layers[0].W``, ``inputs`` or ``initial_state[0]``."""
+        yield from self.weights.arrays()
+        if self.inputs is not None:
+            yield "inputs", self.inputs
+        for k, state in enumerate(self.initial_state or ()):
+            for h, direction in zip(state, ("", ".backward"), strict=False):
+                yield f"initial_state[{k}]{direction}", h

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, extent, figure, known, sentence, title
+from rnn_conformance.reports.summary import (
+    SYMBOLS,
+    Backend,
+    Summary,
+    alike,
+    evidence,
+    extent,
+    figure,
+    known,
+    sentence,
+    title,
+)
 
 
 def markdown(summary: Summary) -> str:
-    """A sentence for each backend, the matrix by chapter, what does not conform, and known deviations."""
+    """A sentence for each backend, the matrix by chapter, what does not conform or was observed, known deviations."""
     return "\n".join(_lines(summary)) + "\n"
 
 
@@ -32,7 +44,8 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield ""
     yield (
         f"Suite {escape(summary.suite)}, specification {escape(summary.specification)}; "
-        f"profile {escape(', '.join(summary.profiles))}, seed {', '.join(map(str, summary.seeds))}."
+        f"profile {escape(', '.join(summary.profiles))}, seed {', '.join(map(str, summary.seeds))}"
+        + (f"; {escape(summary.detection)}." if summary.detection else ".")
     )
     yield ""
     for backend in summary.backends:
@@ -41,12 +54,14 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield from _matrix(summary)
     for backend in summary.backends:
         yield from _problems(summary, backend)
+    for backend in summary.backends:
+        yield from _observations(backend)
     if deviations := known(summary):
         yield ""
         yield "### Known deviations"
         yield ""
         for name, group in deviations.items():
-            _, first = group[0]
+            first = next((record for _, record in group if record.case), group[0][1])  # the one with the witness
             yield f"- **{escape(name)}**: {escape(extent(group))}. {escape(first.reason or first.message)}"
 
 
@@ -85,6 +100,16 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
     yield ""
     for clause in first.clauses:
         yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"
-    if body := "\n".join(filter(None, [first.message, first.case and f"case: {first.case}"])):
+    told = [first.message, first.case and f"case: {first.case}", *evidence(first, Path())]
+    if body := "\n".join(filter(None, told)):
         yield ""
         yield fenced(body)
+
+
+def _observations(backend: Backend) -> Iterator[str]:
+    if backend.observations:
+        yield ""
+        yield f"### {escape(title(backend.results.header))}: observations"
+        yield ""
+        for each in backend.observations:
+            yield f"- {escape(each.question)}: **{escape(each.answer)}** ({escape('; '.join(each.where))})"

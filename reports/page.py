@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from rnn_conformance.reports.records import CheckRecord, Results
 from rnn_conformance.reports.summary import (
     MEANINGS,
     SYMBOLS,
+    Backend,
     Summary,
     count,
     figure,
@@ -33,15 +35,20 @@ def write_page(results: Sequence[Results], folder: Path) -> Path:
 
     Raises ValueError for results that cannot be shown together (see `summarise`) and OSError where it cannot write.
     """
-    html = render(summarise(results))
+    html = render(summarise(results), folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
     path.write_text(html, encoding="utf-8", errors="replace")
     return path
 
 
-def render(summary: Summary) -> str:
-    """The page's HTML; the same summary gives the same text."""
+def render(summary: Summary, folder: Path = Path()) -> str:
+    """The HTML of a page in this folder; the same summary gives the same text."""
+
+    def beside(backend: Backend, file: str) -> str:
+        """The link to a file beside the results of a backend."""
+        return quote(Path(os.path.relpath(backend.results.path.parent / file, folder)).as_posix())
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -52,6 +59,9 @@ def render(summary: Summary) -> str:
     environment.filters |= {
         "aligned": aligned,
         "anchor": anchor,
+        "beside": beside,
+        "as_table": as_table,
+        "cell": cell,
         "code_spans": code_spans,
         "figure": figure,
         "plain": plain,
@@ -90,6 +100,28 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(plain, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_table(value: Any) -> tuple[Sequence[str], Sequence[Sequence[Any]]] | None:
+    """The header and rows of figures that are rows of the same names, or columns of one length; None of others."""
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        names = list(value[0])
+        return (names, [[row[name] for name in names] for row in value]) if _alike(map(set, value)) else None
+    if not isinstance(value, dict) or not value:
+        return None
+    if all(isinstance(column, list) for column in value.values()) and _alike(map(len, value.values())):
+        return list(value), list(zip(*value.values(), strict=True))
+    return ["", ""], list(value.items())
+
+
+def _alike(values: Iterable[Any]) -> bool:
+    first, *others = values
+    return all(other == first for other in others)
+
+
+def cell(value: Any) -> str:
+    """A figure to four digits, and anything else as text."""
+    return f"{value:.4g}" if isinstance(value, float) else plain(value)
 
 
 def is_long(record: CheckRecord) -> bool:

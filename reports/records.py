@@ -16,12 +16,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
-SCHEMA = 1
+SCHEMA = 2
 
 VERDICTS = {
     "conforms": "every example was as the specification says",
     "deviation": "departs from the specification in a way that is known and explained",
     "fails": "departs from the specification",
+    "observed": "the specification is silent: what happened is recorded",
     "untrusted": "passed, but no example could have failed",
     "unsupported": "the framework's layer does not offer this",
     "crashed": "the framework took the process down",
@@ -47,7 +48,11 @@ class Worst:
 
 @dataclass(frozen=True)
 class Header:
-    """The first line: what was run, on what, by which suite. `clauses` holds the specification's text by number."""
+    """The first line: what was run, on what, by which suite.
+
+    `clauses` holds the specification's text by number. `detection` says how many planted faults the suite noticed when
+    that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
+    """
 
     adapter: str
     framework: str
@@ -61,6 +66,7 @@ class Header:
     profile: str
     seed: int
     planned: Sequence[str]
+    detection: Mapping[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -71,7 +77,9 @@ class CheckRecord:
     `check` is its pytest name, such as ``test_values.py::test_recurrence[float32-eager]``. `examples` counts judged
     examples, `discriminating` those that could have failed; `message` explains a verdict other than conforms;
     `deviation` names the known deviation that this is, and `reason` says why it is known;
-    `case` is the smallest failing case, `witness` its arrays in full, by name.
+    `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
+    looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
+    none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
     """
 
     check: str
@@ -89,6 +97,12 @@ class CheckRecord:
     witness: Mapping[str, Any] = field(default_factory=dict)
     deviation: str = ""
     reason: str = ""
+    diagnosis: str = ""
+    witness_file: str = ""
+    reproducer_file: str = ""
+    no_reproducer: str = ""
+    replay: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rnn_conformance.reports.records import VERDICTS, CheckRecord, Header, Results, Worst
 
@@ -23,6 +24,7 @@ SYMBOLS = {
     "conforms": "✓",
     "deviation": "△",
     "fails": "✗",
+    "observed": "◦",
     "untrusted": "?",
     "unsupported": "–",  # noqa: RUF001 - an en dash is wide enough to be seen
     "crashed": "↯",
@@ -41,6 +43,7 @@ SEVERITY = (
     MISSING,
     "deviation",
     "conforms",
+    "observed",
     "unsupported",
     NOT_RUN,
 )
@@ -48,6 +51,15 @@ SEVERITY = (
 
 PROBLEMS = ("broken", "crashed", "timed out", "fails", "untrusted")
 """The verdicts that want somebody's attention."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a backend does where the specification is silent; `where` are the dtypes and modes that all say so."""
+
+    question: str
+    answer: str
+    where: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Backend:
-    """One results file: `cells` by clause, and `others`, the checks that cite no clause of the specification."""
+    """One results file: `cells` by clause, and `others`, the checks that cite no clause and are no observations."""
 
     results: Results
     cells: Mapping[str, Cell]
@@ -102,6 +114,15 @@ class Backend:
         """The records that want attention, the gravest first."""
         found = [record for record in self.results.checks if record.verdict in PROBLEMS]
         return sorted(found, key=lambda record: SEVERITY.index(record.verdict))
+
+    @property
+    def observations(self) -> Sequence[Observation]:
+        """What was observed, each answer once."""
+        answers: dict[tuple[str, str], list[str]] = {}
+        for record in self.of_verdict("observed"):
+            where = ", ".join(filter(None, (record.dtype, record.mode)))
+            answers.setdefault((record.title, record.message), []).append(where)
+        return [Observation(question, answer, where) for (question, answer), where in answers.items()]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -148,6 +169,15 @@ class Summary:
     @property
     def seeds(self) -> Sequence[int]:
         return list(dict.fromkeys(backend.results.header.seed for backend in self.backends))
+
+    @property
+    def detection(self) -> str:
+        """How many planted faults the suite notices, in words; empty if that is not known."""
+        found = self.backends[0].results.header.detection
+        if not all(isinstance(found.get(name), int) for name in ("killed", "of", "seeds")):
+            return ""
+        seeds = "" if found["seeds"] == 1 else f" with each of {found['seeds']} seeds"
+        return f"{found['killed']} of {found['of']} planted faults noticed{seeds}"
 
     def clauses_of(self, chapter: str) -> Sequence[str]:
         """The numbers of a chapter's clauses."""
@@ -221,6 +251,18 @@ def extent(deviations: Sequence[tuple[Backend, CheckRecord]]) -> str:
     return f"{', '.join(backends)}; clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}{where}"
 
 
+def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
+    """How to see a failure again, with the suite and without; `folder` is where its results lie."""
+    lines = []
+    if record.replay:
+        lines.append(f"run it again: {record.replay.replace(record.witness_file, str(folder / record.witness_file))}")
+    if record.reproducer_file:
+        lines.append(f"without this suite: python {folder / record.reproducer_file}")
+    elif record.no_reproducer:
+        lines.append(f"no script of the framework alone: {record.no_reproducer}")
+    return lines
+
+
 def title(header: Header) -> str:
     """The backend with the versions it was run with, such as ``keras-jax (keras 3.15.1, jax 0.10.2)``."""
     versions = [f"{name} {version}" for name, version in header.versions.items()]
@@ -241,6 +283,8 @@ def sentence(backend: Backend) -> str:
     if others := [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]:
         parts.append(f"{count(len(others), 'check')} without a clause {' and '.join(dict.fromkeys(others))}")
     parts.append(count(backend.examples, "example") + (f", {_worst_phrase(backend.worst)}" if backend.worst else ""))
+    if backend.observations:
+        parts.append(count(len(backend.observations), "observation"))
     if not_run:
         parts.append(f"{count(not_run, 'clause')} not run")
     if backend.truncated:
@@ -318,7 +362,9 @@ def _backend(results: Results, cited: Mapping[str, frozenset[str]]) -> Backend:
         # A check that no file has a record of may be of any clause, so it accounts for those that have none.
         absent = missing[clause] or int(unknown and not records)
         cells[clause] = Cell(_verdict(records, absent), records, missing[clause])
-    others = [record for record in results.checks if not set(record.clauses) & set(clauses)]
+    others = [
+        record for record in results.checks if record.verdict != "observed" and not set(record.clauses) & set(clauses)
+    ]
     return Backend(results, cells, Cell(_verdict(others, 0), others))
 
 

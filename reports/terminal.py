@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
@@ -10,10 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, extent, figure, known, title, truncation
+from rnn_conformance.reports.summary import (
+    SYMBOLS,
+    Backend,
+    Summary,
+    alike,
+    evidence,
+    extent,
+    figure,
+    known,
+    title,
+    truncation,
+)
 
 STYLES = {
     "conforms": "green",
+    "observed": "cyan",
     "deviation": "yellow",
     "unsupported": "dim",
     "missing": "magenta",
@@ -30,6 +43,8 @@ class TerminalReport:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _table(self.summary)
+        if self.summary.detection:
+            yield _line(f"the suite itself: {self.summary.detection}", "dim")
         for backend in self.summary.backends:
             if backend.truncated:
                 yield _line(f"{backend.name}: {truncation(backend.results)}", "bold magenta")
@@ -37,7 +52,7 @@ class TerminalReport:
             if backend.problems:
                 yield _heading(backend, "does not conform")
             for group in alike(backend.problems):
-                yield from _problem(self.summary, group)
+                yield from _problem(self.summary, backend, group)
         if deviations := known(self.summary):
             yield _line("\nKnown deviations", "bold")
             yield from (_deviation(name, group) for name, group in deviations.items())
@@ -67,7 +82,7 @@ def _heading(backend: Backend, what: str) -> Text:
     return Text("\n") + _line(f"{title(backend.results.header)}: {what}", "bold")
 
 
-def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[Padding]:
+def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -> Iterator[Padding]:
     first = group[0]
     lines = [Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", _style(first.verdict)) + _line(first.check, "bold")]
     lines += [_line(f"and {record.check}", "bold") for record in group[1:]]
@@ -75,22 +90,32 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[Padding
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
     body = [_line(first.message)] if first.message else []
     body += [_line(f"case: {first.case}")] if first.case else []
+    body += [_line(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
 def _deviation(name: str, records: Sequence[tuple[Backend, CheckRecord]]) -> Padding:
-    _, first = records[0]
+    first = next((record for _, record in records if record.case), records[0][1])  # the one with the witness
     lines = [Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{name}: {extent(records)}", "bold")]
     lines += [_line(first.reason)] if first.reason else []
     lines += [_line(f"seen: {first.message}")] if first.message else []
     return Padding(Text("\n").join(lines), (0, 0, 1, 2))
 
 
+def _from_here(folder: Path) -> Path:
+    """The folder as it is best typed."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
 def _style(verdict: str) -> str:
     return STYLES.get(verdict, "red")
 
 
-def _line(text: str, style: str = "") -> Text:
+def shown(text: str) -> str:
     """Text as it is, but for what a terminal would obey: an escape sequence is shown, not sent."""
-    shown = (c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
-    return Text("".join(shown), style)
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(shown(text), style)

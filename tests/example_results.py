@@ -66,6 +66,26 @@ def failing(**changes: Any) -> CheckRecord:
             "U": [[0.0, 1.0], [1.0, 0.0]],
             "mode": "eager",
         },
+        diagnosis='matches "U transposed"',
+        witness_file="witnesses/torch--test_1_1--float32-eager.json",
+        reproducer_file="reproducers/torch--test_1_1--float32-eager.py",
+        replay="rnn-conformance replay witnesses/torch--test_1_1--float32-eager.json",
+    )
+    return replace(plain, **changes)
+
+
+def observation(answer: str = "0.0", **changes: Any) -> CheckRecord:
+    """A record of what happened where the specification is silent."""
+    plain = CheckRecord(
+        check="test_observations.py::test_slope_of_relu_at_zero[float32-eager]",
+        title="the slope of relu at 0",
+        clauses=[],
+        verdict="observed",
+        seconds=0.1,
+        dtype="float32",
+        mode="eager",
+        examples=1,
+        message=answer,
     )
     return replace(plain, **changes)
 

@@ -1,93 +1,253 @@
-"""Known deviations: told from failures, and found out when they no longer occur."""
+"""Known deviations: their cases leave a check, the rest stays tested, and what no longer occurs is found out."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
 
-import faulty
+import numpy as np
+import planted
 import pytest
-from test_detection import checks, clauses_of
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
+from rnn_conformance.adapters.protocol import Adapter, Description
+from rnn_conformance.conformance import session
+from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.deviations import Deviation, known_deviations, parse
+from rnn_conformance.conformance.deviations import WORDS, Deviation, facts_of, here, known_deviations, parse
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.profiles import PROFILES
+from rnn_conformance.conformance.session import Session
 from rnn_conformance.conformance.subject import Subject
+from rnn_conformance.conformance.test_activations import test_range as activations_in_range
+from rnn_conformance.conformance.test_values import test_recurrence as recurrence
 from rnn_conformance.conformance.verdicts import conclude
+from rnn_conformance.conformance.witness import Witness, witness_of
 from rnn_conformance.reference import network
-from rnn_conformance.reports.records import CheckRecord
+from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, Output, State, Weights
+from rnn_conformance.reference.rounding import standard_precision
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.records import CheckRecord, read
 
-COUNTS_TWO_BIASES = Deviation(
-    name="two-biases",
-    adapters=["faulty"],
-    checks=["test_parameter_count"],
-    versions={"framework": ">=2,<3"},
-    reason="the framework has a bias for the input and one for the state",
-    case="a layer of 1 unit and 1 feature has 4 parameters, not 3",
-)
-ITEM = Item("test_weights.py::test_parameter_count[float32-eager]", "", ("6.3",), "float32", "eager")
+ITEM = Item("test_values.py::test_recurrence[float32-eager]", "", ("1.1",), "float32", "eager")
 
 ENTRY = """
-[two-biases]
+[no-tanh]
 adapters = ["faulty"]
-checks = ["test_parameter_count"]
+checks = ["test_recurrence"]
 versions = { framework = ">=2" }
-reason = "it has two"
-case = "one unit"
+cases = { activation = ["tanh"] }
+reason = "its tanh is another"
 """
 
 
-def record(adapter: FunctionAdapter, deviation: Deviation | None) -> CheckRecord:
-    check = Check(ITEM.check, Subject(adapter), "float32", "eager", PROFILES["smoke"], 0, 0.0, Journal(None))
-    return conclude(check, checks()["test_parameter_count"], ITEM, deviation)
+def wrong_tanh(a: Architecture, w: Weights, x: np.ndarray, h: State | None) -> Output:
+    """Off by a hundredth wherever a layer is tanh."""
+    output = network.run(a, w, x, h)
+    wrong = any(layer.activation == "tanh" for layer in a.layers)
+    return replace(output, outputs=output.outputs * output.outputs.dtype.type(0.99)) if wrong else output
 
 
-def test_failure_that_is_known() -> None:
-    """It has a verdict of its own, with the reason and what was seen."""
-    found = record(faulty.adapter_of(faulty.OneBiasTooMany), COUNTS_TWO_BIASES)
-    assert (found.verdict, found.deviation) == ("deviation", "two-biases")
-    assert COUNTS_TWO_BIASES.reason in found.reason
-    assert "parameter_count = 21, but should be 18" in found.message
+def wrong_everywhere(a: Architecture, w: Weights, x: np.ndarray, h: State | None) -> Output:
+    """Off by a hundredth."""
+    output = network.run(a, w, x, h)
+    return replace(output, outputs=output.outputs * output.outputs.dtype.type(0.99))
+
+
+def adapter(run: Callable[..., Output] = wrong_tanh) -> FunctionAdapter:
+    return from_function(run, Description("Faulty", {"framework": "2.4"}))
+
+
+def frozen(case: Case | None, search: int = 0, check: str = "test_values.py::test_recurrence") -> Witness:
+    """A witness as it lies in conformance/witnesses."""
+    return witness_of(
+        replace(ITEM, check=check),
+        adapter="faulty",
+        versions={},
+        profile="smoke",
+        seed=0,
+        search=search,
+        verdict="fails",
+        message="",
+        case=case,
+        details={},
+    )
+
+
+NO_TANH = replace(parse(ENTRY)[0], frozen=frozen(Case(Architecture((Layer(2, 3),)), 2, 3, "integers", 0)))
+
+
+def record(
+    adapter: Adapter, *known: Deviation, item: Item = ITEM, check: Callable[[Check], None] = recurrence
+) -> CheckRecord:
+    subject = Subject(adapter)
+    running = Check(item.check, subject, item.dtype, item.mode, PROFILES["smoke"], 0, 0.0, Journal(None))
+    return conclude(running, check, item, known)
+
+
+def test_what_is_known_is_left_out() -> None:
+    """The other activations are tested, and the verdict says what was left out, why, and what was seen again."""
+    found = record(adapter(), NO_TANH)
+    assert (found.verdict, found.deviation, found.reason) == ("deviation", "no-tanh", "its tanh is another")
+    assert "should be within" in found.message
+    assert "simple_rnn(2 -> 3, tanh)" in found.case
+    assert found.discriminating > 0
+    assert found.worst is not None
+    assert found.worst.ratio <= 1
+    assert "tanh" not in found.worst.case
+
+
+def test_anything_else_fails() -> None:
+    """A fault in other cases is no part of the deviation."""
+    found = record(adapter(wrong_everywhere), NO_TANH)
+    assert (found.verdict, found.deviation) == ("fails", "")
+    assert "tanh" not in found.case
 
 
 def test_deviation_that_no_longer_occurs() -> None:
-    """It fails until its entry is removed."""
-    found = record(from_function(network.run), COUNTS_TWO_BIASES)
+    """Its witness conforms, so the check fails until the entry is corrected, though all else conforms."""
+    found = record(adapter(network.run), NO_TANH)
     assert found.verdict == "fails"
-    assert "two-biases" in found.message
-    assert "no longer occurs" in found.message
+    assert found.message == "the known deviation 'no-tanh' no longer occurs (conforms): correct its entry"
+
+
+def test_framework_that_does_not_offer_it_any_more() -> None:
+    """What is now refused has to be corrected, too."""
+    only_double = Description("Faulty", {"framework": "2.4"}, precision={"float64": standard_precision("float64")})
+    found = record(from_function(network.run, only_double), NO_TANH)
+    assert found.verdict == "fails"
+    assert "no longer occurs (unsupported)" in found.message
+
+
+@pytest.mark.parametrize("change", [{"dtype": "float64"}, {"check": "test_values.py::test_no_bias[float32-eager]"}])
+def test_witness_is_run_in_its_own_check_only(change: dict[str, Any]) -> None:
+    """Elsewhere the cases are left out without looking, and the record says which."""
+    item = replace(ITEM, **change)
+    found = record(adapter(network.run), NO_TANH, item=item)
+    assert (found.verdict, found.message) == ("deviation", "left out: activation tanh")
+
+
+def test_all_cases_are_left_out() -> None:
+    """A check of which nothing remains is a deviation, and counts no example."""
+    everything = replace(NO_TANH, cases={"dtype": ["float32"]})
+    found = record(adapter(), everything)
+    assert (found.verdict, found.examples) == ("deviation", 0)
+
+
+def test_nothing_is_left_out() -> None:
+    """An entry whose cases do not come up, and whose witness is another check's, leaves no trace."""
+    elsewhere = replace(NO_TANH, cases={"masking": ["mask"]}, frozen=frozen(None, check="test_values.py::test_no_bias"))
+    found = record(adapter(network.run), elsewhere)
+    assert (found.verdict, found.deviation) == ("conforms", "")
+
+
+def test_example_that_is_no_case() -> None:
+    """A sweep over floats says what it is about, and is left out by that; its witness is found by its number."""
+
+    def beyond_one(a: Architecture, w: Weights, x: np.ndarray, h: State | None) -> Output:
+        output = network.run(a, w, x, h)
+        return (
+            replace(
+                output,
+                outputs=np.where(output.outputs == 1, output.outputs + output.outputs.dtype.type(1e-6), output.outputs),
+            )
+            if a.layers[0].activation == "tanh"
+            else output
+        )
+
+    item = Item("test_activations.py::test_range[float32-eager]", "", ("7.3",), "float32", "eager")
+    sweep = replace(NO_TANH, checks=["test_range"], frozen=frozen(None, check="test_activations.py::test_range"))
+    found = record(adapter(beyond_one), sweep, item=item, check=activations_in_range)
+    assert (found.verdict, found.case) == ("deviation", "")
+    assert found.message.startswith("tanh gives values from -1 to 1.0")
+    assert found.examples == 2, "sigmoid is still swept"
+    lost = replace(sweep, frozen=replace(sweep.witness, search=99))
+    found = record(adapter(beyond_one), lost, item=item, check=activations_in_range)
+    assert found.verdict == "broken"
+    assert "the witness of the deviation 'no-tanh': the check does not come to the example" in found.message
 
 
 @pytest.mark.parametrize(
-    ("adapter", "item", "version", "applies"),
+    ("adapter", "function", "version", "platforms", "applies"),
     [
-        ("faulty", ITEM, "2.4", True),
-        ("faulty", ITEM, "2.5rc1", True),
-        ("other", ITEM, "2.4", False),
-        ("faulty", ITEM, "3.0", False),
-        ("faulty", replace(ITEM, check="test_weights.py::test_round_trip[float32-eager]"), "2.4", False),
-        ("faulty", replace(ITEM, dtype="float64"), "2.4", False),
+        ("faulty", "test_recurrence", "2.4", (), True),
+        ("faulty", "test_recurrence", "2.5rc1", (), True),
+        ("faulty", "test_recurrence", "1.9", (), False),
+        ("faulty", "test_no_bias", "2.4", (), False),
+        ("other", "test_recurrence", "2.4", (), False),
+        ("faulty", "test_recurrence", "2.4", (here(),), True),
+        ("faulty", "test_recurrence", "2.4", ("Plan9-mips",), False),
     ],
 )
-def test_what_an_entry_speaks_of(adapter: str, item: Item, version: str, applies: bool) -> None:
-    """Adapter, check, dtype and versions must all be those of the entry."""
-    entry = replace(COUNTS_TWO_BIASES, dtypes=("float32",))
-    assert entry.applies(adapter, item, {"framework": version}) == applies
+def test_what_an_entry_speaks_of(
+    adapter: str, function: str, version: str, platforms: Sequence[str], applies: bool
+) -> None:
+    """Adapter, check, versions and platform must all be those of the entry."""
+    entry = replace(NO_TANH, platforms=platforms)
+    assert entry.applies(adapter, function, {"framework": version}) == applies
 
 
 def test_package_that_is_not_there() -> None:
     """An entry about a package does not apply where the adapter does not name that package."""
-    assert not COUNTS_TWO_BIASES.applies("faulty", ITEM, {})
+    assert not NO_TANH.applies("faulty", "test_recurrence", {})
+
+
+CASE = Case(
+    Architecture(
+        (Layer(3, 2, direction="bidirectional"), Layer(4, 5, "relu", use_bias=False)),
+        Embedding(5, 3),
+        return_sequences=False,
+        masking="mask",
+    ),
+    2,
+    4,
+    "unit",
+    0,
+    "gaps",
+)
+
+
+@pytest.mark.parametrize(
+    ("cases", "covers"),
+    [
+        ({"activation": "relu"}, True),
+        ({"activation": ["sigmoid", "tanh"]}, True),
+        ({"activation": ["sigmoid"]}, False),
+        ({"use_bias": False, "direction": ["bidirectional"], "merge": "concat"}, True),
+        ({"pattern": ["gaps"], "masking": ["mask"], "return_sequences": False}, True),
+        ({"pattern": ["gaps"], "masking": ["lengths"]}, False),
+        ({"units": [5], "layers": 2, "batch": [2], "timesteps": [4, 5]}, True),
+        ({"embedding": True, "mask_zero": True}, False),
+        ({"dtype": ["float64"]}, False),
+        ({"stateful": True}, False),
+    ],
+)
+def test_words_of_cases(cases: dict[str, Any], covers: bool) -> None:
+    """All words must hold; one about layers holds if any layer has it."""
+    assert replace(NO_TANH, cases=cases).covers(facts_of(CASE)) == covers
+
+
+def test_every_word_is_a_fact_of_a_case() -> None:
+    """No word is there that could never hold."""
+    assert set(facts_of(CASE)) == set(WORDS)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (ENTRY + 'clause = "6.3"', "there is no field clause; the fields are adapters, checks"),
-        (ENTRY.replace('reason = "it has two"', ""), "two-biases: reason should be given"),
+        (ENTRY.replace('reason = "its tanh is another"', ""), "no-tanh: reason should be given"),
+        (ENTRY.replace('cases = { activation = ["tanh"] }', ""), "no-tanh: cases should be given"),
         (ENTRY.replace(">=2", "newer than 2"), "'newer than 2' is no version specifier for framework"),
+        (ENTRY.replace("activation =", "activations ="), "there is no word activations for cases; the words are dtype"),
+        (ENTRY.replace('["tanh"]', '["tan"]'), "activation should be among tanh, relu, linear, sigmoid, but is"),
+        (ENTRY.replace("activation = [", "batched = ["), "batched should be of type bool, but is"),
+        (ENTRY.replace('["tanh"]', "[]"), r"activation should be among .*, but is \[\]"),
     ],
 )
 def test_damaged_entry(text: str, message: str) -> None:
@@ -96,9 +256,72 @@ def test_damaged_entry(text: str, message: str) -> None:
         parse(text)
 
 
+def test_entry_without_its_witness() -> None:
+    """The error says where the witness should be."""
+    with pytest.raises(ValueError, match=r"no-tanh: its witness should be in conformance/witnesses/no-tanh\.json"):
+        _ = parse(ENTRY)[0].witness
+
+
+def test_example_of_an_unknown_word() -> None:
+    """A check that misspells a word is broken, and does not pass silently."""
+
+    def misspelt(check: Check) -> None:
+        check.example(lambda: True, activations="tanh")
+
+    found = record(adapter(network.run), NO_TANH, check=misspelt)
+    assert found.verdict == "broken"
+    assert "there is no word activations" in found.message
+
+
+@pytest.mark.parametrize(
+    ("planned", "lost"),
+    [
+        (["test_values.py::test_recurrence[float32-eager]"], []),
+        (["test_values.py::test_recurrence[float64-eager]"], ["deviation no-tanh"]),
+        (["test_values.py::test_no_bias[float32-eager]"], []),
+    ],
+)
+def test_witness_that_no_check_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planned: list[str], lost: list[str]
+) -> None:
+    """An entry whose check is run, but not where its witness belongs, is broken; one whose check is not run is not."""
+    entry = replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": ">=1"})
+    monkeypatch.setattr(session, "known_deviations", lambda: [entry])
+    run = Session("planted:transposed", "smoke", 0, 0, tmp_path / "results.jsonl", None)
+    assert planted.transposed.describe().versions == {"planted": "1.0"}
+    assert run.begin(planned) == set(planned)
+    run.finish()
+    results = read(tmp_path / "results.jsonl")
+    assert [(each.check, each.verdict) for each in results.checks] == [(name, "broken") for name in lost]
+    assert set(results.header.planned) == {*planned, *lost}
+
+
 @pytest.mark.parametrize("entry", known_deviations(), ids=lambda entry: entry.name)
 def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
-    """Every adapter and every check that an entry names exists."""
+    """Every adapter and every check that an entry names exists, and its witness is of one of both and of its cases."""
+    functions = all_checks()
     assert set(entry.adapters) <= set(registry.registered())
-    assert set(entry.checks) <= set(checks())
-    assert all(clauses_of(checks()[name]) for name in entry.checks)
+    for pattern in entry.checks:
+        assert any(fnmatchcase(name, pattern) for name in functions), pattern
+    witness = entry.witness
+    file, function = witness.check.split("::")
+    assert functions[function] == file
+    assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms
+    assert set(witness.clauses) <= set(specification().clauses)
+    facts = facts_of(witness.case) if witness.case else {**entry.cases, "dtype": [witness.dtype]}
+    assert entry.covers(facts)
+
+
+def test_no_witness_without_its_entry() -> None:
+    """Each file in conformance/witnesses belongs to an entry."""
+    folder = Path(session.__file__).parent / "witnesses"
+    assert {file.stem for file in folder.iterdir()} == {entry.name for entry in known_deviations()}
+
+
+def all_checks() -> dict[str, str]:
+    """The file of every check of the suite, by function."""
+    found = {}
+    for file in Path(session.__file__).parent.glob("test_*.py"):
+        module = importlib.import_module(f"rnn_conformance.conformance.{file.stem}")
+        found |= {name: file.name for name in vars(module) if name.startswith("test_")}
+    return found

@@ -60,7 +60,7 @@ def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
     ("adapter", "message"),
     [
         ("misbehaving:undescribed", "libframework.so.3 is missing"),
-        ("misbehaving:returns_a_list", "run returned a list, but should return an Output"),
+        ("misbehaving:returns_a_list", "run returned a list, but should return an instance of Output"),
         ("misbehaving:nothing", "module misbehaving has no attribute 'nothing'"),
         ("no_such_module:adapter", "No module named 'no_such_module'"),
     ],

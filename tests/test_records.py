@@ -43,6 +43,14 @@ def test_arrays_need_no_conversion(tmp_path: Path) -> None:
     assert read(path).checks[0].witness == {"W": [[1.5, "inf"]], "size": 3}
 
 
+def test_figures_are_kept(tmp_path: Path) -> None:
+    """What a check measured comes back by name, whatever its shape, with text for the numbers that JSON lacks."""
+    measured = {"pairs": 12, "norm": [{"lag": 1, "norm": 0.5}, {"lag": 2, "norm": math.inf}], "note": "of 24"}
+    path = written(tmp_path / "torch.jsonl", results(checks=[check(measured=measured)]))
+    back = read(path).checks[0].measured
+    assert back == {"pairs": 12, "norm": [{"lag": 1, "norm": 0.5}, {"lag": 2, "norm": "inf"}], "note": "of 24"}
+
+
 def test_half_a_surrogate_pair(tmp_path: Path) -> None:
     """A message that UTF-8 cannot write does not stop the run."""
     path = written(tmp_path / "torch.jsonl", results(checks=[check(message="a\ud800b")]))
@@ -116,6 +124,7 @@ def record_line(**changes: Any) -> str:
         (record_line(clauses="1.1"), "clauses should be of type Sequence, but is '1.1'"),
         (record_line(clauses=["1.1", 2]), r"clauses\[1\] should be of type str, but is 2"),
         (record_line(witness=[1]), r"witness should be of type Mapping, but is \[1\]"),
+        (record_line(measured=[1]), r"measured should be of type Mapping, but is \[1\]"),
         (record_line(worst=3), "worst should be of type Worst, but is 3"),
         (record_line(worst={"ratio": 1}), "should and are not: case, ulps, where"),
         (
@@ -139,9 +148,9 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 99}, "schema 99; this version reads schema 1"),
+        ({"schema": 99}, "schema 99; this version reads schema 2"),
         ({"schema": None}, "schema None"),
-        ({"schema": True}, "schema should be of type int, but is True"),
+        ({"schema": True}, "schema True; this version reads schema 2"),
         ({"seed": "7"}, "seed should be of type int, but is '7'"),
         ({"versions": {"torch": 2}}, r"versions\['torch'\] should be of type str, but is 2"),
         ({"planned": {}}, "planned should be of type Sequence"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +14,18 @@ from numpy.typing import NDArray
 
 from rnn_conformance.reference import network
 from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, LayerWeights, State, Weights
+from rnn_conformance.reference.architecture import (
+    DIRECTIONS,
+    MERGES,
+    Architecture,
+    Choices,
+    Embedding,
+    Layer,
+    LayerWeights,
+    Output,
+    Weights,
+)
+from rnn_conformance.reference.masking import mask_of_lengths
 from rnn_conformance.reference.simple_rnn import simple_rnn
 
 Array = NDArray[np.floating]
@@ -32,22 +42,77 @@ PLAIN: dict[str, Callable[[float], float]] = {
 """The activations once more, of one Python float."""
 
 
-def plain_loop(
-    sequence: list[list[float]], weights: LayerWeights, activation: str, h: list[float]
-) -> list[list[float]]:
-    """h_1 ... h_T of one sequence, from single numbers: the equation of clause 1.1 as one would write it by hand."""
+def plain_step(x: list[float], weights: LayerWeights, activation: str, h: list[float]) -> list[float]:
+    """h_t of one sequence, from single numbers: the equation of clause 1.1 as one would write it by hand."""
     W, U = weights.W.tolist(), weights.U.tolist()
     b = [0.0] * len(U) if weights.b is None else weights.b.tolist()
-    outputs = []
-    for x in sequence:
-        h = [
-            PLAIN[activation](
-                sum(W[i][j] * x[j] for j in range(len(x))) + sum(U[i][j] * h[j] for j in range(len(h))) + b[i]
-            )
-            for i in range(len(U))
-        ]
-        outputs.append(h)
-    return outputs
+    return [
+        PLAIN[activation](
+            sum(W[i][j] * x[j] for j in range(len(x))) + sum(U[i][j] * h[j] for j in range(len(h))) + b[i]
+        )
+        for i in range(len(U))
+    ]
+
+
+def plain_direction(
+    sequence: Rows,
+    valid: list[bool],
+    weights: LayerWeights,
+    activation: str,
+    h: list[float],
+    backward: bool,
+    how: Choices,
+) -> tuple[list[int], Rows, list[float]]:
+    """One direction over one sequence: its timesteps in the order of processing, their outputs, the final state."""
+    steps = list(range(len(sequence)))[:: -1 if backward else 1]
+    outputs = [[0.0] * len(h) for _ in steps]
+    if how.padded_outputs == "continue":
+        steps = [t for t in steps if valid[t]] + [t for t in steps if not valid[t]]
+        final = evolving = h
+        for t in steps:
+            outputs[t] = evolving = plain_step(sequence[t], weights, activation, evolving)
+            if valid[t]:
+                final = evolving
+        return steps, outputs, final
+    before = outputs[0]
+    for t in steps:
+        if valid[t]:
+            before = h = plain_step(sequence[t], weights, activation, h)
+            outputs[t] = h
+        elif how.padded_outputs == "repeat":
+            outputs[t] = before
+    return steps, outputs, h
+
+
+def plain_layer(
+    layer: Layer, weights: LayerWeights, sequence: Rows, valid: list[bool], state: list[list[float]], how: Choices
+) -> tuple[Rows, list[list[float]], list[float]]:
+    """A layer over one sequence: all its outputs, its final state, and its last output."""
+    if not layer.is_bidirectional:
+        backward = layer.direction == "backward"
+        steps, outputs, final = plain_direction(sequence, valid, weights, layer.activation, state[0], backward, how)
+        if backward and how.backward_outputs == "processing":
+            outputs = [outputs[t] for t in steps]
+        return outputs, [final], final
+    assert weights.backward is not None
+    if how.bidirectional_padded_outputs:
+        how = Choices(how.bidirectional_padded_outputs)
+    _, ahead, h_ahead = plain_direction(sequence, valid, weights, layer.activation, state[0], False, how)
+    _, back, h_back = plain_direction(sequence, valid, weights.backward, layer.activation, state[1], True, how)
+    outputs = [plain_merge(layer.merge, one, other) for one, other in zip(ahead, back, strict=True)]
+    return outputs, [h_ahead, h_back], plain_merge(layer.merge, h_ahead, h_back)
+
+
+def plain_merge(merge: str, one: list[float], other: list[float]) -> list[float]:
+    """The outputs of two directions at one timestep, joined."""
+    if merge == "concat":
+        return one + other
+    join: dict[str, Callable[[float, float], float]] = {
+        "sum": lambda a, b: a + b,
+        "mul": lambda a, b: a * b,
+        "ave": lambda a, b: (a + b) / 2,
+    }
+    return [join[merge](a, b) for a, b in zip(one, other, strict=True)]
 
 
 def draw_weights(rng: np.random.Generator, architecture: Architecture) -> Weights:
@@ -56,12 +121,12 @@ def draw_weights(rng: np.random.Generator, architecture: Architecture) -> Weight
     def array(*shape: int) -> Array:
         return rng.uniform(-1, 1, shape).astype(architecture.dtype)
 
+    def direction(layer: Layer) -> LayerWeights:
+        W, U = array(layer.units, layer.features), array(layer.units, layer.units)
+        return LayerWeights(W, U, array(layer.units) if layer.use_bias else None)
+
     layers = tuple(
-        LayerWeights(
-            array(layer.units, layer.features),
-            array(layer.units, layer.units),
-            array(layer.units) if layer.use_bias else None,
-        )
+        replace(direction(layer), backward=direction(layer) if layer.is_bidirectional else None)
         for layer in architecture.layers
     )
     table = architecture.embedding
@@ -71,14 +136,16 @@ def draw_weights(rng: np.random.Generator, architecture: Architecture) -> Weight
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
     """One to three small layers of any kind, with or without an embedding, in every mode of return."""
-    widths = draw(st.lists(st.integers(1, 5), min_size=2, max_size=4))
-    layers = tuple(
-        Layer(features, units, draw(st.sampled_from(sorted(ACTIVATIONS))), draw(st.booleans()))
-        for features, units in pairwise(widths)
-    )
+    layers: list[Layer] = []
+    features = width = draw(st.integers(1, 5))
+    for _ in range(draw(st.integers(1, 3))):
+        activation, use_bias = draw(st.sampled_from(sorted(ACTIVATIONS))), draw(st.booleans())
+        direction, merge = draw(st.sampled_from(DIRECTIONS)), draw(st.sampled_from(MERGES))
+        layers.append(Layer(width, draw(st.integers(1, 4)), activation, use_bias, direction=direction, merge=merge))
+        width = layers[-1].width
     return Architecture(
-        layers,
-        embedding=Embedding(draw(st.integers(1, 6)), widths[0]) if draw(st.booleans()) else None,
+        tuple(layers),
+        embedding=Embedding(draw(st.integers(1, 6)), features, draw(st.booleans())) if draw(st.booleans()) else None,
         dtype="float64",
         return_sequences=draw(st.booleans()),
         return_state=draw(st.booleans()),
@@ -86,47 +153,115 @@ def architectures(draw: st.DrawFn) -> Architecture:
     )
 
 
-@examples
-@given(architectures(), st.integers(1, 3), st.integers(1, 6), st.booleans(), st.integers(0, 2**32 - 1))
+choices = st.builds(
+    Choices,
+    padded_outputs=st.sampled_from(["zero", "repeat", "continue"]),
+    bidirectional_padded_outputs=st.sampled_from(["", "zero", "repeat"]),
+    backward_outputs=st.sampled_from(["aligned", "processing"]),
+)
+
+
+@settings(examples, max_examples=400)
+@given(
+    architectures(),
+    choices,
+    st.integers(1, 3),
+    st.integers(1, 6),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
 def test_equals_the_plain_loop(
-    architecture: Architecture, batch: int, timesteps: int, give_state: bool, seed: int
+    architecture: Architecture,
+    how: Choices,
+    batch: int,
+    timesteps: int,
+    give_state: bool,
+    give_mask: bool,
+    seed: int,
 ) -> None:
-    """A model returns what the plain loop returns, layer by layer and sequence by sequence."""
+    """A model returns what the plain loop returns, layer by layer and sequence by sequence, under every mask."""
     rng = np.random.default_rng(seed)
     weights = draw_weights(rng, architecture)
+    mask = rng.random((batch, timesteps)) < rng.choice([0.3, 0.8]) if give_mask else np.ones((batch, timesteps), bool)
+    valid = mask.tolist()
     x: NDArray[np.generic]
     if architecture.embedding:
         x = rng.integers(0, architecture.embedding.tokens, (batch, timesteps))
+        assert weights.embedding is not None
         sequences = [[weights.embedding[token].tolist() for token in row] for row in x]
+        if architecture.embedding.mask_zero:
+            valid = [[v and token != 0 for v, token in zip(*row, strict=True)] for row in zip(valid, x, strict=True)]
     else:
         x = rng.standard_normal((batch, timesteps, architecture.layers[0].features))
         sequences = x.tolist()
-    state: State = tuple((rng.uniform(-1, 1, (batch, layer.units)),) for layer in architecture.layers)
+    state = tuple(
+        tuple(rng.uniform(-1, 1, (batch, layer.units)) for _ in range(1 + layer.is_bidirectional))
+        for layer in architecture.layers
+    )
     if not architecture.batched:
-        x, sequences, state = x[0], sequences[:1], tuple((h[:1],) for (h,) in state)
+        x, mask, sequences = x[0], mask[0], sequences[:1]
+        state = tuple(tuple(h[0] for h in layer_state) for layer_state in state)
 
-    expected_state = []
-    for layer, layer_weights, (h,) in zip(architecture.layers, weights.layers, state, strict=True):
-        start = h.tolist() if give_state else np.zeros_like(h).tolist()
-        sequences = [
-            plain_loop(sequence, layer_weights, layer.activation, start[row]) for row, sequence in enumerate(sequences)
+    last: Rows = []
+    finals = []
+    for k, layer in enumerate(architecture.layers):
+        starts = [np.reshape(h if give_state else np.zeros_like(h), (-1, layer.units)).tolist() for h in state[k]]
+        found = [
+            plain_layer(layer, weights.layers[k], sequence, valid[row], [h[row] for h in starts], how)
+            for row, sequence in enumerate(sequences)
         ]
-        expected_state.append(np.array([sequence[-1] for sequence in sequences]))
-    expected = np.array(sequences) if architecture.return_sequences else expected_state[-1]
-    if not architecture.batched:
-        state, expected_state = tuple((h[0],) for (h,) in state), [h[0] for h in expected_state]
-        expected = expected[0]
+        sequences, last = [outputs for outputs, _, _ in found], [h for _, _, h in found]
+        finals.append([np.array(h) for h in zip(*(final for _, final, _ in found), strict=True)])
+    expected = np.array(sequences if architecture.return_sequences else last)
 
-    output = network.run(architecture, weights, x, state if give_state else None)
+    given_mask = mask if give_mask else None
+    output = network.run(architecture, weights, x, state if give_state else None, mask=given_mask, choices=how)
 
-    assert output.outputs.shape == expected.shape
-    np.testing.assert_allclose(output.outputs, expected, rtol=1e-11, atol=1e-11)
+    def same(actual: Array, wanted: Array) -> None:
+        wanted = wanted if architecture.batched else wanted[0]
+        assert actual.shape == wanted.shape
+        np.testing.assert_allclose(actual, wanted, rtol=1e-11, atol=1e-11)
+
+    same(output.outputs, expected)
     if architecture.return_state:
-        for (h,), expected_h in zip(output.final_state, expected_state, strict=True):
-            assert h.shape == expected_h.shape
-            np.testing.assert_allclose(h, expected_h, rtol=1e-11, atol=1e-11)
+        for layer_state, wanted in zip(output.final_state, finals, strict=True):
+            for h, expected_h in zip(layer_state, wanted, strict=True):
+                same(h, expected_h)
     else:
         assert output.final_state is None
+
+
+@pytest.mark.parametrize("padded_outputs", ["zero", "repeat"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_what_is_not_valid_is_not_read(direction: str, padded_outputs: str) -> None:
+    """NaN at timesteps that are not valid reaches neither outputs nor final states."""
+    architecture = Architecture((Layer(2, 3, direction=direction),), dtype="float64", return_state=True)
+    rng = np.random.default_rng(3)
+    weights, x = draw_weights(rng, architecture), rng.standard_normal((2, 4, 2))
+    mask = np.array([[0, 1, 0, 1], [1, 0, 0, 0]], bool)
+
+    def run() -> Output:
+        return network.run(architecture, weights, x, mask=mask, choices=Choices(padded_outputs))
+
+    clean = run()
+    x[~mask] = np.nan
+    dirty = run()
+    np.testing.assert_array_equal(dirty.outputs, clean.outputs)
+    for h, was in zip(dirty.final_state[0], clean.final_state[0], strict=True):
+        np.testing.assert_array_equal(h, was)
+
+
+def test_a_layer_that_goes_on_evolving_begins_at_the_last_valid_timestep() -> None:
+    """Run backwards over padded sequences, what evolves stands behind what is valid; aligned, each at its timestep."""
+    architecture = Architecture((Layer(1, 1, "linear", use_bias=False, direction="backward"),), return_state=True)
+    adding_up = Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),))
+    x, mask = np.array([[[1.0], [2.0], [4.0], [8.0]]]), mask_of_lengths(np.array([2]), 4)
+
+    for order, expected in (("aligned", [3, 2, 15, 11]), ("processing", [2, 3, 11, 15])):
+        output = network.run(architecture, adding_up, x, mask=mask, choices=Choices("continue", backward_outputs=order))
+        assert output.outputs.ravel().tolist() == expected
+        assert output.final_state[0][0].tolist() == [[3]]
 
 
 @examples
@@ -144,9 +279,11 @@ def test_shapes_and_dtypes(architecture: Architecture, dtype: str, batch: int, t
 
     assert output.outputs.shape == network.output_shape(architecture, batch, timesteps)
     assert output.outputs.dtype == dtype
-    for (h,), layer in zip(output.final_state, architecture.layers, strict=True):
-        assert h.shape == ((batch, layer.units) if architecture.batched else (layer.units,))
-        assert h.dtype == dtype
+    for layer_state, layer in zip(output.final_state, architecture.layers, strict=True):
+        assert len(layer_state) == 1 + layer.is_bidirectional
+        for h in layer_state:
+            assert h.shape == ((batch, layer.units) if architecture.batched else (layer.units,))
+            assert h.dtype == dtype
 
 
 def test_run_modifies_nothing() -> None:

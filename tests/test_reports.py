@@ -10,14 +10,15 @@ from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from example_results import CLAUSES, check, every_clause, failing, results
+from example_results import CLAUSES, check, every_clause, failing, observation, results
 from rich.console import Console
 
 from rnn_conformance.reports.arrays import aligned, shape
 from rnn_conformance.reports.markdown import escape, fenced, markdown
-from rnn_conformance.reports.page import anchor, render, write_page
+from rnn_conformance.reports.page import anchor, as_table, render, write_page
 from rnn_conformance.reports.records import VERDICTS, CheckRecord, Results, Worst
 from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, figure, sentence, summarise
 from rnn_conformance.reports.terminal import TerminalReport
@@ -33,7 +34,7 @@ def cell_verdict(*verdicts: str) -> str:
 def example(name: str = "torch") -> Results:
     """Results with a record of every verdict."""
     checks = [check("1.1", verdict, check=f"c[{verdict}]", message=f"because {verdict}") for verdict in VERDICTS]
-    return results(name, checks=[*checks, failing(check="c[witness]")])
+    return results(name, checks=[*checks, failing(check="c[witness]"), observation()])
 
 
 def hostile() -> Results:
@@ -51,6 +52,11 @@ def hostile() -> Results:
         case=HOSTILE,
         witness={HOSTILE: [[HOSTILE]]},
         deviation=HOSTILE,
+        diagnosis=HOSTILE,
+        witness_file=HOSTILE,
+        reproducer_file=HOSTILE,
+        replay=HOSTILE,
+        measured={HOSTILE: HOSTILE, "table": [{HOSTILE: HOSTILE}]},
     )
     return results(
         HOSTILE,
@@ -93,7 +99,7 @@ class Elements(HTMLParser):
 
 def test_the_gravest_verdict_is_the_cells() -> None:
     """Of two verdicts the graver is shown, but unsupported parts do not unmake conformity."""
-    order = ["broken", "crashed", "timed out", "fails", "untrusted", "deviation", "conforms", "unsupported"]
+    order = ["broken", "crashed", "timed out", "fails", "untrusted", "deviation", "conforms", "observed", "unsupported"]
     assert sorted(order) == sorted(VERDICTS)
     for i, graver in enumerate(order):
         for lesser in order[i:]:
@@ -186,6 +192,24 @@ def test_one_sentence() -> None:
     )
 
 
+def test_observation_is_neither_a_pass_nor_a_problem() -> None:
+    """It is counted by itself, and the same answer in several dtypes is told once."""
+    double = observation(dtype="float64", check="o[float64]")
+    other = observation("0.5", mode="compiled", check="o[compiled]")
+    (backend,) = summarise([results(checks=[*every_clause(), observation(), double, other])]).backends
+    assert [(each.answer, each.where) for each in backend.observations] == [
+        ("0.0", ["float32, eager", "float64, eager"]),
+        ("0.5", ["float32, compiled"]),
+    ]
+    assert backend.problems == []
+    assert backend.others.records == []
+    assert "conforms on 3 of 3 clauses;" in sentence(backend)
+    assert "; 2 observations" in sentence(backend)
+    (backend,) = summarise([results(checks=[observation(clauses=["1.1"])])]).backends
+    assert backend.cells["1.1"].verdict == "observed"
+    assert "conforms on 0 of 1 clause" in sentence(backend)
+
+
 def test_scope_of_a_verdict() -> None:
     """A departure in one dtype only is said to be that, in the cell and in the sentence."""
     right, wrong = check("1.1"), check("1.1", "deviation", dtype="float64", check="test_values.py::test_1_1[float64]")
@@ -218,6 +242,7 @@ def test_figures(number: float, text: str) -> None:
     ("verdict", "status"),
     [
         ("conforms", 0),
+        ("observed", 0),
         ("deviation", 0),
         ("unsupported", 0),
         ("fails", 1),
@@ -245,7 +270,7 @@ def test_exit_status_of_what_does_not_say() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("schema", 2, "torch.jsonl is of schema 1, numpy.jsonl of schema 2"),
+        ("schema", 3, "torch.jsonl is of schema 2, numpy.jsonl of schema 3"),
         ("suite", "0.2", "torch.jsonl is of suite 0.1.0, numpy.jsonl of suite 0.2"),
         ("specification", "2.0", "torch.jsonl is of specification 1.0, numpy.jsonl of specification 2.0"),
         ("clauses", CLAUSES | {"1.2": "else"}, "1.2 is 'A layer .*' in torch.jsonl and 'else' in numpy.jsonl"),
@@ -298,6 +323,24 @@ def test_alike_failures_are_told_once() -> None:
     assert "and c[float64]" in shown
 
 
+def test_terminal_says_how_to_see_it_again(tmp_path: Path) -> None:
+    """The witness and the script are named so that they can be typed, wherever the report was written."""
+    run = replace(results(checks=[failing()]), path=tmp_path / "torch.jsonl")
+    shown = on_terminal(run, width=400)
+    name = "torch--test_1_1--float32-eager"
+    assert f"run it again: rnn-conformance replay {tmp_path}/witnesses/{name}.json" in shown
+    assert f"without this suite: python {tmp_path}/reproducers/{name}.py" in shown
+    without = failing(reproducer_file="", no_reproducer="the adapter writes no scripts")
+    assert "no script of the framework alone: the adapter writes no scripts" in on_terminal(results(checks=[without]))
+
+
+def test_deviation_shows_what_was_seen() -> None:
+    """Of the checks of a deviation, the one that ran its witness says what was seen."""
+    left_out = check(verdict="deviation", deviation="d", message="left out: dtype float64")
+    seen = check(verdict="deviation", deviation="d", message="0.5, but should be 0.25", case="one unit")
+    assert "seen: 0.5, but should be 0.25" in on_terminal(results(checks=[left_out, seen]))
+
+
 # Markdown
 
 
@@ -308,6 +351,14 @@ def test_markdown_says_everything() -> None:
     assert "- numpy 2.13.0 conforms on 3 of 3 clauses;" in text
     assert "because deviation" in text
     assert "outputs[0, 0, 1] = 3.0, but should be 5.0" in text
+
+
+def test_markdown_has_observations() -> None:
+    """Each backend's observations have a section, and a failure the command that runs it again."""
+    text = markdown(summarise([example()]))
+    assert "### torch 2.13.0: observations" in text
+    assert "- the slope of relu at 0: **0.0** (float32, eager)" in text
+    assert "run it again: rnn-conformance replay witnesses/torch--test_1_1--float32-eager.json" in text
 
 
 def test_markdown_is_escaped() -> None:
@@ -335,7 +386,7 @@ def test_page_has_every_clause_verdict_and_backend() -> None:
     html = render(summary)
     elements = Elements(html)
     ids = elements.values("id")
-    links = [link.removeprefix("#") for link in elements.values("href")]
+    links = [link.removeprefix("#") for link in elements.values("href") if link.startswith("#")]
     assert len(ids) == len(set(ids))
     assert set(links) <= set(ids)
     for backend in summary.backends:
@@ -354,7 +405,7 @@ def test_page_fetches_nothing() -> None:
         tag for tag, _ in elements.found
     }
     assert elements.values("src") == []
-    assert all(link.startswith("#") for link in elements.values("href"))
+    assert not any(urlsplit(link).scheme or urlsplit(link).netloc for link in elements.values("href"))
     assert not re.search(r"url\(|@import|https?:", html)
 
 
@@ -366,7 +417,7 @@ def test_page_escapes_everything() -> None:
     assert "<script" not in html
     assert "{{ 7 * 7 }}" in html
     assert {tag for tag, _ in elements.found} - {tag for tag, _ in Elements(harmless).found} <= {
-        *("article", "h4", "figure", "figcaption", "pre", "b")
+        *("article", "h4", "figure", "figcaption", "pre", "b", "caption")
     }
     assert not [name for _, attrs in elements.found for name in attrs if name.startswith("on")]
 
@@ -376,6 +427,44 @@ def test_page_shows_the_witness() -> None:
     html = render(summarise([results(checks=[failing()])]))
     for text in ["<b>inputs</b> (1, 1, 2)", "<b>W</b> (2, 2)", "1.0  0.0\n1.0  2.0", "relu, 2 features, 2 units"]:
         assert text in html
+
+
+def test_page_has_observations_and_figures() -> None:
+    """A question with its answer, and figures as a table or as they are."""
+    growth = {"lag": [1, 2], "norm": [0.5, 0.123456]}
+    measured = {"growth": growth, "by cell": [{"cell": "tanh", "norm": 0.25}], "pairs": {"all": 12}, "share": 0.5}
+    html = render(summarise([results(checks=[observation(), check(measured=measured)])]))
+    assert "<dt>the slope of relu at 0</dt><dd>0.0" in html
+    for text in ["<caption>growth</caption>", '<th scope="col">lag</th>', '<td class="number">0.1235</td>']:
+        assert text in html
+    for text in ['<td class="number">tanh</td>', '<td class="number">12</td>', "share</span> 0.5"]:
+        assert text in html
+
+
+def test_page_links_to_the_evidence(tmp_path: Path) -> None:
+    """Witness and script are found from where the page lies."""
+    run = replace(results(checks=[failing()]), path=tmp_path / "runs" / "torch.jsonl")
+    html = write_page([run], tmp_path / "page").read_text(encoding="utf-8")
+    assert 'href="../runs/witnesses/torch--test_1_1--float32-eager.json"' in html
+    assert 'href="../runs/reproducers/torch--test_1_1--float32-eager.py"' in html
+
+
+@pytest.mark.parametrize(
+    ("value", "table"),
+    [
+        ([{"a": 1, "b": 2}, {"b": 4, "a": 3}], (["a", "b"], [[1, 2], [3, 4]])),
+        ([{"a": 1}, {"b": 2}], None),
+        ({"a": [1, 2], "b": [3, 4]}, (["a", "b"], [(1, 3), (2, 4)])),
+        ({"a": 1, "b": [2]}, (["", ""], [("a", 1), ("b", [2])])),
+        ([1, 2], None),
+        ({}, None),
+        ([], None),
+        ("text", None),
+    ],
+)
+def test_figures_as_a_table(value: Any, table: Any) -> None:
+    """Rows of the same names are a table, and so are columns of one length; the rest is shown as it is."""
+    assert as_table(value) == table
 
 
 def test_page_says_that_a_run_is_truncated() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import faulty
 import numpy as np
 import pytest
-from test_detection import checks
 
-from rnn_conformance.adapters.function import FunctionAdapter, from_function
+from rnn_conformance.adapters.function import from_function
+from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.lattice import KINDS, Structure, lattice
+from rnn_conformance.conformance.mutants import catalogue
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.regimes import REGIMES
+from rnn_conformance.conformance.selftest import checks
 from rnn_conformance.conformance.subject import Subject
 from rnn_conformance.conformance.verdicts import conclude
 from rnn_conformance.reference import network
@@ -29,13 +30,13 @@ def structures(kind: str = "layer", seed: int = 0, count: int = 8) -> list[Struc
     return lattice(kind, count, seed, ACTIVATIONS, (True, False))
 
 
-def check_of(adapter: FunctionAdapter, *, seed: int = 0, profile: str = "smoke") -> Check:
+def check_of(adapter: Adapter, *, seed: int = 0, profile: str = "smoke") -> Check:
     return Check("test_recurrence", Subject(adapter), "float32", "eager", PROFILES[profile], seed, 0.5, Journal(None))
 
 
 def record_of(check: Check) -> CheckRecord:
     item = Item("test_recurrence", "", ("1.1",), "float32", "eager")
-    return conclude(check, checks()["test_recurrence"], item, None)
+    return conclude(check, checks()["test_values.py::test_recurrence"], item, None)
 
 
 def cases_of(seed: int) -> list[str]:
@@ -118,7 +119,7 @@ def test_numbers_of_a_regime(regime: str, dtype: str) -> None:
 
 def test_failure_is_shrunk() -> None:
     """Whatever is wrong everywhere is shown in the smallest structure, in small whole numbers, of seed 0 or near it."""
-    record = record_of(check_of(faulty.adapter_of(faulty.bias_twice), profile="default"))
+    record = record_of(check_of(catalogue()["bias-twice"].adapter(), profile="default"))
     assert record.verdict == "fails"
     assert "regime integers, seed " in record.case
     assert int(record.case.rpartition("seed ")[2]) < 10
@@ -129,7 +130,7 @@ def test_failure_is_shrunk() -> None:
 
 def test_unreliable_subject_fails_and_does_not_confuse_the_search() -> None:
     """A subject that is wrong once in a while is caught, though the same case may be right the next time."""
-    record = record_of(check_of(faulty.adapter_of(faulty.now_and_then), profile="default"))
+    record = record_of(check_of(catalogue()["each-fiftieth-call-wrong"].adapter(), profile="default"))
     assert record.verdict == "fails"
     assert record.case
 

@@ -1,0 +1,130 @@
+"""Covering arrays: few rows in which each two values of different factors meet at least once.
+
+Most faults that need several features to meet need two (Kuhn, Wallace and Gallo, "Software Fault Interactions and
+Implications for Software Testing", IEEE Transactions on Software Engineering 30(6), 2004). Rows are built greedily, one
+factor at a time, as in Cohen, Dalal, Fredman and Patton, "The AETG System", IEEE Transactions on Software Engineering
+23(7), 1997.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]
+"""A value for each factor, by name."""
+
+Pair = frozenset[tuple[str, Any]]
+"""Two factors, each with a value."""
+
+Factors = Mapping[str, Sequence[Any]]
+
+_ATTEMPTS = 4
+
+
+@dataclass
+class Cover:
+    """Rows, and of every pair what became of it: covered by them, impossible, or refused for a reason."""
+
+    rows: list[Row] = field(default_factory=list)
+    covered: set[Pair] = field(default_factory=set)
+    impossible: set[Pair] = field(default_factory=set)
+    refused: dict[Pair, str] = field(default_factory=dict)
+
+
+def pairs_of(row: Row) -> set[Pair]:
+    """All pairs that meet in a row."""
+    return {frozenset(pair) for pair in combinations(row.items(), 2)}
+
+
+def all_pairs(factors: Factors) -> list[Pair]:
+    """Every two values of different factors."""
+    return [frozenset(((a, u), (b, v))) for a, b in combinations(factors, 2) for u in factors[a] for v in factors[b]]
+
+
+def covering_rows(
+    factors: Factors,
+    allowed: Callable[[Row], bool],
+    seed: int,
+    refuses: Callable[[Row], str] = lambda row: "",
+) -> Cover:
+    """Rows that cover every pair that can be had. The same seed gives the same rows.
+
+    `allowed` says of a row, or of a part of one, whether its values go together; of a part it says no only if nothing
+    that is added can mend it. `refuses` is asked of whole rows that are allowed, and gives the reason why one cannot be
+    had, if so. A pair is refused after several rows with it were, the later ones made of what had not been refused.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = all_pairs(factors)
+    wanted = dict.fromkeys((pairs[k] for k in rng.permutation(len(pairs))), 0)  # a queue, with the attempts so far
+    cover = Cover()
+    while wanted:
+        pair = next(iter(wanted))
+        attempts = wanted.pop(pair)
+        order = [str(name) for name in rng.permutation([name for name in factors if name not in dict(pair)])]
+        values = {name: [factors[name][k] for k in rng.permutation(len(factors[name]))] for name in order}
+        row = _completed(dict(pair), order, values, allowed, cover.covered if attempts else wanted)
+        if row is None:
+            cover.impossible.add(pair)
+        elif reason := refuses(row):
+            if attempts + 1 < _ATTEMPTS:
+                wanted[pair] = attempts + 1  # at the end of the queue, when more is known
+            else:
+                cover.refused[pair] = reason
+        else:
+            cover.rows.append({name: row[name] for name in factors})
+            cover.covered |= pairs_of(row)
+            wanted = {item: tried for item, tried in wanted.items() if item not in cover.covered}
+    for pair in cover.covered & cover.refused.keys():
+        del cover.refused[pair]
+    return cover
+
+
+def _completed(
+    part: dict[str, Any],
+    order: Sequence[str],
+    values: Factors,
+    allowed: Callable[[Row], bool],
+    worth: Container[Pair],
+) -> dict[str, Any] | None:
+    """A whole row with this part, in which many pairs meet that are worth it, or None if there is no such row."""
+    if not allowed(part):
+        return None
+    if not order:
+        return part
+    name, *rest = order
+
+    def gained(value: Any) -> int:
+        return sum(frozenset(((name, value), item)) in worth for item in part.items())
+
+    for value in sorted(values[name], key=gained, reverse=True):
+        row = _completed({**part, name: value}, rest, values, allowed, worth)
+        if row is not None:
+            return row
+    return None
+
+
+def summary(factors: Factors, cover: Cover, run: Sequence[Row]) -> dict[str, Any]:
+    """Which pairs have met in the rows that were run, for the report, in words.
+
+    A pair that is impossible or refused is not possible; a possible one is missing where not all rows were run.
+    """
+    met = {pair for row in run for pair in pairs_of(row)}
+    possible = set(all_pairs(factors)) - cover.impossible - cover.refused.keys()
+    return {
+        "covered": len(possible & met),
+        "possible": len(possible),
+        "rows": len(run),
+        "factors": {name: [str(value) for value in values] for name, values in factors.items()},
+        "missing": sorted(map(in_words, possible - met)),
+        "refused": {in_words(pair): cover.refused[pair] for pair in sorted(cover.refused, key=in_words)},
+    }
+
+
+def in_words(pair: Pair) -> str:
+    """Such as ``direction backward + pattern left``."""
+    return " + ".join(sorted(f"{name} {value}" for name, value in pair))

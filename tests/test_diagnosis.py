@@ -1,0 +1,112 @@
+"""Diagnosis: a failing layer is recognised by what it does, and one that is like no mutant is not called one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnn_conformance.adapters.protocol import Adapter
+from rnn_conformance.conformance.check import Check
+from rnn_conformance.conformance.diagnosis import diagnose
+from rnn_conformance.conformance.journal import Journal
+from rnn_conformance.conformance.judging import NonConforming
+from rnn_conformance.conformance.mutants import THEMES, catalogue
+from rnn_conformance.conformance.mutants_base import SOUND, MutantAdapter, Sound
+from rnn_conformance.conformance.profiles import PROFILES
+from rnn_conformance.conformance.selftest import checks, clauses_of, dtypes_of, failure_of, in_turn
+from rnn_conformance.conformance.subject import Subject, SubjectExited
+from rnn_conformance.conformance.verdicts import Function
+from rnn_conformance.reference.architecture import Array
+
+RECURRENCE = "test_values.py::test_recurrence"
+
+
+def failed(adapter: Adapter, name: str, dtype: str = "float32") -> tuple[Function, Check, NonConforming]:
+    """A check after it failed, as a run leaves it."""
+    check = Check(name, Subject(adapter), dtype, "eager", PROFILES["smoke"], 0, 0.0, Journal(None))
+    failure = failure_of(check, checks()[name])
+    assert isinstance(failure, NonConforming), failure
+    return checks()[name], check, failure
+
+
+def diagnosis(adapter: Adapter, name: str = RECURRENCE) -> list[str]:
+    return diagnose(*failed(adapter, name))
+
+
+def test_fault_is_named() -> None:
+    """Where nothing else computes the same, the one sentence says it all."""
+    assert diagnosis(catalogue()["bias-negated"].adapter()) == ["The bias is subtracted"]
+
+
+def test_subject_is_left_as_it_was() -> None:
+    """What the check found stays, and the subject is not called."""
+    function, check, failure = failed(catalogue()["recurrent-kernel-transposed"].adapter(), RECURRENCE)
+    examples, failing = check.evidence.examples, check.evidence.failing
+    assert "U is transposed" in diagnose(function, check, failure)
+    assert (check.evidence.examples, check.evidence.failing) == (examples, failing)
+
+
+def test_unknown_fault_has_no_name() -> None:
+    """A layer that is wrong in a way of its own is not said to be like another."""
+
+    class OwnFault(Sound):
+        def activate(self, name: str, z: Array) -> Array:
+            return super().activate(name, z) * z.dtype.type(0.9375)
+
+    assert diagnosis(MutantAdapter(OwnFault)) == []
+
+
+def test_rounding_does_not_hide_a_fault() -> None:
+    """A subject with the fault whose sums are rounded otherwise is recognised all the same."""
+
+    class BackToFront(catalogue()["bias-negated"].network):  # type: ignore[name-defined,misc]
+        def product(self, x: Array, kernel: Array) -> Array:
+            return np.ascontiguousarray(x[:, ::-1]) @ np.ascontiguousarray(kernel[:, ::-1]).T
+
+    assert diagnosis(MutantAdapter(BackToFront)) == ["The bias is subtracted"]
+
+
+def test_mutant_that_breaks_the_check_explains_nothing() -> None:
+    """An exception while a mutant is tried never ends a run."""
+    _, check, failure = failed(catalogue()["bias-negated"].adapter(), RECURRENCE)
+
+    def breaks(check: Check) -> None:
+        raise ZeroDivisionError
+
+    assert diagnose(breaks, check, failure) == []
+
+
+def test_failure_without_an_example() -> None:
+    """Where no example is to blame, there is nothing to run again."""
+    check = Check(
+        RECURRENCE, Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 0.0, Journal(None)
+    )
+    assert diagnose(checks()[RECURRENCE], check, NonConforming("it does not conform")) == []
+
+
+def test_choices_are_those_of_the_subject() -> None:
+    """Mutants take the subject's own choices, modes and dtypes, and so do not differ by these."""
+    adapter = catalogue()["mask-ignored"].adapter()
+    assert adapter.describe() == SOUND
+    assert "The mask is not used" in diagnosis(adapter, "test_masks.py::test_final_state_under_a_mask")
+
+
+def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectExited] | None:
+    """The first check of the clauses that a mutant breaks that it fails, in float32 with the profile smoke."""
+    fault = catalogue()[name]
+    subject = Subject(fault.adapter())
+    for check, function in in_turn(fault):
+        if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function):
+            running = Check(check, subject, "float32", "eager", PROFILES["smoke"], 0, 0.0, Journal(None))
+            failure = failure_of(running, function)
+            if failure is not None and not isinstance(failure, str):
+                return function, running, failure
+    return None
+
+
+def test_faults_are_named() -> None:
+    """Of a sample from every theme, run as if they were unknown backends, at least 95 % are named for what they are."""
+    sample = [name for theme in THEMES for name in [n for n, m in catalogue().items() if m.theme == theme][::12]]
+    found = {name: failure for name in sample if (failure := first_failure(name)) is not None}
+    named = [name for name, failure in found.items() if catalogue()[name].sentence in diagnose(*failure)]
+    assert len(found) > len(sample) * 0.8
+    assert len(named) >= 0.95 * len(found), sorted(set(found) - set(named))

@@ -1,0 +1,283 @@
+"""The gradients of the reference are the derivatives of its outputs, for every kind of model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_conformance.reference import network
+from rnn_conformance.reference.activations import ACTIVATIONS
+from rnn_conformance.reference.architecture import (
+    MERGES,
+    Architecture,
+    Array,
+    Choices,
+    Embedding,
+    Layer,
+    LayerWeights,
+    Mask,
+    Output,
+    State,
+    Weights,
+)
+from rnn_conformance.reference.gradients import gradients
+
+BATCH, TIMESTEPS, FEATURES, UNITS = 3, 5, 2, 3
+
+# Gaps, padding before and after, every timestep valid, none valid but the first.
+MASK = np.array([[0, 1, 0, 1, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]], bool)
+
+PADDED_OUTPUTS = ("zero", "repeat", "continue")
+RETURNS = [(True, True), (True, False), (False, True), (False, False)]
+
+
+class Example:
+    """A model with numbers, in which everything that a gradient is taken of can be moved by a little."""
+
+    def __init__(
+        self, architecture: Architecture, mask: Mask | None = None, choices: Choices = Choices(), seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
+
+        def array(*shape: int) -> Array:
+            return rng.uniform(-1, 1, shape)
+
+        def direction(layer: Layer) -> LayerWeights:
+            W, U, b = array(layer.units, layer.features), array(layer.units, layer.units), array(layer.units)
+            return LayerWeights(W, U, b if layer.use_bias else None)
+
+        self.architecture, self.mask, self.choices = architecture, mask, choices
+        self.batch = (BATCH,) if architecture.batched else ()
+        layers = []
+        state: list[tuple[Array, ...]] = []
+        for layer in architecture.layers:
+            weights = direction(layer)
+            both = layer.is_bidirectional
+            layers.append(replace(weights, backward=direction(layer)) if both else weights)
+            state.append(tuple(array(*self.batch, layer.units) for _ in range(1 + both)))
+        table = architecture.embedding
+        self.weights = Weights(tuple(layers), array(table.tokens, table.features) if table else None)
+        self.inputs = (
+            rng.integers(0, table.tokens, (*self.batch, TIMESTEPS))
+            if table
+            else array(*self.batch, TIMESTEPS, architecture.layers[0].features)
+        )
+        self.state: State = tuple(state)
+        shape = network.output_shape(architecture, BATCH, TIMESTEPS)
+        d_state = tuple(tuple(array(*h.shape) for h in layer_state) for layer_state in state)
+        self.cotangent = Output(array(*map(int, filter(None, shape))), d_state if architecture.return_state else None)
+
+    def loss(self) -> float:
+        """The sum of all products of an output or state with its cotangent."""
+        output = network.run(
+            self.architecture, self.weights, self.inputs, self.state, mask=self.mask, choices=self.choices
+        )
+        loss = float((output.outputs * self.cotangent.outputs).sum())
+        for layer_state, cotangents in zip(output.final_state or (), self.cotangent.final_state or (), strict=True):
+            loss += sum(float((h * c).sum()) for h, c in zip(layer_state, cotangents, strict=True))
+        return loss
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Everything that there is a gradient of, by the names that gradients have."""
+        yield from self.weights.arrays()
+        if self.architecture.embedding is None:
+            yield "inputs", self.inputs
+        for k, layer_state in enumerate(self.state):
+            for h, direction in zip(layer_state, ("", ".backward"), strict=False):
+                yield f"initial_state[{k}]{direction}", h
+
+    def derivative(self, array: Array) -> Array:
+        """The derivative of the loss with respect to one array, by central differences of fourth order."""
+        result = np.empty_like(array)
+        for index in np.ndindex(array.shape):
+            middle = array[index]
+            at = {}
+            for steps in (-2, -1, 1, 2):
+                array[index] = middle + steps * STEP
+                at[steps] = self.loss()
+            array[index] = middle
+            result[index] = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * STEP)
+        return result
+
+
+STEP = 2.0**-13
+"""Differences of fourth order then lose 1e-12 to their order (STEP^4 = 2e-16) and 1e-11 to rounding (2e-16 / STEP)."""
+
+
+def assert_gradients_are_derivatives(example: Example) -> None:
+    found = gradients(
+        example.architecture,
+        example.weights,
+        example.inputs,
+        example.cotangent,
+        example.state,
+        mask=example.mask,
+        choices=example.choices,
+    )
+    arrays = dict(example.arrays())
+    assert [name for name, _ in found.arrays()] == list(arrays)
+    for name, gradient in found.arrays():
+        assert gradient.shape == arrays[name].shape
+        np.testing.assert_allclose(gradient, example.derivative(arrays[name]), rtol=0, atol=1e-9, err_msg=name)
+
+
+def one_layer(**kind: object) -> Layer:
+    return Layer(FEATURES, UNITS, **kind)  # type: ignore[arg-type]
+
+
+def model(*layers: Layer, **how: object) -> Architecture:
+    return Architecture(layers, dtype="float64", **{"return_state": True, **how})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("returns", RETURNS, ids=lambda r: f"{'all' if r[0] else 'last'}{' and state' if r[1] else ''}")
+@pytest.mark.parametrize("use_bias", [True, False], ids=["bias", "no bias"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_one_layer(activation: str, use_bias: bool, returns: tuple[bool, bool]) -> None:
+    """Each activation, with and without bias, in every mode of return."""
+    layer = one_layer(activation=activation, use_bias=use_bias)
+    assert_gradients_are_derivatives(Example(model(layer, return_sequences=returns[0], return_state=returns[1])))
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_stack(return_sequences: bool) -> None:
+    """Gradients pass through every layer of a stack, and through its final states."""
+    layers = one_layer(), Layer(UNITS, 2, "sigmoid"), Layer(2, 3, "linear", use_bias=False)
+    assert_gradients_are_derivatives(Example(model(*layers, return_sequences=return_sequences)))
+
+
+@pytest.mark.parametrize("batched", [True, False], ids=["batch", "single sequence"])
+def test_embedding(batched: bool) -> None:
+    """Each occurrence of a token counts, and a token that does not occur has gradient zero."""
+    example = Example(model(one_layer(), embedding=Embedding(10, FEATURES), batched=batched))
+    assert_gradients_are_derivatives(example)
+    found = gradients(example.architecture, example.weights, example.inputs, example.cotangent)
+    assert found.inputs is None
+    assert found.weights.embedding is not None
+    tokens, count = np.unique(example.inputs, return_counts=True)
+    assert count.max() > 1  # so that the test can tell adding up from overwriting
+    assert sorted(tokens) == np.flatnonzero(found.weights.embedding.any(axis=1)).tolist()
+
+
+@pytest.mark.parametrize("padded_outputs", PADDED_OUTPUTS)
+def test_embedding_that_masks_zero(padded_outputs: str) -> None:
+    """Timesteps with token 0 are passed over."""
+    example = Example(
+        model(one_layer(), embedding=Embedding(3, FEATURES, mask_zero=True)), None, Choices(padded_outputs)
+    )
+    assert (example.inputs == 0).any()
+    assert_gradients_are_derivatives(example)
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("padded_outputs", PADDED_OUTPUTS)
+@pytest.mark.parametrize("backward_outputs", ["aligned", "processing"])
+@pytest.mark.parametrize("direction", ["forward", "backward", "bidirectional"])
+def test_masks(direction: str, backward_outputs: str, padded_outputs: str, return_sequences: bool) -> None:
+    """Outputs at timesteps that are not valid depend on what the declared choice says, in a stack of two."""
+    layer = one_layer(direction=direction)
+    example = Example(
+        model(layer, Layer(layer.width, 2, direction=direction), return_sequences=return_sequences),
+        MASK,
+        Choices(padded_outputs, backward_outputs=backward_outputs),
+    )
+    assert_gradients_are_derivatives(example)
+
+
+@pytest.mark.parametrize("padded_outputs", ["zero", "repeat"])
+@pytest.mark.parametrize("direction", ["forward", "backward", "bidirectional"])
+def test_what_is_passed_over_has_no_part(direction: str, padded_outputs: str) -> None:
+    """NaN at timesteps that are not valid reaches no gradient, and their inputs have gradient zero."""
+    example = Example(model(one_layer(direction=direction)), MASK, Choices(padded_outputs))
+    arguments = example.cotangent, example.state
+    choices = example.choices
+    clean = gradients(example.architecture, example.weights, example.inputs, *arguments, mask=MASK, choices=choices)
+    example.inputs[~MASK] = np.nan
+    found = gradients(example.architecture, example.weights, example.inputs, *arguments, mask=MASK, choices=choices)
+    for (name, gradient), (_, wanted) in zip(found.arrays(), clean.arrays(), strict=True):
+        np.testing.assert_array_equal(gradient, wanted, err_msg=name)
+    assert found.inputs is not None
+    assert not found.inputs[~MASK].any()
+    assert found.inputs[MASK].all()
+
+
+@pytest.mark.parametrize("padded_outputs", PADDED_OUTPUTS)
+def test_a_sequence_without_a_valid_timestep(padded_outputs: str) -> None:
+    """Its final state is its initial state, and so is the gradient."""
+    mask = MASK.copy()
+    mask[1] = False
+    example = Example(model(one_layer(direction="bidirectional")), mask, Choices(padded_outputs))
+    assert_gradients_are_derivatives(example)
+
+
+@pytest.mark.parametrize("backward_outputs", ["aligned", "processing"])
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_backward(return_sequences: bool, backward_outputs: str) -> None:
+    """A backward layer, in both orders of its outputs, below another layer."""
+    layers = one_layer(direction="backward"), Layer(UNITS, 2)
+    example = Example(
+        model(*layers, return_sequences=return_sequences), choices=Choices(backward_outputs=backward_outputs)
+    )
+    assert_gradients_are_derivatives(example)
+
+
+@pytest.mark.parametrize("return_sequences", [True, False])
+@pytest.mark.parametrize("merge", MERGES)
+def test_bidirectional(merge: str, return_sequences: bool) -> None:
+    """Two directions, in each way of joining, below another bidirectional layer and as the last one."""
+    layer = one_layer(direction="bidirectional", merge=merge)
+    layers = layer, Layer(layer.width, 2, direction="bidirectional", merge=merge)
+    assert_gradients_are_derivatives(Example(model(*layers, return_sequences=return_sequences)))
+
+
+def test_single_sequence() -> None:
+    """A single sequence, with its mask, has the gradients of a batch of one."""
+    layers = one_layer(direction="bidirectional"), Layer(2 * UNITS, 2)
+    assert_gradients_are_derivatives(Example(model(*layers, batched=False), MASK[0]))
+
+
+def test_relu_has_slope_zero_at_zero() -> None:
+    """At the corner of relu, the gradient is that of the left side."""
+    architecture = model(Layer(1, 1, "relu", use_bias=False))
+    weights = Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),))
+    cotangent = Output(np.ones((1, 2, 1)))
+    found = gradients(architecture, weights, np.array([[[0.0], [0.0]]]), cotangent)
+    assert found.inputs is not None
+    assert not found.inputs.any()
+
+
+def test_no_initial_state_no_gradient_of_it() -> None:
+    """Where no initial state is given there is no gradient of one; the others are those of a start from zeros."""
+    example = Example(model(one_layer()))
+    zeros = tuple(tuple(np.zeros_like(h) for h in layer_state) for layer_state in example.state)
+    found = gradients(example.architecture, example.weights, example.inputs, example.cotangent)
+    wanted = gradients(example.architecture, example.weights, example.inputs, example.cotangent, zeros)
+    assert found.initial_state is None
+    for (_, gradient), (_, expected) in zip(found.arrays(), wanted.arrays(), strict=False):
+        np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_in_the_dtype_of_the_weights(dtype: str) -> None:
+    """Everything is computed in the dtype of the weights, and nothing that was given is changed."""
+    layers = one_layer(direction="bidirectional", merge="mul"), Layer(UNITS, 2, "sigmoid")
+    example = Example(model(*layers))
+
+    def cast(weights: LayerWeights) -> LayerWeights:
+        return LayerWeights(
+            weights.W.astype(dtype),
+            weights.U.astype(dtype),
+            None if weights.b is None else weights.b.astype(dtype),
+            None if weights.backward is None else cast(weights.backward),
+        )
+
+    state = tuple(tuple(h.astype(dtype) for h in layer_state) for layer_state in example.state)
+    weights = Weights(tuple(cast(layer) for layer in example.weights.layers))
+    given = [example.inputs, example.cotangent.outputs, *(array for _, array in weights.arrays()), *sum(state, ())]
+    before = [array.copy() for array in given]
+    found = gradients(example.architecture, weights, example.inputs, example.cotangent, state, mask=MASK)
+    assert {str(gradient.dtype) for _, gradient in found.arrays()} == {dtype}
+    for array, was in zip(given, before, strict=True):
+        np.testing.assert_array_equal(array, was)

@@ -1,0 +1,415 @@
+"""Judging: right answers of every kind of model pass, wrong ones do not, and the message says where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn_conformance.conformance.cases import Case
+from rnn_conformance.conformance.judging import NonConforming, compare, expectations, judge
+from rnn_conformance.conformance.judging_gradients import judge_gradients
+from rnn_conformance.conformance.patterns import PATTERNS
+from rnn_conformance.reference import network
+from rnn_conformance.reference.activations import ACTIVATIONS
+from rnn_conformance.reference.architecture import (
+    DIRECTIONS,
+    MERGES,
+    Architecture,
+    Choices,
+    Embedding,
+    Gradients,
+    Layer,
+    Mask,
+    Output,
+    Weights,
+)
+from rnn_conformance.reference.gradients import gradients
+from rnn_conformance.reference.rounding import Precision, dtype_of, standard_precision
+
+FLOAT32 = standard_precision("float32")
+REGIMES = ["unit", "small", "contractive", "expanding", "saturating", "sparse"]
+
+
+@st.composite
+def cases(draw: st.DrawFn, dtypes: tuple[str, ...] = ("float32", "float64")) -> Case:
+    """A case of any model: one or two layers of any kind, with or without embedding, mask and final states."""
+    layers: list[Layer] = []
+    features = width = draw(st.integers(1, 5))
+    for _ in range(draw(st.integers(1, 2))):
+        activation, use_bias = draw(st.sampled_from(sorted(ACTIVATIONS))), draw(st.booleans())
+        direction, merge = draw(st.sampled_from(DIRECTIONS)), draw(st.sampled_from(MERGES))
+        layers.append(Layer(width, draw(st.integers(1, 5)), activation, use_bias, direction=direction, merge=merge))
+        width = layers[-1].width
+    architecture = Architecture(
+        tuple(layers),
+        Embedding(5, features, draw(st.booleans())) if draw(st.booleans()) else None,
+        dtype=draw(st.sampled_from(dtypes)),
+        return_sequences=draw(st.booleans()),
+        return_state=draw(st.booleans()),
+        batched=draw(st.booleans()),
+        masking=draw(st.sampled_from(["none", "mask"])),
+    )
+    return Case(
+        architecture,
+        draw(st.integers(1, 3)) if architecture.batched else 1,
+        draw(st.integers(1, 8)),
+        draw(st.sampled_from(REGIMES)),
+        draw(st.integers(0, 2**20)),
+        draw(st.sampled_from(PATTERNS)) if architecture.is_masked else "",
+    )
+
+
+choices = st.builds(
+    Choices,
+    padded_outputs=st.sampled_from(["zero", "repeat", "continue"]),
+    bidirectional_padded_outputs=st.sampled_from(["", "zero", "repeat"]),
+    backward_outputs=st.sampled_from(["aligned", "processing"]),
+)
+
+
+def given_mask(case: Case) -> Mask | None:
+    return case.mask if case.architecture.is_masked else None
+
+
+def run(case: Case, how: Choices, with_state: bool = False, weights: Weights | None = None) -> Output:
+    """What the reference returns, computed in the dtype of the case: a right subject."""
+    state = case.initial_state if with_state else None
+    return network.run(
+        case.architecture, weights or case.weights, case.inputs, state, mask=given_mask(case), choices=how
+    )
+
+
+def gradients_of(case: Case, how: Choices, with_state: bool = False, weights: Weights | None = None) -> Gradients:
+    """The gradients of the reference, computed in the dtype of the case."""
+    state = case.initial_state if with_state else None
+    return gradients(
+        case.architecture,
+        weights or case.weights,
+        case.inputs,
+        case.cotangent,
+        state,
+        mask=given_mask(case),
+        choices=how,
+    )
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(cases(("float16", "float32", "float64")), choices, st.booleans())
+def test_right_layers_conform(case: Case, how: Choices, with_state: bool) -> None:
+    """Outputs and final states of every kind of model, computed in the subject's own dtype, are within their bounds."""
+    findings = judge(
+        case, run(case, how, with_state), standard_precision(case.architecture.dtype), how, from_given_state=with_state
+    )
+    assert max(judgement.ratio for judgement in findings.judgements) <= 1
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(cases(("float16", "float32", "float64")), choices, st.booleans())
+def test_right_gradients_conform(case: Case, how: Choices, with_state: bool) -> None:
+    """Gradients of every kind of model, computed in the subject's own dtype, are within their bounds."""
+    found = gradients_of(case, how, with_state)
+    precision = standard_precision(case.architecture.dtype)
+    findings = judge_gradients(case, found, precision, how, from_given_state=with_state)
+    assert len(findings.judgements) == len(list(found.arrays()))
+
+
+# Faults, each in a case that shows it
+
+MASKED = Architecture((Layer(3, 4, direction="bidirectional"),), return_state=True, masking="mask")
+
+
+def transposed_backward(case: Case, how: Choices) -> Output:
+    """The backward direction reads its U the other way round."""
+    (layer,) = case.weights.layers
+    assert layer.backward is not None
+    turned = replace(layer.backward, U=layer.backward.U.T)
+    return run(case, how, weights=Weights((replace(layer, backward=turned),)))
+
+
+def ignores_the_mask(case: Case, how: Choices) -> Output:
+    """Every timestep is taken for valid."""
+    return network.run(case.architecture, case.weights, case.inputs, choices=how)
+
+
+def another_choice(case: Case, how: Choices) -> Output:
+    """Outputs at timesteps that are not valid repeat instead of being zero, or are zero instead of repeating."""
+    return run(case, replace(how, padded_outputs="zero" if how.padded_outputs == "repeat" else "repeat"))
+
+
+def final_states_swapped(case: Case, how: Choices) -> Output:
+    """The backward direction's final state comes first."""
+    output = run(case, how)
+    assert output.final_state is not None
+    ((one, other),) = output.final_state
+    return replace(output, final_state=((other, one),))
+
+
+def final_state_before_the_end(case: Case, how: Choices) -> Output:
+    """The final states are those of a sequence without its last valid timestep."""
+    assert case.mask is not None
+    mask = case.mask.copy()
+    for row in mask:
+        row[np.flatnonzero(row)[-1]] = False
+    shorter = network.run(case.architecture, case.weights, case.inputs, mask=mask, choices=how)
+    return replace(run(case, how), final_state=shorter.final_state)
+
+
+def halves_swapped(case: Case, how: Choices) -> Output:
+    """The backward direction's outputs come first."""
+    output = run(case, how)
+    return replace(output, outputs=np.roll(output.outputs, 4, axis=-1))
+
+
+def not_aligned(case: Case, how: Choices) -> Output:
+    """The outputs of the backward direction are in the order of processing."""
+    output = run(case, how)
+    outputs = output.outputs.copy()
+    outputs[..., 4:] = outputs[:, ::-1, 4:]
+    return replace(output, outputs=outputs)
+
+
+@pytest.mark.parametrize("padded_outputs", ["zero", "repeat", "continue"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        transposed_backward,
+        ignores_the_mask,
+        another_choice,
+        final_states_swapped,
+        final_state_before_the_end,
+        halves_swapped,
+        not_aligned,
+    ],
+)
+def test_faults_do_not_conform(fault: object, dtype: str, padded_outputs: str) -> None:
+    """What a wrong bidirectional layer under a mask returns is noticed."""
+    case = Case(replace(MASKED, dtype=dtype), 2, 6, "contractive", 1, "gaps")
+    how = Choices(padded_outputs)
+    assert judge(case, run(case, how), standard_precision(dtype), how).discriminates
+    with pytest.raises(NonConforming):
+        judge(case, fault(case, how), standard_precision(dtype), how)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("merge", ["sum", "mul", "ave"])
+@pytest.mark.parametrize("return_sequences", [True, False])
+def test_wrong_merges_do_not_conform(merge: str, return_sequences: bool) -> None:
+    """Each way of joining is told from the others, in all outputs and in the last."""
+    for other in {"sum", "mul", "ave"} - {merge}:
+        right, wrong = (
+            Case(
+                Architecture((Layer(3, 4, direction="bidirectional", merge=how),), return_sequences=return_sequences),
+                2,
+                5,
+                "contractive",
+                1,
+            )
+            for how in (merge, other)
+        )
+        judge(right, run(right, Choices()), FLOAT32, Choices())
+        with pytest.raises(NonConforming):
+            judge(right, run(wrong, Choices()), FLOAT32, Choices())
+
+
+def test_a_mask_that_the_call_is_not_given() -> None:
+    """Where the architecture has no masking, the pattern of a case plays no part."""
+    case = Case(Architecture((Layer(2, 3),)), 2, 5, "unit", 0, "gaps")
+    judge(case, network.run(case.architecture, case.weights, case.inputs), FLOAT32, Choices())
+
+
+# Half and mixed precision
+
+HALVES = ["float16", "bfloat16"]
+
+
+def rounded(case: Case, weights: Weights | None = None) -> Output:
+    """What a subject returns that computes in float64 and rounds only its weights and outputs."""
+    dtype = case.architecture.dtype
+    output = network.run(case.architecture, network.widened(weights or case.weights, dtype), case.inputs)
+    return Output(output.outputs.astype(dtype_of(dtype)))
+
+
+@pytest.mark.parametrize("wider_sums", [False, True])
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_half_precision(activation: str, dtype: str, wider_sums: bool) -> None:
+    """Outputs in half precisions are judged within their rounding, also where sums are formed in float32."""
+    precision = standard_precision(dtype)
+    if wider_sums:
+        precision = replace(precision, unit_roundoff=2.0**-24)
+    for seed in range(20):
+        case = Case(Architecture((Layer(3, 4, activation),), dtype=dtype), 2, 6, "saturating", seed)
+        assert judge(case, rounded(case), precision, Choices()).discriminates
+        wrong = Weights(tuple(replace(layer, U=layer.U.T) for layer in case.weights.layers))
+        with pytest.raises(NonConforming):
+            judge(case, rounded(case, wrong), precision, Choices())
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_mixed_precision(dtype: str) -> None:
+    """Weights that are kept in float32 are rounded to the layer's dtype before anything is computed."""
+    precision = Precision(dtype, 2.0**-24)
+    case = Case(Architecture((Layer(1, 1, "linear", False),), dtype=dtype, weights_dtype="float32"), 2, 5, "unit", 3)
+    assert {str(array.dtype) for _, array in case.weights.arrays()} == {"float32"}
+    (layer,) = case.weights.layers
+    layer.W[...], layer.U[...] = 1 + 0.4 * precision.eps, 1
+    assert network.widened(case.weights, dtype).layers[0].W == 1
+    ((_, _, expected),) = expectations(case, rounded(case), precision, Choices(), False)
+    np.testing.assert_array_equal(expected.value[:, 0], case.inputs[:, 0])
+    judge(case, rounded(case), precision, Choices())
+
+
+def test_roundings_without_a_bound() -> None:
+    """Where so many roundings of so coarse an arithmetic have no bound, a case passes and shows nothing."""
+    case = Case(Architecture((Layer(200, 60, "linear"),), dtype="bfloat16"), 1, 2, "unit", 0)
+    precision = standard_precision("bfloat16")
+    findings = judge(case, Output(np.zeros((1, 2, 60), dtype_of("bfloat16"))), precision, Choices())
+    assert not findings.discriminates
+    assert [judgement.ratio for judgement in findings.judgements] == [0]
+    found = gradients(case.architecture, network.widened(case.weights, "bfloat16"), case.inputs, case.cotangent)
+    assert not judge_gradients(case, found, precision, Choices()).discriminates
+
+
+def test_overflow() -> None:
+    """What overflows to infinity in half precision passes and shows nothing; what follows from it, too."""
+    case = Case(Architecture((Layer(1, 1, "linear", False),), dtype="float16"), 1, 12, "unit", 0)
+    U = np.full((1, 1), 8, np.float16)
+    case.weights.layers[0].W[...], case.weights.layers[0].U[...] = 8, U
+    with np.errstate(over="ignore", invalid="ignore"):
+        output = run(case, Choices())
+    assert not np.isfinite(output.outputs).all()
+    judge(case, output, standard_precision("float16"), Choices())
+    outputs = output.outputs.copy()
+    outputs[0, 1] = np.inf
+    with pytest.raises(NonConforming, match=r"outputs\[0, 1, 0\] = inf"):
+        judge(case, Output(outputs), standard_precision("float16"), Choices())
+
+
+# Messages
+
+
+def test_a_message_says_where() -> None:
+    """It names the element, layer, timestep and unit, and has what was returned, expected and allowed."""
+    case = Case(Architecture((Layer(3, 4), Layer(4, 2))), 3, 6, "contractive", 1)
+    outputs = run(case, Choices()).outputs.copy()
+    outputs[2, 5, 1] += 0.1
+    with pytest.raises(NonConforming) as caught:
+        judge(case, Output(outputs), FLOAT32, Choices())
+    message = str(caught.value)
+    assert message.startswith(f"outputs[2, 5, 1] = {outputs[2, 5, 1]:.9g}, but should be within ")
+    assert message.endswith(" times the bound) \u2014 layer 1, timestep 5, unit 1")
+    assert caught.value.judgement is not None
+    assert caught.value.judgement.where == "outputs[2, 5, 1]"
+    assert sorted(caught.value.details) == ["actual", "bound", "expected"]
+    assert caught.value.details["actual"] is outputs
+
+
+@pytest.mark.parametrize(
+    ("layer", "how", "at", "words"),
+    [
+        (
+            Layer(2, 3, direction="bidirectional"),
+            Choices(),
+            (0, 2, 4),
+            "layer 0, timestep 2, unit 1, backward direction",
+        ),
+        (
+            Layer(2, 3, direction="backward"),
+            Choices(backward_outputs="processing"),
+            (0, 2, 1),
+            "layer 0, place in the order of processing 2, unit 1",
+        ),
+    ],
+)
+def test_places_of_directions(layer: Layer, how: Choices, at: tuple[int, ...], words: str) -> None:
+    """A unit of the backward direction is called so, and a place in another order than that of time."""
+    case = Case(Architecture((layer,)), 1, 4, "contractive", 1)
+    outputs = run(case, how).outputs.copy()
+    outputs[at] += 1
+    with pytest.raises(NonConforming, match=f"{words}$"):
+        judge(case, Output(outputs), FLOAT32, how)
+
+
+def test_places_of_states() -> None:
+    """Final states are called by layer, direction and unit."""
+    case = Case(Architecture((Layer(2, 3), Layer(3, 2, direction="bidirectional")), return_state=True), 1, 4, "unit", 1)
+    output = run(case, Choices())
+    assert output.final_state is not None
+    output.final_state[1][1][0, 1] += 1
+    with pytest.raises(NonConforming) as caught:
+        judge(case, output, FLOAT32, Choices())
+    assert str(caught.value).startswith("final_state[1].backward[0, 1] = ")
+    assert str(caught.value).endswith("layer 1, unit 1, backward direction")
+
+
+def test_final_states_of_both_directions() -> None:
+    """A bidirectional layer has two final states."""
+    case = Case(Architecture((Layer(2, 3, direction="bidirectional"),), return_state=True), 1, 4, "unit", 1)
+    output = run(case, Choices())
+    assert output.final_state is not None
+    with pytest.raises(NonConforming, match="has 1 arrays, but should have 2"):
+        judge(case, replace(output, final_state=(output.final_state[0][:1],)), FLOAT32, Choices())
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_nan_is_told_where_it_stands(batched: bool) -> None:
+    """NaN is never right, and does not make the output after it wrong."""
+    case = Case(Architecture((Layer(2, 3),), batched=batched), 1, 4, "unit", 1)
+    outputs = run(case, Choices()).outputs.copy()
+    outputs[..., 1, 2] = np.nan
+    with pytest.raises(NonConforming, match="timestep 1, unit 2"):
+        judge(case, Output(outputs), FLOAT32, Choices())
+
+
+def test_an_infinite_bound_says_nothing() -> None:
+    """Where a bound is infinite every number passes, NaN included; elsewhere only what is within it."""
+    nothing, something = np.full(2, np.inf), np.array([np.inf, 1])
+    assert compare("x", np.array([np.nan, np.inf]), np.zeros(2), nothing, "float32").ratio == 0
+    assert compare("x", np.array([np.nan, 0.5]), np.zeros(2), something, "float32").ratio == 0.5
+    with pytest.raises(NonConforming, match=r"x\[1\] = nan"):
+        compare("x", np.array([0, np.nan]), np.zeros(2), something, "float32")
+
+
+# Gradients
+
+
+def test_a_message_says_which_gradient() -> None:
+    """A wrong gradient is called by the name of what it is the gradient of."""
+    case = Case(Architecture((Layer(3, 4), Layer(4, 4))), 2, 6, "contractive", 1)
+    found = gradients_of(case, Choices())
+    found.weights.layers[0].U[3, 1] += 1
+    with pytest.raises(NonConforming, match=r"^gradient of layers\[0\]\.U\[3, 1\] = .* times the bound\)$"):
+        judge_gradients(case, found, FLOAT32, Choices())
+    judge_gradients(case, found, FLOAT32, Choices(), only=lambda name: name == "inputs")
+    assert found.inputs is not None
+    found.inputs[1, 2, 0] += 1
+    with pytest.raises(NonConforming, match=r"gradient of inputs\[1, 2, 0\] = .* timestep 2, feature 0$"):
+        judge_gradients(case, found, FLOAT32, Choices(), only=lambda name: name == "inputs")
+
+
+def test_gradients_with_another_cotangent() -> None:
+    """A cotangent other than the case's own is judged by what it gives."""
+    case = Case(Architecture((Layer(3, 4),)), 2, 6, "contractive", 1)
+    cotangent = replace(case.cotangent, outputs=2 * case.cotangent.outputs)
+    found = gradients(case.architecture, case.weights, case.inputs, cotangent)
+    judge_gradients(case, found, FLOAT32, Choices(), cotangent=cotangent)
+    with pytest.raises(NonConforming):
+        judge_gradients(case, found, FLOAT32, Choices())
+
+
+def test_all_gradients_have_to_be_there() -> None:
+    """A gradient that is missing, one too many, and one of another shape are noticed."""
+    case = Case(Architecture((Layer(3, 4),)), 2, 6, "contractive", 1)
+    found = gradients_of(case, Choices(), with_state=True)
+    with pytest.raises(NonConforming, match="gradients of initial_state"):
+        judge_gradients(case, found, FLOAT32, Choices())
+    with pytest.raises(NonConforming, match=r"but should be of initial_state\[0\]"):
+        judge_gradients(case, replace(found, initial_state=None), FLOAT32, Choices(), from_given_state=True)
+    (layer,) = found.weights.layers
+    turned = replace(found, weights=Weights((replace(layer, W=layer.W.T),)))
+    with pytest.raises(NonConforming, match=r"gradient of layers\[0\]\.W\.shape"):
+        judge_gradients(case, turned, FLOAT32, Choices(), from_given_state=True)

@@ -1,0 +1,111 @@
+"""The catalogue of mutants: it speaks of every clause, and what it stands on has no fault of its own."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.numpy import NumpyAdapter
+from rnn_conformance.conformance.cases import Case
+from rnn_conformance.conformance.mutants import THEMES, catalogue, digest
+from rnn_conformance.conformance.mutants_base import SOUND, Mutant, MutantAdapter, Sound, mutant
+from rnn_conformance.reference.architecture import Architecture, Array, Choices, Embedding, Layer, Output
+from rnn_conformance.reference.spec import specification
+
+LAYERS = (Layer(3, 4), Layer(4, 4, "sigmoid"), Layer(4, 2, "relu", use_bias=False))
+
+CHOICES = [Choices(padded, order) for padded in ("zero", "repeat", "continue") for order in ("aligned", "processing")]
+
+
+def arrays(adapter: NumpyAdapter | MutantAdapter, case: Case) -> list[Array]:
+    """Everything that a call and its gradient give back."""
+    network = adapter.prepare(case.architecture)
+    network.load(case.weights)
+    output: Output = network.run(case.inputs, initial_state=case.initial_state, **case.given)
+    found = network.gradients(case.inputs, case.cotangent, initial_state=case.initial_state, **case.given)
+    states = [h for layer in output.final_state or () for h in layer]
+    return [output.outputs, *states, *(array for _, array in found.arrays())]
+
+
+@pytest.mark.parametrize("choices", CHOICES, ids=str)
+@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize(
+    ("direction", "merge"), [("forward", "concat"), ("backward", "concat"), ("bidirectional", "mul")]
+)
+@pytest.mark.parametrize(("masking", "pattern"), [("none", ""), ("lengths", "right"), ("mask", "gaps")])
+def test_layer_in_small_steps_is_the_reference(
+    choices: Choices, sequences: bool, direction: str, merge: str, masking: str, pattern: str
+) -> None:
+    """Without a fault, outputs, states and gradients are those of the reference, whatever the choices."""
+    if choices.padded_outputs == "continue" and masking == "mask":
+        pytest.skip("what goes on evolving has lengths, and no gaps")
+    layers = tuple(replace(layer, direction=direction, merge=merge) for layer in LAYERS)
+    how = {"return_sequences": sequences, "return_state": True, "dtype": "float64"}
+    case = Case(Architecture(layers, masking=masking, **how), 3, 6, "unit", 2, pattern)  # type: ignore[arg-type]
+    sound = MutantAdapter(Sound, replace(SOUND, choices=choices))
+    for seen, expected in zip(arrays(sound, case), arrays(NumpyAdapter(choices), case), strict=True):
+        np.testing.assert_allclose(seen, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_tokens_in_small_steps() -> None:
+    """An embedding, its mask and the gradient of its table are those of the reference, too."""
+    model = Architecture(LAYERS[:1], Embedding(5, 3, mask_zero=True), dtype="float64", return_state=True)
+    case = Case(model, 3, 6, "unit", 2, "gaps")
+    for seen, expected in zip(arrays(MutantAdapter(Sound), case), arrays(NumpyAdapter(), case), strict=True):
+        np.testing.assert_allclose(seen, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_there_are_enough() -> None:
+    """At least 80 faults, several of each theme, each with a sentence of its own."""
+    mutants = catalogue().values()
+    assert len(mutants) >= 80
+    assert min(Counter(fault.theme for fault in mutants).values()) >= 5
+    assert {fault.theme for fault in mutants} == set(THEMES)
+    assert len({fault.sentence for fault in mutants}) == len(mutants)
+
+
+@pytest.mark.parametrize("fault", catalogue().values(), ids=lambda fault: fault.name)
+def test_sentences(fault: Mutant) -> None:
+    """Each is one sentence, fit to follow the words "matches", and names clauses that there are."""
+    assert fault.sentence[0].isupper() or fault.sentence.startswith(("tanh", "relu", "linear", "h_"))
+    assert not fault.sentence.endswith(".")
+    assert ". " not in fault.sentence
+    assert len(fault.sentence) < 130
+    assert fault.breaks
+    assert set(fault.breaks) <= set(specification().clauses)
+
+
+@pytest.mark.parametrize("fault", catalogue().values(), ids=lambda fault: fault.name)
+def test_mutants_are_short(fault: Mutant) -> None:
+    """A fault is a few lines: who reads it must see what is wrong."""
+    body = ast.parse(inspect.getsource(fault.network)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    statements = sum(isinstance(node, ast.stmt) for node in ast.walk(body))
+    assert statements <= 24
+
+
+def test_every_clause_has_a_mutant() -> None:
+    """No clause is left that nothing would break."""
+    assert {clause for fault in catalogue().values() for clause in fault.breaks} == set(specification().clauses)
+
+
+def test_mutant_without_a_sentence() -> None:
+    """It is refused where it is written down."""
+
+    class Nameless(Sound):
+        pass
+
+    with pytest.raises(ValueError, match="the mutant nameless needs a sentence and a name of its own"):
+        mutant("1.1")(Nameless)
+
+
+def test_digest_is_of_the_sources() -> None:
+    """Eight hexadecimal digits, the same each time."""
+    assert digest() == digest()
+    assert len(digest()) == 8
+    assert int(digest(), 16) >= 0

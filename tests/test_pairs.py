@@ -1,0 +1,98 @@
+"""Covering arrays: each two values that can meet do, in few rows, the same for the same seed."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+
+from rnn_conformance.conformance.pairs import Row, covering_rows, in_words, pairs_of, summary
+
+COFFEE = {"cup": ["paper", "glass"], "milk": ["none", "oat", "cow"], "size": ["small", "large"], "sugar": [0, 1, 2]}
+
+
+def sensible(row: Row) -> bool:
+    """No large glass, and no sugar without milk."""
+    return not (row.get("cup") == "glass" and row.get("size") == "large") and not (
+        row.get("milk") == "none" and row.get("sugar", 0) > 0
+    )
+
+
+def all_rows() -> list[Row]:
+    return [dict(zip(COFFEE, values, strict=True)) for values in product(*COFFEE.values())]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_pair_that_can_be_had_is_there(seed: int) -> None:
+    """What the rows cover is what all allowed rows cover, and the rest is reported as impossible."""
+    cover = covering_rows(COFFEE, sensible, seed)
+    rows, impossible = cover.rows, cover.impossible
+    assert all(sensible(row) and list(row) == list(COFFEE) for row in rows)
+    covered = set().union(*map(pairs_of, rows))
+    assert covered == set().union(*(pairs_of(row) for row in all_rows() if sensible(row)))
+    assert cover.covered == covered
+    assert not cover.refused
+    assert not covered & impossible
+    assert len(covered) + len(impossible) == sum(len(COFFEE[a]) * len(COFFEE[b]) for a, b in combinations(COFFEE, 2))
+
+
+def test_impossible_pairs_have_names() -> None:
+    """A glass is never large, and black coffee has no sugar."""
+    assert sorted(map(in_words, covering_rows(COFFEE, sensible, 0).impossible)) == [
+        "cup glass + size large",
+        "milk none + sugar 1",
+        "milk none + sugar 2",
+    ]
+
+
+def test_pair_that_a_third_factor_forbids() -> None:
+    """A pair can be impossible although its two values do not forbid each other."""
+    factors = {"a": [0, 1], "b": [0, 1], "c": [0, 1]}
+
+    def allowed(row: Row) -> bool:
+        return not (row.get("a") == 1 and row.get("c") == 0) and not (row.get("b") == 1 and row.get("c") == 1)
+
+    cover = covering_rows(factors, allowed, 0)
+    assert frozenset((("a", 1), ("b", 1))) in cover.impossible
+    assert all(allowed(row) for row in cover.rows)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_refused_leaves_the_rest_covered(seed: int) -> None:
+    """Where only whole rows can be asked whether they are offered, all pairs that are innocent are covered."""
+
+    def refuses(row: Row) -> str:
+        return "no cow today" if row["milk"] == "cow" and row["cup"] == "glass" else ""
+
+    cover = covering_rows(COFFEE, sensible, seed, refuses)
+    assert {in_words(pair): reason for pair, reason in cover.refused.items()} == {
+        "cup glass + milk cow": "no cow today"
+    }
+    assert not any(refuses(row) for row in cover.rows)
+    assert len(cover.covered) == 37 - 3 - 1
+
+
+def test_few_rows() -> None:
+    """Fifteen factors of four values have 1680 pairs and a thousand million rows; a few dozen rows cover them."""
+    cover = covering_rows({f"f{k}": list(range(4)) for k in range(15)}, lambda row: True, 1)
+    assert not cover.impossible
+    assert len(cover.rows) < 50
+
+
+def test_same_seed_same_rows() -> None:
+    """A run can be repeated; another seed lets other triples meet."""
+    assert covering_rows(COFFEE, sensible, 3) == covering_rows(COFFEE, sensible, 3)
+    assert covering_rows(COFFEE, sensible, 3) != covering_rows(COFFEE, sensible, 4)
+
+
+def test_summary() -> None:
+    """The report says what has met, what has not, and what was refused."""
+    cover = covering_rows(COFFEE, sensible, 0, lambda row: "sold out" if row["size"] == "large" else "")
+    whole = summary(COFFEE, cover, cover.rows)
+    assert whole["covered"] == whole["possible"] == 37 - 3 - 7
+    assert whole["missing"] == []
+    assert whole["factors"]["sugar"] == ["0", "1", "2"]
+    assert whole["refused"]["milk cow + size large"] == "sold out"
+    part = summary(COFFEE, cover, cover.rows[:1])
+    assert (part["covered"], part["rows"]) == (6, 1)
+    assert len(part["missing"]) == part["possible"] - 6

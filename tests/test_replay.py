@@ -1,0 +1,160 @@
+"""Running a witness again: with the same adapter or another, whatever that does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from shutil import copy
+from threading import Event
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Supervised
+
+from rnn_conformance.conformance.commands import cli
+from rnn_conformance.conformance.supervisor import Order, run_one
+from rnn_conformance.conformance.witness import read_witness, write_witness
+
+
+def replay(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
+
+
+def change(path: Path, **fields: object) -> None:
+    """Rewrite a witness with other fields."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**data, **fields}), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The witnesses of a transposed U."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        order = Order("smoke", 0, ("1.4", "1.9"), 0, 60, folder)
+        run_one(order, "planted:transposed", lambda step: None, Event())
+    return folder / "witnesses"
+
+
+@pytest.fixture(autouse=True)
+def adapters_of_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+
+
+@pytest.fixture
+def witness(failures: Path, tmp_path: Path) -> Path:
+    """One of a drawn case, to be changed at will."""
+    return Path(copy(failures / "planted_transposed--test_last_output--float32-eager.json", tmp_path))
+
+
+def test_same_adapter_fails_again(witness: Path) -> None:
+    """It is the same failure, to the last digit, and the exit status is 1."""
+    result = replay(witness)
+    assert result.exit_code == 1, result.output
+    assert "✗ fails: test_values.py::test_last_output[float32-eager] with planted:transposed" in result.stdout
+    assert read_witness(witness).message in result.stdout
+
+
+def test_another_adapter_conforms(witness: Path) -> None:
+    """The same example is given to it, and the exit status is 0."""
+    result = replay(witness, "--adapter", "numpy")
+    assert result.exit_code == 0, result.output
+    assert "✓ conforms: test_values.py::test_last_output[float32-eager] with numpy" in result.stdout
+
+
+def test_the_arrays_of_the_file_count(witness: Path) -> None:
+    """A U that is its own transpose cannot fail: the numbers are those of the file, not those of its seed."""
+    data = json.loads(witness.read_text(encoding="utf-8"))
+    U = data["case"]["arrays"]["layers[0].U"]
+    U["values"] = [[float(i == k) for i in range(len(U["values"]))] for k in range(len(U["values"]))]
+    witness.write_text(json.dumps(data), encoding="utf-8")
+    assert replay(witness).exit_code == 0
+
+
+def test_example_without_a_case(failures: Path, tmp_path: Path) -> None:
+    """An example that is not drawn is found by its number."""
+    path = Path(copy(failures / "planted_transposed--test_shift_register--float32-eager.json", tmp_path))
+    assert read_witness(path).case is None
+    assert replay(path).exit_code == 1
+    assert replay(path, "--adapter", "numpy").exit_code == 0
+    change(path, search=99)
+    result = replay(path)
+    assert result.exit_code == 3
+    assert "does not come to the example of this witness any more" in result.stdout
+
+
+def test_crash_costs_nothing_but_the_verdict(supervised: Supervised, tmp_path: Path) -> None:
+    """A framework that dies of the example dies in a process of its own."""
+    results = supervised("misbehaving:segfaults", "1.10")
+    (record,) = (record for record in results.checks if record.verdict == "crashed")
+    result = replay(tmp_path / record.witness_file)
+    assert result.exit_code == 1, result.output
+    assert "crashed" in result.stdout
+    assert "killed by SIGSEGV" in result.stdout
+    assert replay(tmp_path / record.witness_file, "--adapter", "numpy").exit_code == 0
+
+
+def test_mode_of_another_adapter(witness: Path, tmp_path: Path) -> None:
+    """An adapter that has no mode of that name runs it in its main one."""
+    found = read_witness(witness)
+    assert found.case is not None
+    case = replace(found.case, architecture=replace(found.case.architecture, mode="unrolled"))
+    path = write_witness(replace(found, mode="unrolled", case=case.with_arrays(found.case.arrays)), tmp_path / "other")
+    result = replay(path, "--adapter", "numpy", "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)[0]["mode"] == "eager"
+
+
+def test_several_witnesses(failures: Path, witness: Path) -> None:
+    """Each is told, and the gravest verdict is the exit status."""
+    other = failures / "planted_transposed--test_last_output--float64-eager.json"
+    change(witness, dtype="bfloat16")
+    result = replay(other, witness, "--format", "markdown")
+    assert result.exit_code == 3
+    assert "**fails**: test\\_values.py::test\\_last\\_output\\[float64-eager\\]" in result.stdout
+    assert "**unsupported**" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"check": "test_values.py::test_of_old"}, "this version of the suite has no check test_values.py::test_of"),
+        ({"dtype": "float16", "adapter": "planted:transposed"}, "the adapter does not offer float16"),
+    ],
+)
+def test_what_cannot_be_run(witness: Path, fields: dict[str, object], message: str) -> None:
+    """A check that is gone and a dtype that is not offered are neither conformity nor failure: status 3."""
+    change(witness, **fields)
+    result = replay(witness)
+    assert result.exit_code == 3, result.output
+    assert message in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "helps"),
+    [
+        ("{}", (), ["w.json is no witness", "'witness' is 1"]),
+        (None, (), ["w.json", "does not exist"]),
+        ("", ("--adapter", "pytorch"), ["there is no adapter 'pytorch'", "keras-jax"]),
+        ("", ("--format", "xml"), ["'pretty'", "'markdown'", "'json'"]),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, content: str | None, arguments: Sequence[str], helps: Sequence[str]) -> None:
+    """Status 2, and a word on what there should be."""
+    path = tmp_path / "w.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    result = replay(path, *arguments)
+    assert result.exit_code == 2
+    for text in helps:
+        assert text in result.stderr.replace("\n", "")
+
+
+def test_help_has_examples() -> None:
+    """The help shows what to type, and what the exit status means."""
+    text = replay("--help").stdout
+    assert "rnn-conformance replay conformance-report/witnesses/torch--test_recurrence--float32-eager.json" in text
+    assert "Exit status: 0 conforms" in text
