@@ -247,7 +247,7 @@ class TokenZeroNotMasked(Sound):
         return mask
 
 
-@mutant("5.3")
+@mutant("5.2")
 class TokenZeroAlwaysMasked(Sound):
     """Every embedding masks zero, asked or not."""
 

@@ -67,17 +67,14 @@ class UpperLayerReadsAsManyAsItHasUnits(_OtherInputsAbove):
 
 
 @mutant("4.3")
-class WeightsOfTheFirstLayer(Sound):
-    """Every layer of a stack has the weights of the first, where they fit."""
+class RecurrentKernelOfTheFirstLayer(Sound):
+    """Every layer of a stack has the U of the first, where it fits."""
 
     def used(self) -> Weights:
         weights = super().used()
-        first = weights.layers[0]
-        shapes = [array.shape for _, array in first.arrays()]
-        fit = ([array.shape for _, array in layer.arrays()] == shapes for layer in weights.layers)
-        return replace(
-            weights, layers=tuple(first if fits else layer for fits, layer in zip(fit, weights.layers, strict=True))
-        )
+        U = weights.layers[0].U
+        layers = (replace(layer, U=U) if layer.U.shape == U.shape else layer for layer in weights.layers)
+        return replace(weights, layers=tuple(layers))
 
 
 @mutant("4.1")
@@ -290,7 +287,7 @@ class SymbolicStatesWithTime(Sound):
         return tuple(tuple((*shape[:-1], None, shape[-1]) for shape in layer) for layer in shapes)
 
 
-@mutant("2.5", "2.7")
+@mutant("2.5", "12.1")
 class StateNotReturned(Sound):
     """The final state is not returned where the model returns its last output."""
 
@@ -299,7 +296,7 @@ class StateNotReturned(Sound):
         return output if self.architecture.return_sequences else replace(output, final_state=None)
 
 
-@mutant("2.5")
+@mutant("2.7", "2.5")
 class StateOfBothDirectionsJoined(Sound):
     """The final states of a bidirectional layer are joined to one."""
 
