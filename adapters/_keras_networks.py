@@ -59,7 +59,8 @@ class KerasNetwork:
                 kept.clear()
         with self._context():
             for variable, array in zip(self._built[self._plain].trainable_variables, arrays_of(weights), strict=True):
-                variable.assign(self._array(array))
+                # A copy, because on JAX a variable shares the memory of the array, if that happens to be aligned.
+                variable.assign(self._array(array.copy()))
 
     def weights(self) -> Weights:
         with self._context():
