@@ -101,12 +101,13 @@ def _structures(
             batch = 1
         widths = [units]
         if kind == "stack":
-            widths = [units] * 2 if k % 2 else [units, *(one_of(_WIDTHS) for _ in range(1 + k % 4 // 2))]
+            layers = 2 + k % 4 // 2
+            widths = [units] * layers if k % 2 else [units, *(one_of(_WIDTHS) for _ in range(layers - 1))]
         elif kind == "embedding" and k % 2:
             widths = [units, one_of(_WIDTHS)]
         embedding = Embedding(one_of((5, 7, 11)), features) if kind == "embedding" else None
         if kind == "embedding" and k == 2:  # the model that everybody starts from
             embedding, widths = Embedding(10000, 32), [32]
         reads = [embedding.features if embedding else features, *widths[:-1]]
-        layers = tuple(Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True))
-        yield Structure(layers, embedding, batch, timesteps)
+        built = tuple(Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True))
+        yield Structure(built, embedding, batch, timesteps)

@@ -61,6 +61,11 @@ def test_parameter_count(check: Check) -> None:
         return True
 
     check.for_all(KINDS, examine)
+    if check.offers("bidirectional"):
+        check.for_all(("layer", "stack"), examine, direction="bidirectional")
+    else:
+        check.skip_search()
+        check.skip_search()
 
 
 def _same_weights(actual: Weights, loaded: Weights) -> None:
