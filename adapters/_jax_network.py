@@ -51,8 +51,9 @@ class JaxNetwork:
         import jax
 
         with x64(self._architecture.dtype):
-            # Not device_put: its result shares memory with a NumPy array, even with may_alias=False (jax 0.10.2).
-            self._parameters = jax.tree.map(jax.numpy.array, self.pack(weights))
+            # Copied first, for JAX may share memory with a NumPy array (device_put, even with may_alias=False) or read
+            # it after the call has returned (numpy.array, of a large one), while the caller writes to it (jax 0.10.2).
+            self._parameters = jax.tree.map(lambda array: jax.numpy.array(np.array(array)), self.pack(weights))
 
     def weights(self) -> Weights:
         return self.unpack(self._parameters)

@@ -83,7 +83,7 @@ class _NnxNetwork(JaxNetwork):
                 arrays += direction.W.T, direction.U.T, direction.b
         with x64(self._architecture.dtype):
             for param, array in zip(_params(self._architecture, self._loaded), arrays, strict=True):
-                param[...] = jnp.array(array)
+                param[...] = jnp.array(np.array(array))  # copied first: JAX may read an array after the call
             self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
             if self._architecture.mode == "reloaded":
                 self._parameters = _reloaded(self._architecture, self._loaded)

@@ -58,7 +58,7 @@ def _description() -> Description:
             "training": "parameter - rate * gradient",
             "unrolled": f"lax.scan(unroll={UNROLL})",
             "vmapped": "jax.vmap over single sequences",
-            "load": "jax.numpy.array",
+            "load": "jax.numpy.array of a NumPy copy",
             "read": "numpy.asarray",
         },
     )

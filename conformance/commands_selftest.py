@@ -147,6 +147,6 @@ def _cells(row: Mapping[str, Any], every: bool) -> list[str]:
     noticed = f"{row['killed']} of {row['seeds']}"
     if row["survives"]:
         noticed = f"survives with seed {', '.join(map(str, row['survives']))}"
-    check = ", ".join(row["kills"][0]) if every else row["check"]
+    check = ", ".join(row["kills"]) if every else row["check"]
     figures = ("", "") if row["examples"] is None else (f"{row['examples']}", f"{row['seconds']:.2f}")
     return [row["mutant"], row["sentence"], noticed, row["clause"], check, *figures]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance import room
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.journal import Item
 from rnn_conformance.conformance.session import DTYPES, Session
@@ -76,6 +77,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
         lines += [f"to run it again: {record.replay}"] if record.replay else []
         pytest.fail("\n  ".join([f"{record.verdict}: {record.message}", *lines]), pytrace=False)
     return True
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Stop between two checks where room is short: the supervisor goes on in a fresh process."""
+    if _session(item.config).is_supervised and room.is_short():
+        item.session.shouldstop = "this process holds as much as it may"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -195,5 +195,5 @@ def _row(fault: Mutant, trials: Sequence[Trial]) -> dict[str, Any]:
         "examples": round(median(trial.examples for trial in noticed)) if noticed else None,
         "seconds": round(median(trial.seconds for trial in noticed), 3) if noticed else None,
         "survives": sorted(trial.seed for trial in trials if not trial.kills),
-        "kills": [sorted({kill.check.split("[")[0] for kill in trial.kills}) for trial in trials],
+        "kills": sorted({kill.check.split("[")[0] for kill in trials[0].kills}),
     }

@@ -48,6 +48,11 @@ class Session:
         self.subject = Subject(self._loaded)
         _probe(self.subject)
 
+    @property
+    def is_supervised(self) -> bool:
+        """Whether another process can go on with the results file where this one stops."""
+        return self._results is not None
+
     def pairs(self, dtypes: Sequence[str], *, main_only: bool) -> list[tuple[str, str]]:
         """The dtypes and modes in which a check is run."""
         description = self.subject.description

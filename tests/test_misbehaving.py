@@ -47,6 +47,16 @@ def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path:
     assert b"not even text" in (tmp_path / "misbehaving_prints.log").read_bytes()
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not tell what a process maps")
+def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) -> None:
+    """Before a process comes to the limit on memory mappings, a fresh one goes on, and no check is lost."""
+    results = supervised("misbehaving:hoards", "1.10", "6.2")
+    assert set(verdicts(results).values()) == {"conforms"}
+    assert results.footer is not None
+    log = (tmp_path / "misbehaving_hoards.log").read_text(encoding="utf-8")
+    assert log.count("this process holds as much as it may") == 2  # once for each dtype of the single sequence
+
+
 def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
     """After some checks in a row that killed the process the run ends, marked as cut short, with what was found."""
     results = supervised("misbehaving:always_dies", "1", "8")
