@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.deviations import Deviation, Facts, facts_of, facts_of_example
+from rnn_conformance.conformance.deviations import Deviation, Facts, facts_given, facts_of
 from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import Findings, Judgement, NonConforming, judge
 from rnn_conformance.conformance.judging_gradients import judge_gradients
@@ -246,7 +246,7 @@ class Check:
         pin = Pin(self._next_search(), None)
         if self.pin not in (None, pin):
             return
-        if self.pin is None and self._leave_out(facts_of_example(self.dtype, self.mode, facts)):
+        if self.pin is None and self._leave_out(facts_given({"dtype": self.dtype, "mode": self.mode, **facts})):
             return
         try:
             self.evidence.count(examine())
@@ -254,13 +254,16 @@ class Check:
             self.evidence.failing = pin
             raise
 
-    def every(self, cases: Iterable[Case], examine: Callable[[Case], bool | None]) -> None:
-        """Examine each of these cases, in this order, up to the first that fails; `examine` is as in `for_all`."""
+    def every(self, cases: Iterable[Case], examine: Callable[[Case], bool | None], **facts: Any) -> None:
+        """Examine each of these cases, in this order, up to the first that fails; `examine` is as in `for_all`.
+
+        `facts` say what a case does not, and a known deviation may be about, as in `example`.
+        """
         search = self._next_search()
         if self.pin is not None:
             cases = [self.pin.case.fresh()] if self.pin.search == search and self.pin.case is not None else []
         for case in cases:
-            if self.pin is None and self._leave_out(facts_of(case)):
+            if self.pin is None and self._leave_out({**facts_of(case), **facts_given(facts)}):
                 continue
             try:
                 discriminates = examine(case)

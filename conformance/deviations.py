@@ -46,6 +46,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "return_state": bool,
     "batched": bool,
     "stateful": bool,
+    "initial_state": bool,
     "layers": int,
     "units": int,
     "batch": int,
@@ -129,10 +130,10 @@ def facts_of(case: Case) -> Facts:
     }
 
 
-def facts_of_example(dtype: str, mode: str, given: Mapping[str, Any]) -> Facts:
-    """The facts of an example without a case. Raises ValueError for one that is none of WORDS."""
+def facts_given(given: Mapping[str, Any]) -> Facts:
+    """The facts that a check says of an example. Raises ValueError for one that is none of WORDS."""
     _check_words(given)
-    return {"dtype": {dtype}, "mode": {mode}, **{word: set(_listed(value)) for word, value in given.items()}}
+    return {word: set(_listed(value)) for word, value in given.items()}
 
 
 def here() -> str:

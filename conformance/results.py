@@ -47,12 +47,15 @@ def header(
     )
 
 
-def detection() -> dict[str, Any]:
-    """The detection score of this suite, in short, from the last selftest that was saved."""
+def saved_score() -> dict[str, Any]:
+    """The last detection score that was saved with this suite, as `selftest.score` gives it."""
     file = files("rnn_conformance.conformance").joinpath("detection.json")
-    if not file.is_file():
-        return {}
-    saved = json.loads(file.read_text(encoding="utf-8"))
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def detection() -> dict[str, Any]:
+    """The detection score of this suite, in short."""
+    saved = saved_score()
     return {"seeds": len(saved["seeds"]), **{name: saved[name] for name in ("killed", "of", "profile")}}
 
 

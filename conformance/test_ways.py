@@ -63,7 +63,7 @@ def test_features_crossed(check: Check) -> None:
         cases.setdefault((row["initial state"], row["gradient"]), []).extend(_cases(check, row))
     # A search for each: what a case does not say follows from the number of its search.
     for given, gradient in product((False, True), (False, True)):
-        check.every(cases.get((given, gradient), []), partial(_examine, check, given, gradient))
+        check.every(cases.get((given, gradient), []), partial(_examine, check, given, gradient), initial_state=given)
 
 
 def _factors(description: Description) -> Factors:

@@ -19,7 +19,15 @@ from rnn_conformance.adapters.protocol import Adapter, Description
 from rnn_conformance.conformance import session
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.deviations import WORDS, Deviation, facts_of, here, known_deviations, parse
+from rnn_conformance.conformance.deviations import (
+    WORDS,
+    Deviation,
+    facts_given,
+    facts_of,
+    here,
+    known_deviations,
+    parse,
+)
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.session import Session
@@ -233,8 +241,8 @@ def test_words_of_cases(cases: dict[str, Any], covers: bool) -> None:
 
 
 def test_every_word_is_a_fact_of_a_case() -> None:
-    """No word is there that could never hold."""
-    assert set(facts_of(CASE)) == set(WORDS)
+    """No word is there that could never hold; of an initial state the check says whether there is one."""
+    assert {*facts_of(CASE), *facts_given({"initial_state": True})} == set(WORDS)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +316,7 @@ def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
     assert functions[function] == file
     assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms
     assert set(witness.clauses) <= set(specification().clauses)
-    facts = facts_of(witness.case) if witness.case else {**entry.cases, "dtype": [witness.dtype]}
+    facts = {**entry.cases, **facts_of(witness.case)} if witness.case else {**entry.cases, "dtype": [witness.dtype]}
     assert entry.covers(facts)
 
 

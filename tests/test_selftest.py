@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 
 from rnn_conformance.conformance import commands_selftest, selftest
 from rnn_conformance.conformance.mutants import catalogue, digest
+from rnn_conformance.conformance.results import saved_score
 from rnn_conformance.conformance.selftest import Kill, Trial, checks, clauses_of, in_turn, score, try_mutant
 from rnn_conformance.reference.spec import specification
 
@@ -130,10 +130,7 @@ def test_unknown_mutant() -> None:
 
 def test_saved_score_is_of_the_present_catalogue() -> None:
     """The score that the reports show was measured on these mutants, with 20 seeds, and none survived."""
-    file = importlib.resources.files("rnn_conformance.conformance") / "detection.json"
-    if not file.is_file():
-        pytest.skip("no score is saved yet")
-    measured = json.loads(file.read_text(encoding="utf-8"))
+    measured = saved_score()
     assert measured["catalogue"] == digest(), (
         "run: rnn-conformance selftest --seeds 20 --save conformance/detection.json"
     )
@@ -141,3 +138,14 @@ def test_saved_score_is_of_the_present_catalogue() -> None:
     assert [row["mutant"] for row in measured["mutants"]] == list(catalogue())
     assert measured["seeds"] == list(range(20))
     assert measured["killed"] == measured["of"]
+
+
+def test_saved_score_is_printed_without_a_run() -> None:
+    """The page in docs/ is the saved score, and a theme gives a part of it."""
+    everything = command("--saved", "--format", "markdown")
+    assert everything.exit_code == 0, everything.output
+    page = Path(__file__).parents[1].joinpath("docs", "detection.md").read_text(encoding="utf-8")
+    assert page.endswith(everything.stdout), "run: rnn-conformance selftest --saved --format markdown"
+    some = json.loads(command("masks", "--saved", "--format", "json").stdout)
+    assert {row["theme"] for row in some["mutants"]} == {"masks"}
+    assert some["killed"] == some["of"] == len(some["mutants"])
