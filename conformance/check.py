@@ -18,7 +18,7 @@ from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import Findings, Judgement, NonConforming, judge
 from rnn_conformance.conformance.judging_gradients import judge_gradients
 from rnn_conformance.conformance.lattice import Structure, lattice
-from rnn_conformance.conformance.profiles import Profile
+from rnn_conformance.conformance.profiles import SEEDS_OF_A_SHAPE, Profile
 from rnn_conformance.conformance.regimes import REGIMES
 from rnn_conformance.conformance.subject import GuardedNetwork, Subject, SubjectExited
 from rnn_conformance.reference.architecture import Architecture, Array, Gradients, Output, State, Weights
@@ -74,7 +74,7 @@ class Evidence:
 class Check:
     """One check of one subject in one dtype and one mode, with its budget and its evidence.
 
-    In a soak the check is run over and over for so many `seconds`, with one `seed` after another. With a `pin`, nothing
+    In a soak the check is run with so many `seeds`, one after another, the first being `seed`. With a `pin`, nothing
     is looked for: that one example is run again. The examples that a known deviation carves out are left out, though
     not from a pin. Where it only counts whether something fails, no smaller failing case is looked for (`shrinks`).
     """
@@ -85,7 +85,7 @@ class Check:
     mode: str
     profile: Profile
     seed: int
-    seconds: float
+    seeds: int
     journal: Journal
     evidence: Evidence = field(default_factory=Evidence)
     pin: Pin | None = None
@@ -96,6 +96,11 @@ class Check:
     @property
     def precision(self) -> Precision:
         return self.subject.description.precision[self.dtype]
+
+    @property
+    def shapes_seed(self) -> int:
+        """What shapes depend on: the seed, or, where there are many, what some of them have in common."""
+        return self.seed // SEEDS_OF_A_SHAPE if self.profile.repeats else self.seed
 
     @property
     def in_main_mode(self) -> bool:
@@ -226,7 +231,7 @@ class Check:
             if kind != "layer":
                 count = max(count - 1, 1)  # the larger models take longer to compile
             models = []
-            for s in lattice(kind, count, self.seed, activations, biases):
+            for s in lattice(kind, count, self.shapes_seed, activations, biases):
                 if where(s):
                     batch = s.batch if batched else 1
                     known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
@@ -337,9 +342,11 @@ class Check:
 
     def begin_again(self) -> None:
         """Go on with the next seed, for a soak."""
+        shapes = self.shapes_seed
         self.seed += 1
         self._searches = 0
-        self.subject.forget()
+        if self.shapes_seed != shapes:
+            self.subject.forget()
 
     def _next_search(self) -> int:
         self.journal.enter(self._searches, self.seed)

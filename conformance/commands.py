@@ -60,7 +60,7 @@ cli.add_command(selftest)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Changes shapes and numbers.")
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True, help="For soak.")
+@click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
 @timeout_option
 @click.option(
     "--out",
@@ -76,7 +76,7 @@ def run(
     seed: int,
     only: tuple[str, ...],
     jobs: int | None,
-    minutes: float,
+    seeds: int,
     timeout: float,
     out: Path,
     form: str,
@@ -100,7 +100,7 @@ def run(
             check_installed(adapter)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    order = Order(profile, seed, only, minutes if profile == "soak" else 0, timeout, out.resolve())
+    order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve())
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
         with live_progress(Console(stderr=True), chosen) as report:

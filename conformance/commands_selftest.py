@@ -31,7 +31,7 @@ _EACH = 50
 @click.argument("mutants", nargs=-1, metavar="[MUTANT]...")
 @click.option(
     "--profile",
-    type=click.Choice([name for name, profile in PROFILES.items() if not profile.until_time_is_up]),
+    type=click.Choice([name for name, profile in PROFILES.items() if not profile.repeats]),
     default="default",
     show_default=True,
     help="How much to check.",

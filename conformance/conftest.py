@@ -102,7 +102,7 @@ def _session(config: pytest.Config) -> Session:
                 adapter=name,
                 profile=config.getoption("--conformance-profile"),
                 seed=config.getoption("--conformance-seed"),
-                minutes=config.getoption("--conformance-minutes"),
+                seeds=config.getoption("--conformance-seeds"),
                 results=config.getoption("--conformance-results"),
                 witness=witness and read_witness(witness),
             )

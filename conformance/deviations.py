@@ -112,7 +112,7 @@ def facts_of(case: Case) -> Facts:
         "activation": {layer.activation for layer in layers},
         "direction": {layer.direction for layer in layers},
         "merge": {layer.merge for layer in layers if layer.is_bidirectional},
-        "masking": {architecture.masking},
+        "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},
         "pattern": {case.pattern},
         "use_bias": {layer.use_bias for layer in layers},
         "mask_zero": {table is not None and table.mask_zero},

@@ -29,7 +29,7 @@ def few_cases(
     biases = (True, False) if check.offers("no bias") else (True,)
     count = max(check.profile.structures // 2, 1) if check.in_main_mode else check.profile.other_structures
     for kind in (kind for kind in kinds if check.offers(kind)):
-        for structure in lattice(kind, count, check.seed, activations, biases):
+        for structure in lattice(kind, count, check.shapes_seed, activations, biases):
             if where(structure) and (structure.embedding is None or structure.embedding.tokens < _LARGE):
                 architecture = structure.architecture(dtype=check.dtype, mode=check.mode, **how)
                 yield Case(architecture, structure.batch, structure.timesteps, "unit", check.seed, pattern)

@@ -80,19 +80,19 @@ class Journal:
             self._file.write(f"{self._item}\n{self._search}\n{case}\0".encode())
 
 
-def running_item(path: Path) -> Item | None:
-    """The check that is running; None before the first. The file may be written to at the same time."""
+def running_item(path: Path) -> tuple[Item, int] | None:
+    """The check that is running, and its seed; None before the first. The file may be written to at the same time."""
     lines = _lines(path)
-    return Item(**json.loads(lines[0])) if len(lines) > 1 else None
+    return (Item(**json.loads(lines[0])), json.loads(lines[1])["seed"]) if len(lines) > 1 else None
 
 
 def read_journal(path: Path) -> Running | None:
     """What was running in a process that has ended; None before the first check."""
-    item = running_item(path)
-    if item is None:
+    found = running_item(path)
+    if found is None:
         return None
     _, search, case = _lines(path)
-    running = Running(item, **json.loads(search))
+    running = Running(found[0], **json.loads(search))
     return replace(running, case=case_from_data(json.loads(case))) if case else running
 
 

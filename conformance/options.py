@@ -41,11 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="check this clause (1.3) or chapter (1) only; may be given several times",
     )
     group.addoption(
-        "--conformance-minutes",
-        type=float,
-        default=10.0,
-        metavar="M",
-        help="how long the profile soak goes on (default: %(default)s)",
+        "--conformance-seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with how many seeds the profile soak runs each check (default: %(default)s)",
     )
     group.addoption(
         "--conformance-results",

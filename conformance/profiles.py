@@ -12,7 +12,8 @@ class Profile:
     `structures` counts the shapes of single layers in the lattice (of larger models one less), `examples` the
     structures that Hypothesis draws from it, `draws` the sets of numbers for each of those. A mode that is not an
     adapter's first gets `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats
-    on which an activation is measured.
+    on which an activation is measured. A profile that `repeats` runs each check with one seed after another, and goes
+    on to other shapes only after SEEDS_OF_A_SHAPE of them: frameworks take far longer to compile than to run.
     """
 
     name: str
@@ -24,8 +25,11 @@ class Profile:
     other_examples: int
     sweep: int
     other_dtypes: tuple[str, ...] = ("float32", "float64")
-    until_time_is_up: bool = False
+    repeats: bool = False
 
+
+SEEDS_OF_A_SHAPE = 50
+"""So many seeds have the shapes in common, in a profile that repeats."""
 
 PROFILES = {
     profile.name: profile
@@ -33,9 +37,7 @@ PROFILES = {
         Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=()),
         Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
-        Profile(
-            "soak", "new shapes and numbers until --minutes are over", 6, 40, 4, 1, 2, 200_000, until_time_is_up=True
-        ),
+        Profile("soak", "overnight: --seeds of them", 3, 6, 2, 1, 1, 20_000, other_dtypes=(), repeats=True),
     )
 }
 """Every profile by name."""

@@ -123,7 +123,7 @@ def in_turn(fault: Mutant) -> Iterator[tuple[str, Function]]:
 def check_of(name: str, subject: Subject, dtype: str, profile: str, seed: int) -> Check:
     """A check in the subject's main mode, which does not look for smaller failing cases."""
     main = subject.description.modes[0]
-    return Check(name, subject, dtype, main, PROFILES[profile], seed, 0.0, Journal(None), shrinks=False)
+    return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=False)
 
 
 def failure_of(check: Check, function: Function) -> NonConforming | SubjectExited | str | None:

@@ -33,15 +33,14 @@ class Session:
     """
 
     def __init__(
-        self, adapter: str, profile: str, seed: int, minutes: float, results: Path | None, witness: Witness | None
+        self, adapter: str, profile: str, seed: int, seeds: int, results: Path | None, witness: Witness | None
     ) -> None:
         self.adapter = adapter
         self.profile = PROFILES[witness.profile if witness else profile]
         self.witness = witness
         self._seed = witness.seed if witness else seed
-        self._minutes = minutes
+        self._seeds = seeds
         self._results = results
-        self._planned: Sequence[str] = ()
         self._deviations = [] if witness else known_deviations()
         self.journal = Journal(journal_path(results) if results else None)
         self._loaded = registry.load(adapter)
@@ -67,7 +66,6 @@ class Session:
 
         A deviation whose witness no check of this run would run again is recorded as broken.
         """
-        self._planned = planned
         if self._results is None:
             return set(planned)
         if not self._results.exists():
@@ -80,9 +78,8 @@ class Session:
         return set(records.read(self._results).missing)
 
     def check(self, name: str, dtype: str, mode: str) -> Check:
-        """A check with its share of the time."""
-        seconds = self._minutes * 60 / max(len(self._planned), 1)
-        check = Check(name, self.subject, dtype, mode, self.profile, self._seed, seconds, self.journal)
+        """The check of this name."""
+        check = Check(name, self.subject, dtype, mode, self.profile, self._seed, self._seeds, self.journal)
         return pinned(check, self.witness) if self.witness else check
 
     def deviations(self, item: Item) -> list[Deviation]:

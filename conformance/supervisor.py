@@ -43,7 +43,7 @@ class Order:
     profile: str
     seed: int
     only: Sequence[str]
-    minutes: float
+    seeds: int
     timeout: float
     folder: Path
     witness: Path | None = None
@@ -61,7 +61,7 @@ class Order:
         only = [part for clause in self.only for part in ("--conformance-only", clause)]
         return [
             *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
-            *("--conformance-minutes", str(self.minutes), *only),
+            *("--conformance-seeds", str(self.seeds), *only),
             *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
         ]
 
@@ -160,18 +160,17 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
             env=_environment(),
             start_new_session=True,
         )
-    running: Item | None = None
+    running: tuple[Item, int] | None = None
     since = time.monotonic()
-    patience = order.timeout + order.minutes * 60  # a soak's own time comes on top
     while process.poll() is None:
         watch.look()
-        item = running_item(journal_path(results))
-        if item != running:
-            running, since = item, time.monotonic()
-        report(Progress(adapter, watch.done, watch.planned, item.check if item else "starting"))
-        if stop.is_set() or time.monotonic() - since > patience:
+        found = running_item(journal_path(results))
+        if found != running:  # each seed of a soak has the time for itself
+            running, since = found, time.monotonic()
+        report(Progress(adapter, watch.done, watch.planned, _doing(found)))
+        if stop.is_set() or time.monotonic() - since > order.timeout:
             _kill(process)
-            return _Ended(f"did not return within {patience:g} seconds", "timed out")
+            return _Ended(f"did not return within {order.timeout:g} seconds", "timed out")
         stop.wait(_POLL_SECONDS)
     watch.look()
     status = process.returncode
@@ -179,6 +178,14 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
         f"killed by {signal.Signals(-status).name}" if status < 0 else f"the process ended with status {status}",
         hands_over=status == _HANDED_OVER,
     )
+
+
+def _doing(running: tuple[Item, int] | None) -> str:
+    """What is running, in short."""
+    if running is None:
+        return "starting"
+    item, seed = running
+    return f"{item.check}, seed {seed}" if seed else item.check
 
 
 def _record_of_death(read: records.Results, running: Running, ended: _Ended) -> records.CheckRecord:

@@ -21,6 +21,7 @@ from rnn_conformance.conformance.lattice import KINDS, in_direction
 from rnn_conformance.conformance.magnitudes import largest_sum
 from rnn_conformance.conformance.pairs import Factors, Row, covering_rows, summary
 from rnn_conformance.conformance.patterns import PATTERNS, PATTERNS_OF_LENGTHS
+from rnn_conformance.conformance.profiles import SEEDS_OF_A_SHAPE
 from rnn_conformance.conformance.refusals import attempt
 from rnn_conformance.reference import network
 from rnn_conformance.reference.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer, Output, Weights
@@ -54,6 +55,10 @@ def test_features_crossed(check: Check) -> None:
         cover = covering_rows(factors, allowed, check.seed)
         offered = (row for row in _in_turn(cover.rows) if not refused(row))
         rows = list(islice(offered, max(_SMOKE_ROWS, len(factors["way"]))))
+    elif check.profile.repeats:  # a part of the cover each time, all of it by all the seeds that have shapes in common
+        cover = covering_rows(factors, allowed, check.shapes_seed)
+        part = _in_turn(cover.rows)[check.seed % SEEDS_OF_A_SHAPE :: SEEDS_OF_A_SHAPE]
+        rows = [row for row in part if not refused(row)]
     else:
         cover = covering_rows(factors, allowed, check.seed, refused)
         rows = _in_turn(cover.rows)

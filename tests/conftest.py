@@ -20,7 +20,7 @@ def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervised:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
 
     def run(adapter: str, *only: str, timeout: float = 60) -> Results:
-        order = Order("smoke", 0, only, 0, timeout, tmp_path)
+        order = Order("smoke", 0, only, 1, timeout, tmp_path)
         run_one(order, adapter, lambda step: None, Event())
         return read(order.results(adapter))
 

@@ -24,7 +24,7 @@ from rnn_conformance.reports.records import CheckRecord
 
 def judge(adapter: Adapter, name: str, dtype: str = "float32", profile: str = "smoke") -> CheckRecord:
     """The record of one check."""
-    check = Check(name, Subject(adapter), dtype, "eager", PROFILES[profile], 0, 0.0, Journal(None))
+    check = Check(name, Subject(adapter), dtype, "eager", PROFILES[profile], 0, 1, Journal(None))
     check.shrinks = False
     return conclude(check, checks()[name], Item(name, "", clauses_of(checks()[name]), dtype, "eager"))
 

@@ -94,7 +94,7 @@ def record(
     adapter: Adapter, *known: Deviation, item: Item = ITEM, check: Callable[[Check], None] = recurrence
 ) -> CheckRecord:
     subject = Subject(adapter)
-    running = Check(item.check, subject, item.dtype, item.mode, PROFILES["smoke"], 0, 0.0, Journal(None))
+    running = Check(item.check, subject, item.dtype, item.mode, PROFILES["smoke"], 0, 1, Journal(None))
     return conclude(running, check, item, known)
 
 
@@ -295,7 +295,7 @@ def test_witness_that_no_check_runs(
     """An entry whose check is run, but not where its witness belongs, is broken; one whose check is not run is not."""
     entry = replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": ">=1"})
     monkeypatch.setattr(session, "known_deviations", lambda: [entry])
-    run = Session("planted:transposed", "smoke", 0, 0, tmp_path / "results.jsonl", None)
+    run = Session("planted:transposed", "smoke", 0, 1, tmp_path / "results.jsonl", None)
     assert planted.transposed.describe().versions == {"planted": "1.0"}
     assert run.begin(planned) == set(planned)
     run.finish()
@@ -316,8 +316,9 @@ def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
     assert functions[function] == file
     assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms
     assert set(witness.clauses) <= set(specification().clauses)
-    facts = {**entry.cases, **facts_of(witness.case)} if witness.case else {**entry.cases, "dtype": [witness.dtype]}
-    assert entry.covers(facts)
+    said = {word: value if isinstance(value, list) else [value] for word, value in entry.cases.items()}
+    facts = facts_of(witness.case) if witness.case else {"dtype": [witness.dtype]}
+    assert entry.covers({**said, **facts})
 
 
 def test_no_witness_without_its_entry() -> None:

@@ -22,7 +22,7 @@ RECURRENCE = "test_values.py::test_recurrence"
 
 def failed(adapter: Adapter, name: str, dtype: str = "float32") -> tuple[Function, Check, NonConforming]:
     """A check after it failed, as a run leaves it."""
-    check = Check(name, Subject(adapter), dtype, "eager", PROFILES["smoke"], 0, 0.0, Journal(None))
+    check = Check(name, Subject(adapter), dtype, "eager", PROFILES["smoke"], 0, 1, Journal(None))
     failure = failure_of(check, checks()[name])
     assert isinstance(failure, NonConforming), failure
     return checks()[name], check, failure
@@ -77,9 +77,7 @@ def test_mutant_that_breaks_the_check_explains_nothing() -> None:
 
 def test_failure_without_an_example() -> None:
     """Where no example is to blame, there is nothing to run again."""
-    check = Check(
-        RECURRENCE, Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 0.0, Journal(None)
-    )
+    check = Check(RECURRENCE, Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
     assert diagnose(checks()[RECURRENCE], check, NonConforming("it does not conform")) == []
 
 
@@ -96,7 +94,7 @@ def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectEx
     subject = Subject(fault.adapter())
     for check, function in in_turn(fault):
         if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function):
-            running = Check(check, subject, "float32", "eager", PROFILES["smoke"], 0, 0.0, Journal(None))
+            running = Check(check, subject, "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
             failure = failure_of(running, function)
             if failure is not None and not isinstance(failure, str):
                 return function, running, failure

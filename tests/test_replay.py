@@ -34,7 +34,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        order = Order("smoke", 0, ("1.4", "1.9"), 0, 60, folder)
+        order = Order("smoke", 0, ("1.4", "1.9"), 1, 60, folder)
         run_one(order, "planted:transposed", lambda step: None, Event())
     return folder / "witnesses"
 

@@ -39,7 +39,7 @@ def outcome(adapter: Adapter, case: Case | None, failure: NonConforming | None =
     """What a check of this case gave."""
     architecture = case.architecture if case else PLAIN.architecture
     mode, profile = architecture.mode, PROFILES["smoke"]
-    check = Check("test_recurrence", Subject(adapter), architecture.dtype, mode, profile, 0, 0.0, Journal(None))
+    check = Check("test_recurrence", Subject(adapter), architecture.dtype, mode, profile, 0, 1, Journal(None))
     check.evidence.failing = Pin(0, case)
     if failure is None and case is not None:
         with pytest.raises(NonConforming) as raised:
