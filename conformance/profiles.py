@@ -28,7 +28,7 @@ class Profile:
     repeats: bool = False
 
 
-SEEDS_OF_A_SHAPE = 50
+SEEDS_OF_A_SHAPE = 100
 """So many seeds have the shapes in common, in a profile that repeats."""
 
 PROFILES = {
@@ -37,7 +37,7 @@ PROFILES = {
         Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=()),
         Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
-        Profile("soak", "overnight: --seeds of them", 3, 6, 2, 1, 1, 20_000, other_dtypes=(), repeats=True),
+        Profile("soak", "overnight: --seeds of them", 2, 4, 1, 1, 1, 20_000, other_dtypes=(), repeats=True),
     )
 }
 """Every profile by name."""

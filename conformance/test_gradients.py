@@ -169,7 +169,7 @@ def test_gradient_over_time(check: Check) -> None:
         check.evidence.add(judgement, None)
         return bool((values > bounds).all())
 
-    check.evidence.measured = curves
+    check.evidence.measured.update(curves)
     for kernel in _SCALES:
         check.example(partial(examine, kernel), activation="tanh")
 

@@ -36,7 +36,10 @@ def test_sizes(check: Check) -> None:
         offered = check.subject.description.activations
         layer = Layer(features, units, offered[(check.seed + k) % len(offered)])
         architecture = Architecture((layer,), dtype=check.dtype, mode=check.mode)
-        cases += [Case(architecture, batch, timesteps, regime, check.seed + k) for regime in _REGIMES]
+        # Without an upper bound, the state of a linear or relu layer grows beyond all numbers in so many steps.
+        grows = timesteps == _LONG and layer.activation in ("linear", "relu")
+        regimes = ("contractive",) if grows else _REGIMES
+        cases += [Case(architecture, batch, timesteps, regime, check.seed + k) for regime in regimes]
     check.every(cases, examine)
 
 

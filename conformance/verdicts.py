@@ -148,12 +148,11 @@ def _outcome(check: Check, function: Function) -> Outcome:
 
 def _soak(check: Check, function: Function) -> None:
     """Run the check with the seeds after the first."""
-    evidence = check.evidence
-    evidence.measured["seeds"] = 1
-    for _ in range(1, check.seeds):
+    for done in range(1, check.seeds):
+        check.evidence.measured["seeds"] = done
         check.begin_again()
         function(check)
-        evidence.measured["seeds"] += 1
+    check.evidence.measured["seeds"] = check.seeds
 
 
 def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[Deviation, Outcome]], list[Outcome]]:
