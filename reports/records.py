@@ -16,7 +16,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
-SCHEMA = 2
+SCHEMA = 3
 
 VERDICTS = {
     "conforms": "every example was as the specification says",
@@ -44,6 +44,20 @@ class Worst:
     ulps: float
     where: str
     case: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What came out of one frozen example, so that two runs can be compared to the bit.
+
+    `given` and `got` are digests of all that went into the framework and of all that came out, in the order of the
+    calls. `values` are the numbers that came out, where they are few: from them a difference is told in ULP.
+    """
+
+    example: str
+    given: str
+    got: str
+    values: Sequence[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class CheckRecord:
     `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
+    `shares` counts the judged errors by their share of the bound: "exact" for zero, "-3" for those from 2**-3 up to
+    2**-2, and so on. `fingerprints` are of the frozen examples of this check.
     """
 
     check: str
@@ -103,6 +119,8 @@ class CheckRecord:
     no_reproducer: str = ""
     replay: str = ""
     measured: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, int] = field(default_factory=dict)
+    fingerprints: Sequence[Fingerprint] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -136,7 +154,7 @@ _KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
     "footer": Footer,
 }
 
-_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst)}
+_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst, Fingerprint)}
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:

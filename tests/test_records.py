@@ -148,9 +148,9 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 99}, "schema 99; this version reads schema 2"),
+        ({"schema": 99}, "schema 99; this version reads schema 3"),
         ({"schema": None}, "schema None"),
-        ({"schema": True}, "schema True; this version reads schema 2"),
+        ({"schema": True}, "schema True; this version reads schema 3"),
         ({"seed": "7"}, "seed should be of type int, but is '7'"),
         ({"versions": {"torch": 2}}, r"versions\['torch'\] should be of type str, but is 2"),
         ({"planned": {}}, "planned should be of type Sequence"),
