@@ -64,9 +64,9 @@ def _is_something_else(file: Path) -> bool:
 
 def _validate(data: Any, definition: str) -> None:
     if (error := best_match(_validator(definition).iter_errors(data))) is not None:
-        # The library's own words hold the value in full, which may be a whole witness.
+        # The library's own words hold the value in full, which may be a whole witness; a path may hold any name.
         what = error.message if len(error.message) <= 100 else f"{shortened(error.instance)} breaks {error.validator!r}"
-        raise ValueError(f"not as the schema says: {shortened(error.json_path)}: {what}")
+        raise ValueError(f"not as the schema says: {shown(error.json_path)[:100]}: {what}")
 
 
 @cache

@@ -80,7 +80,12 @@ def _definition(cls: type, definitions: dict[str, Any], **more: Mapping[str, Any
             "type": "object",
             "properties": more
             | {f.name: {**_of(types[f.name], definitions), **_NARROWER.get((cls, f.name), {})} for f in written},
-            "required": [f.name for f in written if f.default is f.default_factory is MISSING],
+            # What says which form this is has a default, but is always written.
+            "required": [
+                f.name
+                for f in written
+                if f.default is f.default_factory is MISSING or "const" in _NARROWER.get((cls, f.name), {})
+            ],
             "additionalProperties": False,
         }
     return f"#/$defs/{cls.__name__}"
