@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import Results, read
 from rnn_conformance.reports.schema import schema
 from rnn_conformance.reports.strict import LONGEST, parse, shortened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -43,6 +44,7 @@ def test_what_is_read(value: object) -> None:
         (b"[" * 100_000 + b"]" * 100_000, "nested in more than 32 levels"),
         (b" " * (LONGEST + 1), "longer than 16,777,216 bytes"),
     ],
+    ids=itertools.count(),
 )
 def test_what_is_refused(line: bytes, message: str) -> None:
     """Each with a reason; nothing but a ValueError leaves."""
