@@ -1,31 +1,31 @@
-"""The commands of ``rnn-conformance``: run, report, adapters, spec; replay and selftest have files of their own."""
+"""The commands of ``rnn-conformance``: run, adapters, spec; the others have files of their own."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands_replay import replay
+from rnn_conformance.conformance.commands_report import read_and_show, report, schema
 from rnn_conformance.conformance.commands_selftest import selftest
-from rnn_conformance.conformance.console import check_installed, format_option, print_rows, timeout_option
+from rnn_conformance.conformance.console import (
+    check_installed,
+    format_option,
+    print_rows,
+    report_format_option,
+    timeout_option,
+)
 from rnn_conformance.conformance.live import live_progress
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.supervisor import Order, run_all
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports import records
-from rnn_conformance.reports.markdown import markdown
-from rnn_conformance.reports.page import write_page
-from rnn_conformance.reports.summary import exit_status, summarise
-from rnn_conformance.reports.terminal import TerminalReport
+from rnn_conformance.reports.harmless import shown
 
 _INTERRUPTED = 130
 
@@ -44,8 +44,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(replay)
-cli.add_command(selftest)
+for _command in (report, schema, replay, selftest):
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -57,7 +57,14 @@ cli.add_command(selftest)
     show_default=True,
     help="How much to check: " + "; ".join(f"{p.name}, {p.summary}" for p in PROFILES.values()) + ".",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Changes shapes and numbers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),  # the integers that results hold
+    default=0,
+    metavar="INTEGER",
+    show_default=True,
+    help="Changes shapes and numbers.",
+)
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
@@ -69,7 +76,7 @@ cli.add_command(selftest)
     show_default=True,
     help="Folder for results, logs, witnesses, reproducers and the page (index.html).",
 )
-@format_option
+@report_format_option
 def run(
     adapters: tuple[str, ...],
     profile: str,
@@ -108,42 +115,10 @@ def run(
     except KeyboardInterrupt:
         paths = [path for adapter in chosen if (path := order.results(adapter)).exists()]
         if paths:
-            _show([records.read(path) for path in paths], form, out)
+            _show(paths, form, out)
         click.echo("interrupted; what was found until then is in the report", err=True)
         sys.exit(_INTERRUPTED)
-    results = [records.read(path) for path in paths]
-    _show(results, form, out)
-    sys.exit(exit_status(results))
-
-
-@cli.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--to",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("conformance-report"),
-    show_default=True,
-    help="Folder for the page (index.html).",
-)
-@format_option
-def report(results: tuple[Path, ...], to: Path, form: str) -> None:
-    """Make one page of the results of several runs.
-
-    RESULTS are results files, or folders, at any depth, that hold them.
-
-    \b
-    rnn-conformance report results/ --to report
-    rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown
-    """
-    files = [file for path in results for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
-    if not files:
-        raise click.UsageError(f"no results files (*.jsonl) in {', '.join(map(str, results))}")
-    try:
-        read = [records.read(file) for file in files]
-        _show(read, form, to)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    sys.exit(exit_status(read))
+    sys.exit(_show(paths, form, out))
 
 
 @cli.command()
@@ -183,6 +158,10 @@ def spec(clauses: tuple[str, ...], form: str) -> None:
     print_rows(rows, form)
 
 
+class _DidNotWork(click.ClickException):
+    exit_code = 3
+
+
 def _installed() -> list[str]:
     """Every adapter that is installed; says on standard error which are not."""
     known = registry.registered().values()
@@ -193,22 +172,9 @@ def _installed() -> list[str]:
     return sorted((adapter.name for adapter in known if not adapter.missing), reverse=True)
 
 
-def _show(results: Sequence[records.Results], form: str, folder: Path) -> None:
-    """Write the page, and print the summary."""
-    page = write_page(results, folder)
-    summary = summarise(results)
-    if form == "pretty":
-        Console().print(TerminalReport(summary))
-    elif form == "markdown":
-        click.echo(markdown(summary))
-    else:
-        click.echo(json.dumps([_as_json(result) for result in results], indent=2))
-    click.echo(f"The report: {page}", err=form != "pretty")
-
-
-def _as_json(results: records.Results) -> dict[str, Any]:
-    return {
-        "header": dataclasses.asdict(results.header),
-        "checks": [dataclasses.asdict(check) for check in results.checks],
-        "truncated": results.footer is None,
-    }
+def _show(paths: Sequence[Path], form: str, out: Path) -> int:
+    """Report on the results of a run. If they cannot be read, then the run itself did not work."""
+    try:
+        return read_and_show(paths, form, out)
+    except (ValueError, OSError) as error:
+        raise _DidNotWork(shown(str(error))) from None

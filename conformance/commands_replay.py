@@ -12,10 +12,10 @@ import click
 from rnn_conformance.conformance.console import check_installed, format_option, timeout_option
 from rnn_conformance.conformance.replay import replay as run_again
 from rnn_conformance.conformance.witness import read_witness
+from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.markdown import escape, fenced
-from rnn_conformance.reports.records import CheckRecord
+from rnn_conformance.reports.records import CheckRecord, plain
 from rnn_conformance.reports.summary import SEVERITY, SYMBOLS
-from rnn_conformance.reports.terminal import shown
 
 _STATUS = {"conforms": 0, "observed": 0, "fails": 1, "crashed": 1, "timed out": 1}
 """The exit status of a verdict; all others, such as unsupported, mean that the example was not run: 3."""
@@ -54,7 +54,7 @@ def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, for
             click.echo(_pretty(witness, name, record) if form == "pretty" else _markdown(witness, name, record))
     if form == "json":
         rows = [{"file": str(file), "adapter": name, **dataclasses.asdict(record)} for file, name, record in found]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(plain(rows), indent=2, allow_nan=False))
     sys.exit(max(_STATUS.get(record.verdict, 3) for _, _, record in found))
 
 

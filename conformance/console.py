@@ -18,14 +18,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def format_option(command: F) -> F:
     """The option --format, as the argument `form`: pretty, markdown or json."""
+    return _format_option("pretty", "markdown", "json")(command)
+
+
+def report_format_option(command: F) -> F:
+    """The option --format of what makes a report, as the argument `form`: pretty, markdown, json or junit."""
+    return _format_option("pretty", "markdown", "json", "junit")(command)
+
+
+def _format_option(*forms: str) -> Callable[[F], F]:
     return click.option(
         "--format",
         "form",
-        type=click.Choice(["pretty", "markdown", "json"]),
-        default="pretty",
+        type=click.Choice(forms),
+        default=forms[0],
         show_default=True,
         help="How to print the result.",
-    )(command)
+    )
 
 
 def timeout_option(command: F) -> F:

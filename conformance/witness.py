@@ -7,7 +7,6 @@ drawn in another way one day. An example without a case (`Check.example`) is tol
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
@@ -28,6 +27,7 @@ from rnn_conformance.conformance.encoding import (
 from rnn_conformance.conformance.journal import Item
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.harmless import safe
 
 SCHEMA = 1
 
@@ -101,11 +101,6 @@ def witness_of(
         case=case,
         **seen,
     )
-
-
-def safe(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
 
 
 def write_witness(witness: Witness, folder: Path) -> Path:

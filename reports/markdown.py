@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import CheckRecord
 from rnn_conformance.reports.summary import (
     SYMBOLS,
@@ -27,13 +28,17 @@ def markdown(summary: Summary) -> str:
 
 
 def escape(text: str) -> str:
-    """Text on one line, of which nothing is Markdown or HTML."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    """Text on one line, of which nothing is Markdown, HTML or a control sequence."""
+    text = shown(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+    return re.sub(
+        r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)", r"\1\\\2", text
+    )  # what would begin a heading or an item of a list
 
 
 def fenced(text: str) -> str:
     """Text as a block of code, whatever backticks it has."""
+    text = shown(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

@@ -6,15 +6,19 @@ found before; a file without its footer is truncated. Nothing here needs more th
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
+
+from rnn_conformance.reports.strict import LONGEST, parse, shortened
 
 SCHEMA = 3
 
@@ -148,31 +152,37 @@ class Results:
         return [check for check in self.header.planned if check not in done]
 
 
-_KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
+KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
     "header": Header,
     "check": CheckRecord,
     "footer": Footer,
 }
+"""The dataclass of each kind of line, by what it has for `record`."""
 
 _TYPES: dict[type[Any], Mapping[str, Any]] = {
-    cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst, Fingerprint)
+    cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint)
 }
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:
     """Write one line and see it onto the disk's side of the process.
 
-    A line that an earlier process died writing is removed first: what follows it would make it look like damage.
-    Raises OSError where the file cannot be written.
+    There is no file without its header, whenever the process dies. A line that an earlier process died writing is
+    removed first: what follows it would make it look like damage. Raises OSError where the file cannot be written.
     """
-    kind = next(name for name, cls in _KINDS.items() if isinstance(record, cls))
-    line = json.dumps({"record": kind, **_plain(dataclasses.asdict(record))}, ensure_ascii=False, allow_nan=False)
-    with path.open("a+b") as file:
+    kind = next(name for name, cls in KINDS.items() if isinstance(record, cls))
+    text = json.dumps({"record": kind, **plain(dataclasses.asdict(record))}, ensure_ascii=False, allow_nan=False)
+    # A framework's message may hold half of a surrogate pair, which UTF-8 has no bytes for.
+    line = text.encode("utf-8", errors="replace") + b"\n"
+    new = not path.exists()
+    target = path.with_name(f"{path.name}.new") if new else path
+    with target.open("w+b" if new else "a+b") as file:
         _remove_unfinished_line(file)
-        # A framework's message may hold half of a surrogate pair, which UTF-8 has no bytes for.
-        file.write(line.encode("utf-8", errors="replace") + b"\n")
+        file.write(line)
         file.flush()
         os.fsync(file.fileno())
+    if new:
+        target.replace(path)
 
 
 def _remove_unfinished_line(file: BinaryIO) -> None:
@@ -192,42 +202,47 @@ def _remove_unfinished_line(file: BinaryIO) -> None:
         file.write(b"\n")  # only the newline is missing
 
 
-def read(path: Path) -> Results:
+def read(path: Path, validate: Callable[[Any], object] = lambda line: None) -> Results:
     """Read a results file, up to its end if it is truncated.
+
+    `validate` is given each line as data, and raises ValueError for one that is damaged in its eyes.
 
     Raises DamagedResults, naming file and line, for one that is not a results file, is of another schema or is damaged
     before its last line. Raises OSError where there is no such file.
     """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DamagedResults(f"{path} is not a regular file, so not a results file")
     header: Header | None = None
     checks: list[CheckRecord] = []
     footer: Footer | None = None
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            data = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            if number == len(lines) and header is not None:  # the process died while it wrote this line
-                break
-            raise DamagedResults(f"{where}: not JSON ({error})") from None
-        if footer is not None:
-            raise DamagedResults(f"{where}: there is more after the footer")
-        try:
-            record = _record(data)
-        except (ValueError, OverflowError) as error:
-            raise DamagedResults(f"{where}: {error}") from None
-        if isinstance(record, Header):
-            if header is not None:
-                raise DamagedResults(f"{where}: a second header")
-            header = record
-        elif header is None:
-            raise DamagedResults(f"{where}: a results file begins with its header")
-        elif isinstance(record, CheckRecord):
-            checks.append(record)
-        else:
-            footer = record
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), start=1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            if not line.strip():
+                continue
+            try:
+                if footer is not None:
+                    raise ValueError("there is more after the footer")
+                try:
+                    data = parse(line)
+                except ValueError:
+                    if header is not None and not line.endswith(b"\n") and len(line) <= LONGEST:
+                        break  # the process died while it wrote this line
+                    raise
+                record = _record(data)
+                validate(data)
+                if isinstance(record, Header):
+                    if header is not None:
+                        raise ValueError("a second header")
+                    header = record
+                elif header is None:
+                    raise ValueError("a results file begins with its header")
+                elif isinstance(record, CheckRecord):
+                    checks.append(record)
+                else:
+                    footer = record
+            except ValueError as error:
+                raise DamagedResults(f"{path}, line {number}: {error}") from None
     if header is None:
         raise DamagedResults(f"{path}, line 1: empty, so not a results file")
     return Results(path, header, checks, footer)
@@ -235,14 +250,17 @@ def read(path: Path) -> Results:
 
 def _record(data: Any) -> Header | CheckRecord | Footer:
     kind = data.get("record") if isinstance(data, dict) else None
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"not a record: 'record' should be one of {', '.join(_KINDS)}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"not a record: 'record' should be one of {', '.join(KINDS)}")
     fields = {name: value for name, value in data.items() if name != "record"}
     if kind == "header" and fields.get("schema") != SCHEMA:
-        raise ValueError(f"schema {fields.get('schema')!r}; this version reads schema {SCHEMA}")
-    record: Header | CheckRecord | Footer = _build(_KINDS[kind], fields)
+        raise ValueError(
+            f"schema {shortened(fields.get('schema'))}; this version reads schema {SCHEMA}: read it with the version "
+            f"of the suite that wrote it ({shortened(fields.get('suite'))}), or run it again"
+        )
+    record: Header | CheckRecord | Footer = _build(KINDS[kind], fields)
     if isinstance(record, CheckRecord) and record.verdict not in VERDICTS:
-        raise ValueError(f"verdict {record.verdict!r} is none of {', '.join(VERDICTS)}")
+        raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
     return record
 
 
@@ -251,7 +269,7 @@ def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:
     fields = dataclasses.fields(cls)
     needed = {f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING}
     if wrong := sorted(set(data) - {f.name for f in fields}) + sorted(needed - set(data)):
-        raise ValueError(f"fields that should not be there, or should and are not: {', '.join(wrong)}")
+        raise ValueError(f"fields that should not be there, or should and are not: {', '.join(map(_name, wrong))}")
     types = _TYPES[cls]
     return cls(**{name: _value(types[name], value, name) for name, value in data.items()})
 
@@ -266,36 +284,33 @@ def _value(wanted: Any, value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(wanted) and isinstance(value, dict):
         return _build(base, value)
     if base is Mapping and isinstance(value, dict):
-        return {key: _value(get_args(wanted)[1], item, f"{name}[{key!r}]") for key, item in value.items()}
+        return {key: _value(get_args(wanted)[1], item, f"{name}[{shortened(key)}]") for key, item in value.items()}
     if base is Sequence and isinstance(value, list):
         return [_value(get_args(wanted)[0], item, f"{name}[{i}]") for i, item in enumerate(value)]
-    if base is float and (type(value) in (int, float) or value in _NOT_FINITE):
+    if base is float and (type(value) in (int, float) or value in NOT_FINITE):
         return float(value)
     if base in (str, int) and type(value) is base:
         return value
-    raise ValueError(f"{name} should be of type {base.__name__}, but is {_shortened(value)}")
+    raise ValueError(f"{name} should be of type {base.__name__}, but is {shortened(value)}")
 
 
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def _name(name: str) -> str:
+    """A field's name as it is, unless it is none."""
+    return name if name.isidentifier() and len(name) <= 40 else shortened(name)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is a string in a results file")
+NOT_FINITE = ("inf", "-inf", "nan")
+"""What JSON has no numbers for, as strings that float() reads."""
 
 
-_NOT_FINITE = ("inf", "-inf", "nan")
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same for JSON: infinities and NaN become strings that float() reads, arrays become lists."""
     if hasattr(value, "tolist"):  # a NumPy array or scalar, told without NumPy
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnn_conformance.reports.harmless import safe_relative
 from rnn_conformance.reports.records import VERDICTS, CheckRecord, Header, Results, Worst
 
 MISSING = "missing"
@@ -252,12 +253,19 @@ def extent(deviations: Sequence[tuple[Backend, CheckRecord]]) -> str:
 
 
 def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
-    """How to see a failure again, with the suite and without; `folder` is where its results lie."""
+    """How to see a failure again, with the suite and without; `folder` is where its results lie.
+
+    A file that is named by anything but a path inside of that folder is not looked for.
+    """
     lines = []
+    witness, script = safe_relative(record.witness_file), safe_relative(record.reproducer_file)
     if record.replay:
-        lines.append(f"run it again: {record.replay.replace(record.witness_file, str(folder / record.witness_file))}")
-    if record.reproducer_file:
-        lines.append(f"without this suite: python {folder / record.reproducer_file}")
+        command = record.replay.replace(witness, str(folder / witness)) if witness else record.replay
+        lines.append(f"run it again: {command}")
+    if script:
+        lines.append(f"without this suite: python {folder / script}")
+    elif record.reproducer_file:
+        lines.append(f"a script of the framework alone, outside of the results' folder: {record.reproducer_file}")
     elif record.no_reproducer:
         lines.append(f"no script of the framework alone: {record.no_reproducer}")
     return lines
@@ -278,10 +286,9 @@ def sentence(backend: Backend) -> str:
     conforms = counts.pop("conforms", 0)
     asked = len(backend.cells) - not_run
     parts = [f"{title(backend.results.header)} conforms on {conforms} of {count(asked, 'clause')}"]
-    if rest := [_phrase(verdict, number) + backend.scope(verdict) for verdict, number in counts.items()]:
+    if rest := [phrase(verdict, number) + backend.scope(verdict) for verdict, number in counts.items()]:
         parts.append(", ".join(rest))
-    if others := [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]:
-        parts.append(f"{count(len(others), 'check')} without a clause {' and '.join(dict.fromkeys(others))}")
+    parts += filter(None, [others(backend)])
     parts.append(count(backend.examples, "example") + (f", {_worst_phrase(backend.worst)}" if backend.worst else ""))
     if backend.observations:
         parts.append(count(len(backend.observations), "observation"))
@@ -290,6 +297,12 @@ def sentence(backend: Backend) -> str:
     if backend.truncated:
         parts.append(truncation(backend.results))
     return "; ".join(parts)
+
+
+def others(backend: Backend) -> str:
+    """How many checks without a clause want attention, in words; empty if none does."""
+    found = [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]
+    return f"{count(len(found), 'check')} without a clause {' and '.join(dict.fromkeys(found))}" if found else ""
 
 
 def truncation(results: Results) -> str:
@@ -318,7 +331,8 @@ def figure(number: float) -> str:
     return f"{number:#.2g}".rstrip(".")
 
 
-def _phrase(verdict: str, number: int) -> str:
+def phrase(verdict: str, number: int) -> str:
+    """A verdict with the number of clauses that have it, such as ``4 known deviations``."""
     if verdict == "deviation":
         return count(number, "known deviation")
     return f"{number:,} {'failing' if verdict == 'fails' else verdict}"

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import CheckRecord
 from rnn_conformance.reports.summary import (
     SYMBOLS,
@@ -110,11 +111,6 @@ def _from_here(folder: Path) -> Path:
 
 def _style(verdict: str) -> str:
     return STYLES.get(verdict, "red")
-
-
-def shown(text: str) -> str:
-    """Text as it is, but for what a terminal would obey: an escape sequence is shown, not sent."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -11,6 +11,12 @@ import pytest
 from rnn_conformance.conformance.supervisor import Order, run_one
 from rnn_conformance.reports.records import Results, read
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the fuzzing takes (see test_fuzz_loading.py)."""
+    parser.addoption("--fuzz-examples", type=int, default=150, metavar="N", help="results files that the fuzzing tries")
+
+
 Supervised = Callable[..., Results]
 
 

@@ -31,7 +31,7 @@ def test_run_conforms(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "numpy" in result.stdout
     assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
-    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "numpy.jsonl", "numpy.log"}
+    assert {path.name for path in tmp_path.iterdir()} == {"badges", "index.html", "numpy.jsonl", "numpy.log"}
 
 
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_report_merges_runs(tmp_path: Path) -> None:
     run("run", "misbehaving:prints", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "two")
     result = run("report", tmp_path, "--to", tmp_path / "page", "--format", "json")
     assert result.exit_code == 0, result.output
-    assert [each["header"]["adapter"] for each in json.loads(result.stdout)] == ["numpy", "misbehaving:prints"]
+    assert [each["adapter"] for each in json.loads(result.stdout)["backends"]] == ["numpy", "misbehaving:prints"]
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "numpy" in page
     assert "misbehaving:prints" in page

@@ -176,7 +176,7 @@ def write_lines(path: Path, *lines: Header | CheckRecord | Footer) -> None:
     [
         (lambda path: path.write_text(""), "line 1: empty, so not a results file"),
         (lambda path: path.write_text("RNN\n"), "line 1: not JSON"),
-        (lambda path: path.write_bytes(b"\x00\xff\xfe"), "line 1: not JSON"),
+        (lambda path: path.write_bytes(b"\x00\xff\xfe"), r"line 1: not UTF-8 \(invalid start byte, byte 2\)"),
         (lambda path: write_lines(path, check()), "line 1: a results file begins with its header"),
         (lambda path: write_lines(path, header(), header()), "line 2: a second header"),
         (
