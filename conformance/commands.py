@@ -1,4 +1,4 @@
-"""The commands of ``rnn-conformance``: run, report, adapters, spec; replay and selftest have files of their own."""
+"""The commands of ``rnn-conformance``: run, report, adapters, spec; the others have files of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ import click
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands_compare import compare
 from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_selftest import selftest
-from rnn_conformance.conformance.console import check_installed, format_option, print_rows, timeout_option
+from rnn_conformance.conformance.console import (
+    check_installed,
+    format_option,
+    print_rows,
+    results_files,
+    timeout_option,
+)
 from rnn_conformance.conformance.live import live_progress
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.supervisor import Order, run_all
@@ -38,12 +45,14 @@ def cli() -> None:
     \b
     rnn-conformance run                   every adapter that is installed
     rnn-conformance run torch keras-jax   two of them
+    rnn-conformance compare OLD NEW       what an upgrade changes
     rnn-conformance replay WITNESS        a failing example, once more
     rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
     """
 
 
+cli.add_command(compare)
 cli.add_command(replay)
 cli.add_command(selftest)
 
@@ -135,11 +144,8 @@ def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     rnn-conformance report results/ --to report
     rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown
     """
-    files = [file for path in results for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
-    if not files:
-        raise click.UsageError(f"no results files (*.jsonl) in {', '.join(map(str, results))}")
     try:
-        read = [records.read(file) for file in files]
+        read = [records.read(file) for file in results_files(*results)]
         _show(read, form, to)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

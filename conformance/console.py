@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -47,6 +48,14 @@ def check_installed(adapter: str) -> None:
     known = registry.registered()[adapter]
     if known.missing:
         raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
+
+
+def results_files(*paths: Path) -> list[Path]:
+    """The results files that are named, and those in the folders that are, at any depth. Raises ValueError for none."""
+    files = [file for path in paths for file in (sorted(path.rglob("*.jsonl")) if path.is_dir() else [path])]
+    if not files:
+        raise ValueError(f"no results files (*.jsonl) in {', '.join(map(str, paths))}")
+    return files
 
 
 def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:

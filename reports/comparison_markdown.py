@@ -1,0 +1,50 @@
+"""Comparisons as Markdown, for the summary page of a CI run. What comes from results is data, so it is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rnn_conformance.reports.change import KINDS, Change, grouped
+from rnn_conformance.reports.comparison import Comparison
+from rnn_conformance.reports.markdown import escape
+from rnn_conformance.reports.summary import SYMBOLS
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """A sentence, the clauses about which something changed, and every change by kind."""
+    return "\n".join(_lines(comparison)) + "\n"
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    yield f"**{escape(comparison.step)}**: {escape(comparison.outcome)}."
+    if comparison.changes and comparison.environment:
+        yield ""
+        yield escape(f"Also other: {', '.join(map(str, comparison.environment))}.")
+    for note in comparison.notes:
+        yield ""
+        yield f"> {escape(note)}"
+    if comparison.clauses:
+        yield ""
+        yield f"| clause | was | is | {' | '.join(KINDS)} |"
+        yield f"|---|---|---|{'---:|' * len(KINDS)}"
+        for each in comparison.clauses:
+            verdicts = [f"{SYMBOLS[verdict]} {verdict}" for verdict in (each.old, each.new)]
+            counts = [str(each.counts[kind] or "") for kind in KINDS]
+            yield f"| {' | '.join([escape(f'{each.clause} {each.text}'), *verdicts, *counts])} |"
+    for kind, meaning in KINDS.items():
+        if groups := grouped(comparison.of_kind(kind)):
+            yield ""
+            yield f"<details{' open' if kind in ('meaning', 'support') else ''}>"
+            yield f"<summary><b>{kind.capitalize()}</b>: {meaning}</summary>"
+            yield ""
+            yield from map(_item, groups)
+            yield ""
+            yield "</details>"
+
+
+def _item(group: Sequence[Change]) -> str:
+    first = group[0]
+    subjects = ", ".join(escape(change.subject) for change in group)
+    step = f": {escape(first.old)} → {escape(first.new)}" if first.old or first.new else ""
+    clauses = f" (clause {escape(', '.join(first.clauses))})" if first.clauses else ""
+    return f"- **{first.word}** {subjects}{clauses}{step}" + (f". {escape(first.detail)}" if first.detail else "")
