@@ -15,6 +15,9 @@ KINDS = {
 }
 """The kinds, the gravest first. A check is told under the first of them that applies to it, and under no other."""
 
+FEW = 5
+"""So many checks are named that changed in the same way."""
+
 WORSE, BETTER, OTHER = "worse", "better", "changed"
 
 TRENDS = {
@@ -51,13 +54,18 @@ class Change:
 
 
 def grouped(changes: Iterable[Change]) -> Sequence[Sequence[Change]]:
-    """Changes that say the same of the same clauses, such as one fault in each dtype, brought together; worse first."""
-    groups: dict[tuple[object, ...], list[Change]] = {}
+    """Changes that say the same, such as one fault in each dtype, brought together; what is worse comes first."""
+    groups: dict[tuple[str, ...], list[Change]] = {}
     for change in changes:
-        key = (change.kind, change.trend, change.title, *change.clauses, change.old, change.new, change.detail)
-        groups.setdefault(key, []).append(change)
+        groups.setdefault((change.kind, change.trend, change.old, change.new, change.detail), []).append(change)
     order = (WORSE, OTHER, BETTER)
     return sorted(groups.values(), key=lambda group: order.index(group[0].trend))
+
+
+def subjects(group: Sequence[Change]) -> Sequence[str]:
+    """What a group is about, each with its clauses, such as ``test_x[float32-eager] (1.1)``; of many the first few."""
+    named = [each.subject + (f" ({', '.join(each.clauses)})" if each.clauses else "") for each in group]
+    return named if len(named) <= FEW else [*named[: FEW - 1], f"{len(named) - FEW + 1} more"]
 
 
 def tally(changes: Iterable[Change], kind: str) -> str:

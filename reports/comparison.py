@@ -190,7 +190,7 @@ def _verdict(was: CheckRecord, now: CheckRecord) -> Change:
         kind, trend = "support", OTHER if now.verdict in PROBLEMS else BETTER
     elif _gravity(now.verdict) < _gravity(was.verdict):
         trend = WORSE
-    return _of_check(kind, trend, now, was.verdict, now.verdict, now.message or was.message)
+    return _of_check(kind, trend, now, _said(was), _said(now), now.message or was.message)
 
 
 def _gravity(verdict: str) -> int:
@@ -202,7 +202,12 @@ def _deviation(was: CheckRecord, now: CheckRecord) -> Change:
     """Other known deviations: better only if none is new."""
     old, new = was.deviation.split(", "), now.deviation.split(", ")
     trend = WORSE if set(new) - set(old) else BETTER
-    return _of_check("meaning", trend, now, f"deviation {was.deviation}", f"deviation {now.deviation}", now.message)
+    return _of_check("meaning", trend, now, _said(was), _said(now), now.message)
+
+
+def _said(record: CheckRecord) -> str:
+    """The verdict, with the name of a known deviation."""
+    return f"{record.verdict} {record.deviation}".strip()
 
 
 def _gone(was: CheckRecord) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnn_conformance.reports.change import KINDS, Change, grouped
+from rnn_conformance.reports.change import KINDS, Change, grouped, subjects
 from rnn_conformance.reports.comparison import Comparison
 from rnn_conformance.reports.markdown import escape
 from rnn_conformance.reports.summary import SYMBOLS
@@ -43,8 +43,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _item(group: Sequence[Change]) -> str:
-    first = group[0]
-    subjects = ", ".join(escape(change.subject) for change in group)
-    step = f": {escape(first.old)} → {escape(first.new)}" if first.old or first.new else ""
-    clauses = f" (clause {escape(', '.join(first.clauses))})" if first.clauses else ""
-    return f"- **{first.word}** {subjects}{clauses}{step}" + (f". {escape(first.detail)}" if first.detail else "")
+    change = group[0]
+    step = f": {escape(change.old)} → {escape(change.new)}" if change.old or change.new else ""
+    named = ", ".join(map(escape, subjects(group)))
+    return f"- **{change.word}** {named}{step}" + (f". {escape(change.detail)}" if change.detail else "")

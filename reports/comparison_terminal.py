@@ -9,12 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rnn_conformance.reports.change import BETTER, KINDS, OTHER, WORSE, Change, grouped
+from rnn_conformance.reports.change import BETTER, KINDS, OTHER, WORSE, Change, grouped, subjects
 from rnn_conformance.reports.comparison import Comparison
 from rnn_conformance.reports.summary import SYMBOLS
 from rnn_conformance.reports.terminal import style_of, text_of
 
-FEW = 10
+MANY = 10
 """So many changes in accuracy and in bits are shown: there is one of these for nearly every check, if for any."""
 
 TREND_STYLES = {WORSE: "red", BETTER: "green", OTHER: "yellow"}
@@ -38,7 +38,7 @@ class TerminalComparison:
         for kind, meaning in KINDS.items():
             if groups := grouped(comparison.of_kind(kind)):
                 yield Text("\n") + Text(kind.capitalize(), "bold") + Text(f": {meaning}")
-                few = groups[:FEW] if kind in ("accuracy", "bits") else groups
+                few = groups[:MANY] if kind in ("accuracy", "bits") else groups
                 yield from (Padding(Group(*_lines(group)), (0, 0, 0, 2)) for group in few)
                 if more := len(groups) - len(few):
                     yield Padding(Text(f"and {more} more: --format json has all of them", "dim"), (0, 0, 0, 2))
@@ -61,9 +61,9 @@ def _verdict(verdict: str) -> Text:
 
 
 def _lines(group: Sequence[Change]) -> Iterator[Text | Padding]:
-    first = group[0]
-    clauses = f" (clause {', '.join(first.clauses)})" if first.clauses else ""
-    step = f": {first.old} → {first.new}" if first.old or first.new else ""
-    yield Text(f"{first.word} ", TREND_STYLES[first.trend]) + text_of(first.subject, "bold") + text_of(clauses + step)
-    told = [f"and {change.subject}" for change in group[1:]] + ([first.detail] if first.detail else [])
+    change = group[0]
+    subject, *others = subjects(group)
+    step = f": {change.old} → {change.new}" if change.old or change.new else ""
+    yield Text(f"{change.word} ", TREND_STYLES[change.trend]) + text_of(subject, "bold") + text_of(step)
+    told = ([change.detail] if change.detail else []) + ([f"and {', '.join(others)}"] if others else [])
     yield from (Padding(text_of(line), (0, 0, 0, 4)) for line in told)

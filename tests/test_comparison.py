@@ -11,7 +11,7 @@ import pytest
 from example_results import check, failing, fingerprint, header, observation, results
 from rich.console import Console
 
-from rnn_conformance.reports.change import KINDS, TRENDS, Change, grouped, tally
+from rnn_conformance.reports.change import KINDS, TRENDS, Change, grouped, subjects, tally
 from rnn_conformance.reports.comparison import SAME, Comparison, NotComparable, Version, compare
 from rnn_conformance.reports.comparison_markdown import comparison_markdown
 from rnn_conformance.reports.comparison_terminal import TerminalComparison
@@ -444,6 +444,8 @@ def test_changes_that_say_the_same_are_told_once() -> None:
     assert [[change.subject for change in group] for group in groups] == [names, ["x"]]
     assert tally(found, "meaning") == "2 worse, 1 better"
     assert tally(found, "bits") == ""
+    many = [Change("bits", "changed", f"c{i}", "", "", ["1.1"]) for i in range(7)]
+    assert subjects(many) == ["c0 (1.1)", "c1 (1.1)", "c2 (1.1)", "c3 (1.1)", "3 more"]
 
 
 def test_many_bits_are_cut_short_on_a_terminal() -> None:
