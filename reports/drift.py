@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,11 +92,20 @@ class Frozen:
 
 def frozen(old: CheckRecord, new: CheckRecord) -> Frozen:
     """Bring fingerprints together; those to which other bits were given, or that one run lacks, tell nothing."""
-    before = {each.example: each for each in old.fingerprints}
-    after = {each.example: each for each in new.fingerprints}
+    before, after = _by_example(old.fingerprints), _by_example(new.fingerprints)
     both = [(before[name], after[name]) for name in before if name in after]
     pairs = [(a, b) for a, b in both if a.given == b.given]
     return Frozen(pairs, len({**before, **after}) - len(pairs))
+
+
+def _by_example(fingerprints: Sequence[Fingerprint]) -> Mapping[tuple[str, int], Fingerprint]:
+    """By name and number: a check may run the same example more than once, in other ways."""
+    found: dict[tuple[str, int], Fingerprint] = {}
+    seen: Counter[str] = Counter()
+    for each in fingerprints:
+        found[each.example, seen[each.example]] = each
+        seen[each.example] += 1
+    return found
 
 
 def bits(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change | None:

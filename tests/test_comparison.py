@@ -331,6 +331,14 @@ def test_frozen_examples_that_were_given_something_else() -> None:
     assert note.startswith("1 frozen example of 1 check cannot be compared")
 
 
+def test_the_same_frozen_example_twice() -> None:
+    """A check may run it in several ways; each is compared with its like."""
+    old, new = [fingerprint(0.5), fingerprint(0.25)], [fingerprint(0.5), fingerprint(0.75)]
+    (change,) = changes(check(fingerprints=old), check(fingerprints=new))
+    assert change.detail.startswith("1 of 2 frozen examples differ; by up to")
+    assert changes(check(fingerprints=old), check(fingerprints=old)) == []
+
+
 def test_the_sign_of_a_zero_is_a_bit() -> None:
     """No number differs, but the digest does."""
     (change,) = changes(check(fingerprints=[fingerprint(0.0)]), check(fingerprints=[fingerprint(-0.0)]))
