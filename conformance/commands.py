@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands_compare import compare
 from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_report import read_and_show, report, schema
 from rnn_conformance.conformance.commands_selftest import selftest
@@ -38,13 +39,14 @@ def cli() -> None:
     \b
     rnn-conformance run                   every adapter that is installed
     rnn-conformance run torch keras-jax   two of them
+    rnn-conformance compare OLD NEW       what an upgrade changes
     rnn-conformance replay WITNESS        a failing example, once more
     rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
     """
 
 
-for _command in (report, schema, replay, selftest):
+for _command in (report, compare, schema, replay, selftest):
     cli.add_command(_command)
 
 

@@ -45,17 +45,17 @@ class TerminalReport:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _table(self.summary)
         if self.summary.detection:
-            yield _line(f"the suite itself: {self.summary.detection}", "dim")
+            yield text_of(f"the suite itself: {self.summary.detection}", "dim")
         for backend in self.summary.backends:
             if backend.truncated:
-                yield _line(f"{backend.name}: {truncation(backend.results)}", "bold magenta")
+                yield text_of(f"{backend.name}: {truncation(backend.results)}", "bold magenta")
         for backend in self.summary.backends:
             if backend.problems:
                 yield _heading(backend, "does not conform")
             for group in alike(backend.problems):
                 yield from _problem(self.summary, backend, group)
         if deviations := known(self.summary):
-            yield _line("\nKnown deviations", "bold")
+            yield text_of("\nKnown deviations", "bold")
             yield from (_deviation(name, group) for name, group in deviations.items())
 
 
@@ -67,9 +67,9 @@ def _table(summary: Summary) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for backend in summary.backends:
         table.add_row(
-            _line(backend.name),
+            text_of(backend.name),
             Text(", ").join(
-                Text(f"{number} {verdict}{backend.scope(verdict)}", _style(verdict))
+                Text(f"{number} {verdict}{backend.scope(verdict)}", style_of(verdict))
                 for verdict, number in backend.counts.items()
             ),
             f"{backend.examples:,}",
@@ -80,26 +80,28 @@ def _table(summary: Summary) -> Table:
 
 
 def _heading(backend: Backend, what: str) -> Text:
-    return Text("\n") + _line(f"{title(backend.results.header)}: {what}", "bold")
+    return Text("\n") + text_of(f"{title(backend.results.header)}: {what}", "bold")
 
 
 def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -> Iterator[Padding]:
     first = group[0]
-    lines = [Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", _style(first.verdict)) + _line(first.check, "bold")]
-    lines += [_line(f"and {record.check}", "bold") for record in group[1:]]
-    lines += [_line(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in first.clauses]
+    lines = [
+        Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", style_of(first.verdict)) + text_of(first.check, "bold")
+    ]
+    lines += [text_of(f"and {record.check}", "bold") for record in group[1:]]
+    lines += [text_of(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in first.clauses]
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
-    body = [_line(first.message)] if first.message else []
-    body += [_line(f"case: {first.case}")] if first.case else []
-    body += [_line(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
+    body = [text_of(first.message)] if first.message else []
+    body += [text_of(f"case: {first.case}")] if first.case else []
+    body += [text_of(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
 def _deviation(name: str, records: Sequence[tuple[Backend, CheckRecord]]) -> Padding:
     first = next((record for _, record in records if record.case), records[0][1])  # the one with the witness
-    lines = [Text(f"{SYMBOLS['deviation']} ", _style("deviation")) + _line(f"{name}: {extent(records)}", "bold")]
-    lines += [_line(first.reason)] if first.reason else []
-    lines += [_line(f"seen: {first.message}")] if first.message else []
+    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + text_of(f"{name}: {extent(records)}", "bold")]
+    lines += [text_of(first.reason)] if first.reason else []
+    lines += [text_of(f"seen: {first.message}")] if first.message else []
     return Padding(Text("\n").join(lines), (0, 0, 1, 2))
 
 
@@ -109,9 +111,11 @@ def _from_here(folder: Path) -> Path:
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
-def _style(verdict: str) -> str:
+def style_of(verdict: str) -> str:
+    """The colour of a verdict."""
     return STYLES.get(verdict, "red")
 
 
-def _line(text: str, style: str = "") -> Text:
+def text_of(text: str, style: str = "") -> Text:
+    """Text that came from results, to be printed as it is."""
     return Text(shown(text), style)

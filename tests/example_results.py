@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_conformance.reports import records
-from rnn_conformance.reports.records import CheckRecord, Footer, Header, Results, Worst
+from rnn_conformance.reports.records import CheckRecord, Fingerprint, Footer, Header, Results, Worst
 
 CHAPTERS = {"1": "Values", "2": "Shapes"}
 CLAUSES = {
@@ -88,6 +88,11 @@ def observation(answer: str = "0.0", **changes: Any) -> CheckRecord:
         message=answer,
     )
     return replace(plain, **changes)
+
+
+def fingerprint(*values: float, example: str = "tanh 3 -> 4", **changes: Any) -> Fingerprint:
+    """The fingerprint of a frozen example that gave these numbers."""
+    return replace(Fingerprint(example, given="g0", got=f"d{values}", values=list(values)), **changes)
 
 
 def every_clause() -> list[CheckRecord]:
