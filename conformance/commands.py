@@ -1,4 +1,4 @@
-"""The commands of ``rnn-conformance``: run, report, adapters, spec; replay and selftest have files of their own."""
+"""The commands of ``rnn-conformance``: run, report, adapters, spec; the others have files of their own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands_atlas import atlas
 from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_selftest import selftest
 from rnn_conformance.conformance.console import check_installed, format_option, print_rows, timeout_option
@@ -41,9 +42,11 @@ def cli() -> None:
     rnn-conformance replay WITNESS        a failing example, once more
     rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
+    rnn-conformance atlas                 where each framework keeps its weights
     """
 
 
+cli.add_command(atlas)
 cli.add_command(replay)
 cli.add_command(selftest)
 
