@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rnn_conformance.reports import markdown
 from rnn_conformance.reports.markdown import escape, fenced
-from rnn_conformance.reports.page import anchor, code_spans, plain
+from rnn_conformance.reports.page import code_spans, plain
 from rnn_conformance.reports.summary import MEANINGS, NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary, count, title
 
 FACTS = {
@@ -132,7 +132,7 @@ def render_atlas(summary: Summary, link: Link | None = None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": anchor, "code_spans": code_spans}
+    environment.filters["code_spans"] = code_spans
     sections = atlas(summary)
     verdicts = {held.verdict for section in sections for fact in section.facts for held in fact.held}
     return environment.get_template("atlas.html").render(
