@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rnn_conformance.reports import markdown
 from rnn_conformance.reports.markdown import escape, fenced
 from rnn_conformance.reports.page import code_spans, plain
-from rnn_conformance.reports.summary import MEANINGS, NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary, count, title
+from rnn_conformance.reports.summary import MEANINGS, NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary, count
 
 FACTS = {
     "W": ("1.1", "6.1"),
@@ -52,7 +52,7 @@ _PADDED = {
 CHOICES = {
     "padded_outputs": Choice("outputs at padded timesteps", "9.4", _PADDED, ("lengths", "mask", "mask_zero")),
     "bidirectional_padded_outputs": Choice(
-        "the same, of bidirectional layers", "9.4", _PADDED, ("lengths", "mask", "mask_zero")
+        "outputs at padded timesteps, bidirectional", "9.4", _PADDED, ("lengths", "mask", "mask_zero")
     ),
     "backward_outputs": Choice(
         "outputs of a backward layer",
@@ -104,7 +104,7 @@ class Section:
     """What the atlas has of one backend; everything in it may be empty, where the adapter declares nothing."""
 
     backend: str
-    title: str
+    versions: Sequence[str]
     framework: str
     facts: Sequence[Fact]
     notes: Sequence[Fact]
@@ -163,7 +163,7 @@ def _section(summary: Summary, backend: Backend) -> Section:
             values[choice.label] = _missing(description, choice) or choice.meanings.get(answer, answer)
     return Section(
         backend.name,
-        title(header),
+        [f"{name} {version}" for name, version in header.versions.items()],
         header.framework,
         [Fact(name, value, _held(summary, backend, held.get(name, ()))) for name, value in values.items()],
         [Fact(name, value) for name, value in _words(description.get("notes")).items()],
