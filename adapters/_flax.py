@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._jax import MODES, PRECISION, merge_function
 from rnn_conformance.adapters.protocol import Description
 from rnn_conformance.adapters.support import versions
@@ -14,8 +15,10 @@ UNROLL = 4
 """How many timesteps the mode "unrolled" puts into one turn of the loop: fewer than most sequences have."""
 
 
-def describe(framework: str, module: str, conventions: Mapping[str, str]) -> Description:
-    """The description of one of the two; `module` is its name as it is imported."""
+def describe(
+    framework: str, module: str, conventions: Mapping[str, str], reloaded: str, example: _examples.Example
+) -> Description:
+    """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save."""
     import jax
 
     cell = f"{module}.SimpleCell"
@@ -46,18 +49,26 @@ def describe(framework: str, module: str, conventions: Mapping[str, str]) -> Des
         },
         choices=Choices(padded_outputs="continue", backward_outputs="aligned"),
         conventions={
-            "time axis": "1 (the axis before the features)",
-            "state": "the carry, (batch, units); a pair of them (forward, backward) for Bidirectional",
-            "lengths": "seq_lengths",
-            "backward": "RNN(reverse=True, keep_order=True)",
-            "merge": "merge_fn: the default for concat, jnp.add, jnp.multiply, and (forward + backward) / 2",
-            "last output": "outputs[..., -1, :]; with lengths or backwards the carry; of Bidirectional both, merged",
-            "mixed precision": "dtype is that of computing, param_dtype that of weights",
-            "training": "optax.sgd on the mean of optax.losses.squared_error",
-            "unrolled": f"RNN(unroll={UNROLL})",
-            "vmapped": "jax.vmap over single sequences",
             **conventions,
+            "orientation": "transposed",
+            "biases": "one, beside the input kernel",
+            "time axis": "1, the one before the features; `time_major=True` makes it 0",
+            "state": "the carry, `(batch, units)`; of a `Bidirectional` a pair, the forward one first",
+            "padding": "lengths: `rnn(x, seq_lengths=lengths)`, `(batch,)`",
+            "backward": "`RNN(reverse=True, keep_order=True)`; without `keep_order` the outputs are in the order of "
+            "processing",
         },
+        notes={
+            "merge": "`merge_fn`: the default for concat, `jnp.add`, `jnp.multiply`, and `(forward + backward) / 2`",
+            "last output": "`outputs[..., -1, :]`; with lengths or backwards the carry; of a `Bidirectional` both, "
+            "merged",
+            "mixed precision": "`dtype` is that of computing, `param_dtype` that of weights",
+            "training": "`optax.sgd` on the mean of `optax.losses.squared_error`",
+            "unrolled": f"`RNN(unroll={UNROLL})`",
+            "vmapped": "`jax.vmap` over single sequences",
+            "reloaded": reloaded,
+        },
+        example=_examples.source(example),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._flax import bidirectional_options, describe, rnn_options
 from rnn_conformance.adapters._jax import JaxAdapter, activation
 from rnn_conformance.adapters._jax_model import Parameters, apply_layers
@@ -23,15 +24,16 @@ def _description() -> Description:
         "Flax Linen",
         "flax.linen",
         {
-            "W": 'params["cell"]["i"]["kernel"], (features, units), transposed',
-            "U": 'params["cell"]["h"]["kernel"], (units, units), transposed',
-            "b": 'params["cell"]["i"]["bias"], (units,)',
-            "both directions": 'params["forward_rnn"] and params["backward_rnn"] of Bidirectional',
-            "embedding": 'params["embedding"], (tokens, features)',
-            "load": "the tree of parameters is an argument of Module.apply",
-            "read": "numpy.asarray of its leaves",
-            "reloaded": "the tree through flax.serialization.to_bytes and from_bytes",
+            "W": '`params["cell"]["i"]["kernel"]`, `(features, units)`',
+            "U": '`params["cell"]["h"]["kernel"]`, `(units, units)`',
+            "b": '`params["cell"]["i"]["bias"]`, `(units,)`',
+            "load": '`rnn.apply({"params": params}, x)`: the tree is an argument of each call',
+            "read": "`numpy.asarray(leaf)`",
+            "both directions": '`params["forward_rnn"]` and `params["backward_rnn"]` of a `Bidirectional`',
+            "embedding": '`params["embedding"]`, `(tokens, features)`',
         },
+        "the tree through `flax.serialization.to_bytes` and `from_bytes`",
+        _examples.linen_rnn,
     )
 
 

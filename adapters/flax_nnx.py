@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._flax import bidirectional_options, describe, rnn_options
 from rnn_conformance.adapters._jax import JaxAdapter, activation, x64
 from rnn_conformance.adapters._jax_model import Parameters, apply_layers
@@ -24,15 +25,16 @@ def _description() -> Description:
         "Flax NNX",
         "flax.nnx",
         {
-            "W": "rnn.cell.dense_i.kernel, (features, units), transposed",
-            "U": "rnn.cell.dense_h.kernel, (units, units), transposed",
-            "b": "rnn.cell.dense_i.bias, (units,)",
-            "both directions": "forward_rnn and backward_rnn of Bidirectional",
-            "embedding": "embed.embedding, (tokens, features)",
-            "load": "param[...] = array, in the modules, or in the state that nnx.split takes from them",
-            "read": "numpy.asarray(param[...])",
-            "reloaded": "the pure dict of the state through flax.serialization.to_bytes and from_bytes",
+            "W": "`rnn.cell.dense_i.kernel`, `(features, units)`",
+            "U": "`rnn.cell.dense_h.kernel`, `(units, units)`",
+            "b": "`rnn.cell.dense_i.bias`, `(units,)`",
+            "load": "`param[...] = array`, in the modules, or in the state that `nnx.split` takes from them",
+            "read": "`numpy.asarray(param[...])`",
+            "both directions": "`Bidirectional.forward_rnn` and `.backward_rnn`",
+            "embedding": "`Embed.embedding`, `(tokens, features)`",
         },
+        "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`",
+        _examples.nnx_rnn,
     )
 
 

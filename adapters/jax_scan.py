@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._jax import MODES, PRECISION, JaxAdapter, activation, merge_function
 from rnn_conformance.adapters._jax_model import Parameters, apply_layers
 from rnn_conformance.adapters._jax_network import JaxNetwork
@@ -46,21 +47,27 @@ def _description() -> Description:
         unsupported={"stateful": function, "dropout": no_dropout, "recurrent dropout": no_dropout},
         choices=Choices(padded_outputs="zero", backward_outputs="aligned"),
         conventions={
-            "W": "(units, features)",
-            "U": "(units, units)",
-            "b": "(units,)",
-            "both directions": 'the backward one in a dict of its own, "backward"',
-            "embedding": "(tokens, features)",
-            "time axis": "lax.scan runs over axis 0, so the sequence is transposed before and after",
-            "mask": "jnp.where in the step; lengths and tokens are made a mask",
-            "backward": "lax.scan(reverse=True)",
-            "mixed precision": "the parameters are converted at the start of a call",
-            "training": "parameter - rate * gradient",
-            "unrolled": f"lax.scan(unroll={UNROLL})",
-            "vmapped": "jax.vmap over single sequences",
-            "load": "jax.numpy.array of a NumPy copy",
-            "read": "numpy.asarray",
+            "W": '`params["W"]`, `(units, features)`',
+            "U": '`params["U"]`, `(units, units)`',
+            "b": '`params["b"]`, `(units,)`',
+            "orientation": "as they are: the step is one's own",
+            "biases": "one",
+            "load": "`jax.numpy.array(array)`: the parameters are an argument of each call",
+            "read": "`numpy.asarray(param)`",
+            "time axis": "`lax.scan` runs along 0, so the axes are exchanged before and after",
+            "state": "the carry, `(batch, units)`",
+            "padding": "a mask, `(batch, timesteps)`, with `jnp.where` in the step; lengths and tokens are made a mask",
+            "backward": "`lax.scan(reverse=True)`",
+            "both directions": '`params["backward"]`, a dict like `params`',
+            "embedding": "an array `(tokens, features)`",
         },
+        notes={
+            "mixed precision": "the parameters are converted at the start of a call",
+            "training": "`parameter - rate * gradient`",
+            "unrolled": f"`lax.scan(unroll={UNROLL})`",
+            "vmapped": "`jax.vmap` over single sequences",
+        },
+        example=_examples.source(_examples.lax_scan),
     )
 
 

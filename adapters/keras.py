@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rnn_conformance.adapters import _jax
+from rnn_conformance.adapters import _examples, _jax
 from rnn_conformance.adapters._keras_backends import NETWORKS
 from rnn_conformance.adapters._keras_layers import keras_on
 from rnn_conformance.adapters._keras_networks import KerasNetwork
@@ -81,18 +81,27 @@ def _description(adapter: KerasAdapter) -> Description:
             dropout_mask="fixed",
         ),
         conventions={
-            "W": "layer.weights[0], (features, units), transposed",
-            "U": "layer.weights[1], (units, units), transposed",
-            "b": "layer.weights[2], (units,)",
-            "both directions": "Bidirectional.forward_layer and .backward_layer, copies of the layer that it is given",
-            "embedding": "Embedding.weights[0], (tokens, features)",
+            "W": "`layer.weights[0]`, `(features, units)`",
+            "U": "`layer.weights[1]`, `(units, units)`",
+            "b": "`layer.weights[2]`, `(units,)`",
+            "orientation": "transposed",
+            "biases": "one",
+            "load": "`layer.set_weights([W.T, U.T, b])`, or `variable.assign(array)`, once the layer is built",
+            "read": "`layer.get_weights()`, or `keras.ops.convert_to_numpy(variable.value)`",
             "time axis": "1",
-            "state": "(batch, units); of a Bidirectional the forward one, then the backward one",
-            "padded outputs": "the output before; zero with zero_output_for_mask=True, which Bidirectional sets by "
-            "itself where all outputs are returned",
-            "load": "variable.assign(array)",
-            "read": "keras.ops.convert_to_numpy(variable.value)",
+            "state": "`(batch, units)`; of a `Bidirectional` the forward one, then the backward one",
+            "padding": "a mask: `layer(x, mask=mask)`, `(batch, timesteps)`, true where a timestep is valid; or "
+            "`Embedding(mask_zero=True)` in front",
+            "backward": "`SimpleRNN(go_backwards=True)`",
+            "both directions": "`Bidirectional.forward_layer` and `.backward_layer`, copies of the layer that it is "
+            "given",
+            "embedding": "`Embedding.weights[0]`, `(tokens, features)`",
         },
+        notes={
+            "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
+            "outputs are returned",
+        },
+        example=_examples.source(_examples.keras_simple_rnn).replace('"BACKEND"', f'"{adapter.backend}"'),
     )
 
 

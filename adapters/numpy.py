@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._numpy_network import NumpyNetwork, ReloadedNetwork
 from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
@@ -28,13 +29,25 @@ class NumpyAdapter:
             offers=EXTRAS,
             choices=self.choices,
             conventions={
-                "W": "(units, features)",
-                "U": "(units, units)",
-                "b": "(units,)",
+                "W": "`LayerWeights.W`, `(units, features)`",
+                "U": "`LayerWeights.U`, `(units, units)`",
+                "b": "`LayerWeights.b`, `(units,)`",
+                "orientation": "as they are",
+                "biases": "one",
+                "load": "`LayerWeights(W, U, b)`, which each call is given",
+                "read": "the arrays as they are",
                 "time axis": "1",
-                "bfloat16": "float32 products and sums, rounded at the end of each layer",
-                "reloaded": "np.savez into memory, np.load without pickle",
+                "state": "`(batch, units)`, for each direction of each layer",
+                "padding": "lengths `(batch,)`, or a mask `(batch, timesteps)`, true where a timestep is valid",
+                "backward": '`Layer(direction="backward")`',
+                "both directions": "`LayerWeights.backward`, a `LayerWeights` of its own",
+                "embedding": "`Weights.embedding`, `(tokens, features)`",
             },
+            notes={
+                "bfloat16": "float32 products and sums, rounded at the end of each layer",
+                "reloaded": "`np.savez` into memory, `np.load` without pickle",
+            },
+            example=_examples.source(_examples.numpy_loop),
         )
 
     def prepare(self, architecture: Architecture) -> NumpyNetwork:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +52,26 @@ EXTRAS = (
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
+CONVENTIONS = {
+    "W": "where the input kernel is kept, and its shape there",
+    "U": "where the recurrent kernel is kept, and its shape there",
+    "b": "where the bias is kept, and its shape there",
+    "orientation": "whether W and U are kept `as they are` in SPEC.md, or `transposed`",
+    "biases": "how many biases a layer has, and what becomes of those beside b",
+    "load": "the call that puts arrays into the parameters",
+    "read": "the call that gets them out",
+    "time axis": "which axis of inputs and outputs is time",
+    "state": "the shape of initial and final states",
+    "padding": "how a call is told which timesteps are valid",
+    "backward": "how a layer is made to run from the end",
+    "both directions": "where a bidirectional layer keeps its two sets of weights",
+    "embedding": "where the table is kept, and its shape there",
+}
+"""The conventions that an adapter can declare, with what each of them says."""
+
+EXAMPLE_SETS = ("outputs", "W_read", "U_read", "b_read")
+"""The variables that `Description.example` leaves behind."""
+
 
 class Unsupported(Exception):
     """Raised by `Adapter.prepare` for what the framework's layer cannot do; the message says why."""
@@ -63,9 +85,16 @@ class Description:
     further ones, which are tried where features are crossed (chapter 12) and nowhere else. `precision` maps each dtype
     that the framework has to its arithmetic. `offers` lists those of EXTRAS that there are; `unsupported` gives a
     reason for each of FEATURES and EXTRAS, for each dtype and for each activation that the framework lacks. `choices`
-    says what it does where the specification leaves a choice, and `conventions`, in words, where W, U and b live.
+    says what it does where the specification leaves a choice.
 
-    Raises ValueError for a key that is none of these, and for a feature both offered and unsupported.
+    The weight-convention atlas is made of `conventions`, which says by the names of CONVENTIONS, in words, where W, U
+    and b live; of `notes`, which says by any name what else there is to know; and of `example`, a script such as a user
+    would write. That reads the float32 arrays `W` (units, features), `U` (units, units), `b` (units,) and `x` (batch,
+    timesteps, features), loads a tanh layer of the framework with them, runs it to `outputs` (batch, timesteps, units),
+    and reads the weights back as `W_read`, `U_read` and `b_read`. In words, `code` stands between backticks.
+
+    Raises ValueError for a key that is none of these, for a feature both offered and unsupported, and for an example
+    that is no Python or leaves one of its variables unset.
     """
 
     framework: str
@@ -81,6 +110,8 @@ class Description:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     choices: Choices = Choices()
     conventions: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    example: str = ""
 
     def __post_init__(self) -> None:
         known = {*FEATURES, *EXTRAS, *DTYPES, *ACTIVATIONS}
@@ -92,6 +123,13 @@ class Description:
             raise ValueError(f"{', '.join(both)}: both offered and unsupported")
         if not self.modes or not self.precision:
             raise ValueError("a description needs at least one mode and one dtype")
+        if wrong := sorted(set(self.conventions) - set(CONVENTIONS)):
+            raise ValueError(
+                f"conventions names {wrong}, but the conventions are {', '.join(CONVENTIONS)}; "
+                "what else there is to say stands in notes"
+            )
+        if self.example:
+            _check_example(self.example)
 
     def lacks(self, feature: str) -> str:
         """Why there is no such feature, dtype or activation; empty if there is."""
@@ -104,6 +142,17 @@ class Description:
         ):
             return f"the adapter does not offer {feature}"
         return ""
+
+
+@cache  # an adapter may be asked for its description often
+def _check_example(example: str) -> None:
+    try:
+        tree = ast.parse(example)
+    except SyntaxError as error:
+        raise ValueError(f"example is no Python: line {error.lineno}: {error.msg}") from None
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if unset := [name for name in EXAMPLE_SETS if name not in names]:
+        raise ValueError(f"example should set {', '.join(EXAMPLE_SETS)}, but does not set {', '.join(unset)}")
 
 
 class Network(Protocol):

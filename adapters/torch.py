@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 
-from rnn_conformance.adapters import _torch_script
+from rnn_conformance.adapters import _examples, _torch_script
 from rnn_conformance.adapters._torch_model import CELL_MODES, is_native_stack
 from rnn_conformance.adapters._torch_network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
 from rnn_conformance.adapters._torch_ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
@@ -81,20 +81,28 @@ def _description() -> Description:
         },
         choices=Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh"),
         conventions={
-            "W": "weight_ih_l{k}, (units, features); of a cell, weight_ih; backward, weight_ih_l{k}_reverse",
-            "U": "weight_hh_l{k}, (units, units); of a cell, weight_hh; backward, weight_hh_l{k}_reverse",
-            "b": "bias_ih_l{k}, (units,); the second bias, bias_hh_l{k}, is set to zero",
-            "embedding": "Embedding.weight, (tokens, features)",
-            "time axis": "1 with batch_first=True (the default is 0); 0 without a batch axis",
-            "state": "h_0 and h_n, (num_layers * directions, batch, units), a layer's two directions side by side",
-            "lengths": "pack_padded_sequence(enforce_sorted=False) and pad_packed_sequence(total_length=timesteps)",
-            "load": "load_state_dict",
-            "read": "state_dict",
-            "training": "bias_hh_l{k} is frozen, with requires_grad_(False): were both biases trained, a step would "
-            "change their sum, which is b, by twice the rate times its gradient",
-            "dropout": "torch.nn.RNN(dropout=), which drops between layers and draws anew at each timestep",
-            "mixed precision": "torch.autocast('cpu'), the parameters in float32",
+            "W": "`weight_ih_l{k}`, `(units, features)`",
+            "U": "`weight_hh_l{k}`, `(units, units)`",
+            "b": "`bias_ih_l{k}`, `(units,)`",
+            "orientation": "as they are",
+            "biases": "two, which are added: `bias_hh_l{k}` is loaded with zeros, and `b` is read as their sum",
+            "load": "`rnn.load_state_dict({name: tensor})`",
+            "read": "`rnn.state_dict()[name].numpy()`",
+            "time axis": "1 with `batch_first=True`; by default 0, as for a single sequence",
+            "state": "`(num_layers * directions, batch, units)`, the directions of a layer side by side",
+            "padding": "lengths: `pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)`, and "
+            "`pad_packed_sequence(packed, batch_first=True, total_length=timesteps)`",
+            "both directions": "the same names with `_reverse` at their end",
+            "embedding": "`Embedding.weight`, `(tokens, features)`",
         },
+        notes={
+            "cells": "`RNNCell` has `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
+            "training": "`bias_hh_l{k}` is frozen, with `requires_grad_(False)`: were both biases trained, a step "
+            "would change their sum, which is `b`, by twice the rate times its gradient",
+            "dropout": "`torch.nn.RNN(dropout=)`, which drops between layers and draws anew at each timestep",
+            "mixed precision": '`torch.autocast("cpu")`, the parameters in float32',
+        },
+        example=_examples.source(_examples.torch_rnn),
     )
 
 

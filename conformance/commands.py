@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands_atlas import atlas
 from rnn_conformance.conformance.commands_compare import compare
 from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_report import read_and_show, report, schema
@@ -43,10 +44,11 @@ def cli() -> None:
     rnn-conformance replay WITNESS        a failing example, once more
     rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
+    rnn-conformance atlas                 where each framework keeps its weights
     """
 
 
-for _command in (report, compare, schema, replay, selftest):
+for _command in (report, compare, atlas, schema, replay, selftest):
     cli.add_command(_command)
 
 

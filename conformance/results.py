@@ -86,6 +86,8 @@ def _plain(description: Description) -> dict[str, Any]:
         "unsupported": dict(description.unsupported),
         "choices": dataclasses.asdict(description.choices),
         "conventions": dict(description.conventions),
+        "notes": dict(description.notes),
+        "example": description.example,
     }
 
 

@@ -29,19 +29,32 @@ def markdown(summary: Summary) -> str:
 
 def escape(text: str) -> str:
     """Text on one line, of which nothing is Markdown, HTML or a control sequence."""
-    text = shown(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
-    return re.sub(
-        r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)", r"\1\\\2", text
-    )  # what would begin a heading or an item of a list
+    text = _escape(" ".join(text.split()))
+    # What would begin a heading or an item of a list.
+    return re.sub(r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)", r"\1\\\2", text)
 
 
-def fenced(text: str) -> str:
+def code_spans(text: str) -> str:
+    """Words on one line with their `code` as such, and everything else escaped."""
+    text = " ".join(text.split())
+    pieces = text.split("`")
+    # A backtick without its pair, two in a row, and what would end a cell of a table are no code.
+    if len(pieces) % 2 == 0 or not all(pieces[1:-1]) or any("|" in piece for piece in pieces[1::2]):
+        return _escape(text)
+    return "".join(f"`{piece}`" if i % 2 else _escape(piece) for i, piece in enumerate(pieces))
+
+
+def fenced(text: str, language: str = "text") -> str:
     """Text as a block of code, whatever backticks it has."""
     text = shown(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _escape(text: str) -> str:
+    text = shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
 
 
 def _lines(summary: Summary) -> Iterator[str]:

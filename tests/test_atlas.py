@@ -1,0 +1,358 @@
+"""The atlas: what adapters declare of their weights, beside what the checks found, and the examples, run as scripts."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from example_results import check, results
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.protocol import CONVENTIONS, Description
+from rnn_conformance.conformance.commands import cli
+from rnn_conformance.conformance.declarations import declared
+from rnn_conformance.reference.architecture import Choices, Layer, LayerWeights
+from rnn_conformance.reference.layer_bounds import expected_layer
+from rnn_conformance.reference.rounding import Precision
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.atlas import CHOICES, COMPARED, FACTS, atlas, render_atlas, render_atlas_markdown
+from rnn_conformance.reports.records import Header, Results
+from rnn_conformance.reports.summary import summarise
+
+HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* [a](javascript:b) {{ 7 * 7 }}\n``` </pre> `"
+SPECIFICATION = specification()
+CLAUSES = {number: clause.text for number, clause in SPECIFICATION.clauses.items()}
+DESCRIPTION = {
+    "offers": ["mask", "backward"],
+    "unsupported": {"dropout": "it has none"},
+    "choices": {"padded_outputs": "repeat", "backward_outputs": "processing", "dropout_mask": "fixed"},
+    "conventions": {"b": "`bias`, `(units,)`", "W": "`kernel`, `(features, units)`", "biases": "two, which are added"},
+    "notes": {"training": "slowly"},
+    "example": "outputs = x < W",
+}
+
+
+def example(*checks: Any, **changes: Any) -> Results:
+    """Results of an adapter that declares something."""
+    description = {**DESCRIPTION, **changes}
+    return results(checks=list(checks), clauses=CLAUSES, chapters=SPECIFICATION.chapters, description=description)
+
+
+# What is declared
+
+
+def test_conventions_are_named() -> None:
+    """A wrong name lists the right ones, and says where other words go."""
+    with pytest.raises(ValueError, match=r"names \['w'\], but the conventions are W, U, b, .*stands in notes"):
+        Description("mine", {}, conventions={"w": "kernel"})
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [("outputs = (", "example is no Python: line 1"), ("outputs, W_read = x, W", "does not set U_read, b_read")],
+)
+def test_example_is_a_script_that_reads_back(script: str, message: str) -> None:
+    """What could not be run, or would leave nothing behind, is refused."""
+    with pytest.raises(ValueError, match=message):
+        Description("mine", {}, example=script)
+
+
+def test_every_convention_has_its_clauses() -> None:
+    """What an adapter declares is what the atlas shows, and each line of it names clauses that there are."""
+    assert list(FACTS) == list(CONVENTIONS)
+    assert set(CHOICES) == set(Choices.__dataclass_fields__)
+    cited = {clause for clauses in FACTS.values() for clause in clauses} | {c.clause for c in CHOICES.values()}
+    assert cited <= set(CLAUSES)
+    assert set(COMPARED) <= {*FACTS, *(choice.label for choice in CHOICES.values())}
+
+
+# What is shown
+
+
+def test_section() -> None:
+    """Facts come in the order of the atlas, choices in words, each with what the checks found of its clauses."""
+    (section,) = atlas(summarise([example(check("6.1"), check("6.3", "fails"), check("1.1", "deviation"))]))
+    facts = {fact.name: fact for fact in section.facts}
+    assert list(facts) == [
+        "W",
+        "b",
+        "biases",
+        "outputs at padded timesteps",
+        "outputs of a backward layer",
+        "mask of dropout",
+    ]
+    assert facts["outputs at padded timesteps"].value == "repeat the output before"
+    assert facts["mask of dropout"].value == "does not arise: it has none"
+    assert [(held.clause, held.verdict) for held in facts["W"].held] == [("1.1", "deviation"), ("6.1", "conforms")]
+    assert (facts["W"].verdict, facts["biases"].verdict) == ("deviation", "fails")
+    assert section.fact("U").value == section.fact("U").verdict == ""
+    assert [(note.name, note.value) for note in section.notes] == [("training", "slowly")]
+
+
+def test_page_shows_a_fact_that_failed() -> None:
+    """A declared fact whose clause fails is marked so, in words and by a symbol, and has its meaning in the legend."""
+    html = render_atlas(summarise([example(check("6.3", "fails"))]))
+    row = re.search(r'<th scope="row">biases</th>.*?</tr>', html, re.DOTALL)
+    assert row
+    assert "two, which are added" in row[0]
+    assert re.search(r'6\.3</span> <span class="verdict v-fails">.*✗.*fails', row[0])
+    assert "departs from the specification" in html
+    assert "outputs = x &lt; W" in html
+
+
+def test_page_links_to_what_was_found() -> None:
+    """A page that stands beside others links each clause of each backend."""
+    html = render_atlas(summarise([example(check("6.3"))]), link=lambda backend, clause: f"{backend}/{clause}.html")
+    assert '<a href="torch/6.3.html">6.3</a>' in html
+    assert "<a href=" not in re.sub(r'<a (class="skip" )?href="(#|torch/).*?"', "", html)
+
+
+def test_page_stands_alone() -> None:
+    """It loads nothing: no script, no style sheet, no picture; and every link inside leads somewhere."""
+    page = Page(render_atlas(summarise([example(check("6.3"))])))
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.found}
+    ids = {attributes["id"] for _, attributes in page.found if "id" in attributes}
+    assert {attributes["href"][1:] for tag, attributes in page.found if tag == "a"} <= ids
+
+
+class Page(HTMLParser):
+    """Every element of a page, with its attributes, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def hostile() -> Results:
+    """Results of which every text is hostile."""
+    words = {HOSTILE: HOSTILE, "W": HOSTILE, "biases": [HOSTILE], "U": {HOSTILE: 7}}
+    choices = {"padded_outputs": HOSTILE, "dropout_mask": HOSTILE, HOSTILE: HOSTILE}
+    return results(
+        HOSTILE,
+        checks=[check("1.1", "fails", dtype=HOSTILE), check("1.1", dtype="x")],
+        clauses={"1.1": HOSTILE},
+        framework=HOSTILE,
+        versions={HOSTILE: HOSTILE},
+        suite=HOSTILE,
+        description={
+            "conventions": words,
+            "notes": words,
+            "choices": choices,
+            "example": HOSTILE,
+            "offers": [HOSTILE],
+            "unsupported": {"dropout": HOSTILE},
+        },
+    )
+
+
+def test_hostile_text_is_text() -> None:
+    """Nothing in results becomes an element, an attribute or a piece of template of the page."""
+    plain, page = Page(render_atlas(summarise([example()]))), Page(render_atlas(summarise([hostile()])))
+    assert {tag for tag, _ in page.found} <= {tag for tag, _ in plain.found} | {"li"}
+    known = {name for _, attributes in plain.found for name in attributes}
+    assert {name for _, attributes in page.found for name in attributes} <= known | {"title"}
+    assert all(attributes["href"].startswith("#") for tag, attributes in page.found if tag == "a")
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+
+
+def test_hostile_text_is_text_in_markdown() -> None:
+    """Each table keeps its columns, and outside code there is neither markup nor a link."""
+    lines = render_atlas_markdown(summarise([hostile()])).splitlines()
+    fence = next(i for i, line in enumerate(lines) if line.startswith("````python"))
+    outside = [*lines[:fence], *lines[lines.index("````", fence) + 1 :]]
+    for line in outside:
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (len(COMPARED) + 2, 4), line
+        assert "<" not in line
+        assert not re.search(r"(?<!\\)\[", line)
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", ["a"], {"W": None}, {"W": {"x": [1]}}], ids=str)
+def test_declarations_of_any_shape(value: Any) -> None:
+    """Results may hold anything where a description should be."""
+    names = ("conventions", "notes", "choices", "example", "offers", "unsupported")
+    summary = summarise([example(**dict.fromkeys(names, value))])
+    assert "torch" in render_atlas(summary)
+    assert "torch" in render_atlas_markdown(summary)
+
+
+def test_adapter_that_declares_nothing() -> None:
+    """It is said, instead of an empty table."""
+    summary = summarise([results(description={})])
+    assert "declares nothing of its weights" in render_atlas(summary)
+    assert "declares nothing of its weights" in render_atlas_markdown(summary)
+
+
+# The examples
+
+
+def installed(name: str) -> str:
+    """The name of an adapter; skips the test where its framework is not installed."""
+    if missing := registry.registered()[name].missing:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    return name
+
+
+@cache
+def header_of(name: str) -> Header:
+    """What an adapter says of itself in a process of its own."""
+    return declared([name])[0].header
+
+
+@pytest.fixture(params=sorted(registry.registered()))
+def header(request: pytest.FixtureRequest) -> Header:
+    """Each adapter's, where its framework is installed."""
+    return header_of(installed(request.param))
+
+
+@cache
+def arrays() -> dict[str, np.ndarray]:
+    """Weights and an input whose every number is different, so that nothing can change places unnoticed."""
+    rng = np.random.default_rng(0)
+    shapes = {"W": (4, 3), "U": (4, 4), "b": (4,), "x": (2, 6, 3)}
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def run(folder: Path, script: str) -> dict[str, np.ndarray]:
+    """What a script leaves behind, run in a process of its own as its reader would, from arrays that a file gives."""
+    np.savez(folder / "given.npz", **arrays())
+    before = "import numpy\n_given = dict(numpy.load('given.npz'))\nW, U, b, x = (_given[name] for name in 'WUbx')\n"
+    after = "numpy.savez('left.npz', outputs=outputs, W=W_read, U=U_read, b=b_read)\n"
+    (folder / "script.py").write_text(f"{before}\n{script}\n{after}", encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(folder / "left.npz"))
+
+
+def assert_right(left: dict[str, np.ndarray], header: Header) -> None:
+    """The weights are those that were given, to the bit, and each output follows from the one before it."""
+    given = arrays()
+    for name in ("W", "U", "b"):
+        assert left[name].dtype == np.float32
+        assert left[name].tobytes() == given[name].tobytes(), name
+    assert left["outputs"].dtype == np.float32
+    wide = {name: array.astype(np.float64) for name, array in {**given, "seen": left["outputs"]}.items()}
+    weights = LayerWeights(wide["W"], wide["U"], wide["b"])
+    precision = Precision(**header.description["precision"]["float32"])
+    expected = expected_layer(Layer(3, 4), weights, wide["x"], None, precision, seen=wide["seen"]).outputs
+    assert left["outputs"].shape == expected.value.shape
+    assert (np.abs(wide["seen"] - expected.value) <= expected.bound).all()
+    assert (np.abs(expected.without_recurrence - expected.value)[:, 1:] > expected.bound[:, 1:]).any()
+
+
+def test_example_runs_as_it_stands(header: Header, tmp_path: Path) -> None:
+    """The script of the atlas loads, runs and reads the framework's layer, and needs no more than the framework."""
+    script = header.description["example"]
+    assert_right(run(tmp_path, script), header)
+    imported = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports(script)}
+    assert not {name for name in imported if name and name.startswith("rnn_conformance")}
+
+
+def imports(script: str) -> Iterator[ast.Import | ast.ImportFrom]:
+    return (node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def test_declared_conventions_fit_the_example(header: Header) -> None:
+    """An adapter that declares kernels transposed transposes them in its example, and one that does not does not."""
+    conventions, script = header.description["conventions"], header.description["example"]
+    assert {"W", "U", "b", "orientation", "biases", "load", "read", "time axis", "state"} <= set(conventions)
+    is_transposed = conventions["orientation"].startswith("transposed")
+    assert conventions["orientation"].startswith(("transposed", "as they are"))
+    assert ("(features, units)" in conventions["W"]) == is_transposed
+    _, _, load = script.partition("# Load.")
+    load, _, _ = load.partition("# Run.")
+    assert ("W.T" in load, "U.T" in load) == (is_transposed, is_transposed)
+
+
+# The page in docs/
+
+
+def docs() -> str:
+    return Path(__file__).parents[1].joinpath("docs", "atlas.md").read_text(encoding="utf-8")
+
+
+def test_page_in_docs_is_what_adapters_declare(header: Header) -> None:
+    """Each adapter's section and its line in the table of all are those that it declares now."""
+    whole = render_atlas_markdown(summarise([Results(Path("declared"), header, [], None)]))
+    table, section = whole.split(f"\n## {header.adapter}\n")
+    line = next(line for line in table.splitlines() if line.startswith(f"| {header.adapter} |"))
+    assert line in docs().splitlines(), "run: rnn-conformance atlas"
+    assert f"\n## {header.adapter}\n{section}\n## " in f"{docs()}\n## ", "run: rnn-conformance atlas"
+
+
+def test_page_in_docs_has_every_adapter() -> None:
+    """No more sections than there are adapters, and no fewer."""
+    names = [name for name in re.findall(r"^## (.*)$", docs(), re.MULTILINE) if name in registry.registered()]
+    assert names == sorted(registry.registered())
+
+
+def test_port_in_docs(tmp_path: Path) -> None:
+    """The scripts that take a layer from Keras to PyTorch and back do so, and PyTorch computes the recurrence."""
+    header = header_of(installed("keras-torch"))
+    there, back = re.findall(r"^```python\n(# From .*?)^```", docs(), re.DOTALL | re.MULTILINE)
+    load, _, rest = header.description["example"].partition("# Run.")
+    outputs = "with torch.no_grad():\n    outputs = rnn(torch.tensor(x))[0].numpy()\n"
+    forget = "layer.set_weights([0 * array for array in layer.get_weights()])\n"
+    left = run(tmp_path, "\n".join([load, there, outputs, forget, back, rest.partition("# Read.")[2]]))
+    assert_right(left, header_of("torch"))
+
+
+# The command
+
+
+def test_command_prints_the_atlas() -> None:
+    """Of the adapters named, as Markdown, as a page, or as data."""
+    markdown = command("numpy")
+    assert markdown.startswith("## All frameworks\n")
+    assert "\n## numpy\n" in markdown
+    assert command("numpy", "--format", "html").lstrip().startswith("<!doctype html>")
+    assert '"backend": "numpy"' in command("numpy", "--format", "json")
+
+
+def command(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, ["atlas", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("adapter", "message"),
+    [
+        ("tensorflow-2", "there is no adapter 'tensorflow-2'; registered are"),
+        ("no_such_module:adapter", "no_such_module:adapter does not describe itself: ModuleNotFoundError"),
+    ],
+)
+def test_command_with_a_wrong_name(adapter: str, message: str) -> None:
+    """It says what is wrong in a line, and exits with 2."""
+    done = CliRunner().invoke(cli, ["atlas", adapter])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+
+
+def test_examples_are_packaged() -> None:
+    """The source of the examples, which they are made of, is part of what is installed."""
+    assert files("rnn_conformance.adapters").joinpath("_examples.py").is_file()
