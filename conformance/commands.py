@@ -23,7 +23,7 @@ from rnn_conformance.conformance.supervisor import Order, run_all
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports import records
 from rnn_conformance.reports.markdown import markdown
-from rnn_conformance.reports.page import write_page
+from rnn_conformance.reports.site import write_site
 from rnn_conformance.reports.summary import exit_status, summarise
 from rnn_conformance.reports.terminal import TerminalReport
 
@@ -195,7 +195,7 @@ def _installed() -> list[str]:
 
 def _show(results: Sequence[records.Results], form: str, folder: Path) -> None:
     """Write the page, and print the summary."""
-    page = write_page(results, folder)
+    page = write_site(results, folder)
     summary = summarise(results)
     if form == "pretty":
         Console().print(TerminalReport(summary))
