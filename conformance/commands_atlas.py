@@ -11,7 +11,7 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.console import check_installed
 from rnn_conformance.conformance.declarations import declared
 from rnn_conformance.reports.atlas import atlas as sections
-from rnn_conformance.reports.atlas import render_atlas, render_atlas_markdown
+from rnn_conformance.reports.atlas import atlas_markdown
 from rnn_conformance.reports.summary import summarise
 
 
@@ -20,7 +20,7 @@ from rnn_conformance.reports.summary import summarise
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["markdown", "html", "json"]),
+    type=click.Choice(["markdown", "json"]),
     default="markdown",
     show_default=True,
     help="How to print it.",
@@ -28,13 +28,12 @@ from rnn_conformance.reports.summary import summarise
 def atlas(adapters: tuple[str, ...], form: str) -> None:
     """Print where W, U and b are kept in each framework, and how to load and read them, with a script for each.
 
-    With no ADAPTER, every one whose framework is installed is asked. Nothing is checked: a report has the same pages
-    with what the checks found.
+    With no ADAPTER, every one whose framework is installed is asked. Nothing is checked: the atlas of a report
+    (atlas.html) also says what the checks found.
 
     \b
     rnn-conformance atlas
-    rnn-conformance atlas keras-jax torch
-    rnn-conformance atlas --format html > atlas.html
+    rnn-conformance atlas keras-jax torch > atlas.md
     """
     try:
         for adapter in adapters:
@@ -43,9 +42,7 @@ def atlas(adapters: tuple[str, ...], form: str) -> None:
         summary = summarise(declared(list(dict.fromkeys(chosen))))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if form == "html":
-        click.echo(render_atlas(summary))
-    elif form == "json":
+    if form == "json":
         click.echo(json.dumps([dataclasses.asdict(section) for section in sections(summary)], indent=2))
     else:
-        click.echo(render_atlas_markdown(summary), nl=False)
+        click.echo(atlas_markdown(summary), nl=False)

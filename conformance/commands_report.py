@@ -16,8 +16,8 @@ from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.junit import junit
 from rnn_conformance.reports.loading import load
 from rnn_conformance.reports.markdown import markdown
-from rnn_conformance.reports.page import write_page
 from rnn_conformance.reports.schema import FILE
+from rnn_conformance.reports.site import write_site
 from rnn_conformance.reports.summary import exit_status, summarise
 from rnn_conformance.reports.terminal import TerminalReport
 
@@ -76,7 +76,7 @@ def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     """
     results = load(paths, lambda path: click.echo(f"left out, since it holds no results: {shown(str(path))}", err=True))
     summary = summarise(results)
-    page = write_page(results, folder)
+    page = write_site(results, folder)
     write_badges(summary, folder)
     if form == "pretty":
         Console().print(TerminalReport(summary))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from rnn_conformance.reports import markdown
+from rnn_conformance.reports.filters import plain
 from rnn_conformance.reports.markdown import escape, fenced
-from rnn_conformance.reports.page import code_spans, plain
-from rnn_conformance.reports.summary import MEANINGS, NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary, count
+from rnn_conformance.reports.summary import NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary
 
 FACTS = {
     "W": ("1.1", "6.1"),
@@ -69,8 +66,6 @@ CHOICES = {
 }
 """The choices that an adapter declares, by the names of the description."""
 
-Link = Callable[[str, str], str]
-
 COMPARED = ("W", "U", "b", "orientation", "biases", "time axis", "outputs at padded timesteps")
 """The facts that the table of all frameworks has."""
 
@@ -120,34 +115,7 @@ def atlas(summary: Summary) -> Sequence[Section]:
     return [_section(summary, backend) for backend in summary.backends]
 
 
-def render_atlas(summary: Summary, link: Link | None = None) -> str:
-    """The atlas as one HTML page that needs neither a server nor a network; all that comes from results is escaped.
-
-    `link` gives the address of what the checks found of a backend and a clause, for a page that stands beside others.
-    """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code_spans"] = code_spans
-    sections = atlas(summary)
-    verdicts = {held.verdict for section in sections for fact in section.facts for held in fact.held}
-    return environment.get_template("atlas.html").render(
-        suite=summary.suite,
-        specification=summary.specification,
-        sections=sections,
-        compared=COMPARED,
-        link=link,
-        count=count,
-        symbols=SYMBOLS,
-        meanings={verdict: meaning for verdict, meaning in MEANINGS.items() if verdict in verdicts},
-    )
-
-
-def render_atlas_markdown(summary: Summary) -> str:
+def atlas_markdown(summary: Summary) -> str:
     """The atlas as Markdown; a clause that was not checked is named without a verdict."""
     return "\n".join(_lines(atlas(summary))) + "\n"
 

@@ -159,9 +159,7 @@ KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
 }
 """The dataclass of each kind of line, by what it has for `record`."""
 
-_TYPES: dict[type[Any], Mapping[str, Any]] = {
-    cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint)
-}
+_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint)}
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:

@@ -84,6 +84,10 @@ class Cell:
         return sum(record.discriminating for record in self.records)
 
     @property
+    def seconds(self) -> float:
+        return sum(record.seconds for record in self.records)
+
+    @property
     def unsupported(self) -> Sequence[CheckRecord]:
         return [record for record in self.records if record.verdict == "unsupported"]
 
@@ -128,7 +132,11 @@ class Backend:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many clauses there are of each verdict: those that conform, then the others, the gravest first."""
-        counts = Counter(cell.verdict for cell in self.cells.values())
+        return self.counts_of(self.cells)
+
+    def counts_of(self, clauses: Iterable[str]) -> Mapping[str, int]:
+        """The same for some of the clauses."""
+        counts = Counter(self.cells[clause].verdict for clause in clauses)
         return {verdict: counts[verdict] for verdict in ("conforms", *SEVERITY) if counts[verdict]}
 
     def scope(self, verdict: str) -> str:
@@ -218,6 +226,11 @@ def exit_status(results: Sequence[Results]) -> int:
     if any(record.verdict == "broken" for record in records):
         return 3
     return 1 if any(record.verdict in PROBLEMS for record in records) else 0
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """The verdict that speaks for all; none at all have not run."""
+    return min(verdicts, key=SEVERITY.index, default=NOT_RUN)
 
 
 def truncated(results: Results) -> bool:
@@ -392,8 +405,7 @@ def _backend(results: Results, cited: Mapping[str, frozenset[str]]) -> Backend:
 
 
 def _verdict(records: Sequence[CheckRecord], missing: int) -> str:
-    verdicts = {record.verdict for record in records} | ({MISSING} if missing else {NOT_RUN})
-    return min(verdicts, key=SEVERITY.index)
+    return gravest([MISSING] * missing + [record.verdict for record in records])
 
 
 def _clauses_by_function(results: Sequence[Results]) -> Mapping[str, frozenset[str]]:

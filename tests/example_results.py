@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rnn_conformance.reports import records
-from rnn_conformance.reports.records import CheckRecord, Fingerprint, Footer, Header, Results, Worst
+from rnn_conformance.reports.records import VERDICTS, CheckRecord, Fingerprint, Footer, Header, Results, Worst
+
+HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
+"""A text that would be markup, script or a command wherever it is not taken for text."""
 
 CHAPTERS = {"1": "Values", "2": "Shapes"}
 CLAUSES = {
@@ -106,6 +109,57 @@ def results(adapter: str = "torch", checks: list[CheckRecord] | None = None, **c
     changes.setdefault("planned", [record.check for record in checks])
     footer = Footer(len(checks), sum(record.examples for record in checks), 1.5)
     return Results(Path(f"{adapter}.jsonl"), header(adapter, **changes), checks, footer)
+
+
+def every_verdict(name: str = "torch") -> Results:
+    """Results with a record of every verdict."""
+    checks = [check("1.1", verdict, check=f"c[{verdict}]", message=f"because {verdict}") for verdict in VERDICTS]
+    return results(name, checks=[*checks, failing(check="c[witness]"), observation()])
+
+
+def hostile() -> Results:
+    """Results in which every text is hostile."""
+    record = CheckRecord(
+        check=HOSTILE,
+        title=HOSTILE,
+        clauses=["1.1", HOSTILE],
+        verdict="fails",
+        seconds=1.0,
+        dtype=HOSTILE,
+        mode=HOSTILE,
+        worst=Worst(2.0, 3.0, HOSTILE, HOSTILE),
+        message=HOSTILE,
+        case=HOSTILE,
+        witness={HOSTILE: [[HOSTILE]]},
+        deviation=HOSTILE,
+        reason=HOSTILE,
+        diagnosis=HOSTILE,
+        witness_file=HOSTILE,
+        reproducer_file=HOSTILE,
+        no_reproducer=HOSTILE,
+        replay=HOSTILE,
+        measured={HOSTILE: HOSTILE, "table": [{HOSTILE: HOSTILE}]},
+    )
+    return results(
+        HOSTILE,
+        checks=[replace(record, verdict=verdict) for verdict in VERDICTS]
+        + [replace(record, clauses=[HOSTILE]), replace(record, verdict="observed", clauses=[])],
+        framework=HOSTILE,
+        versions={HOSTILE: HOSTILE},
+        environment={HOSTILE: HOSTILE},
+        description={HOSTILE: {HOSTILE: [HOSTILE]}},
+        suite=HOSTILE,
+        specification=HOSTILE,
+        chapters={"1": HOSTILE},
+        clauses={
+            "1.1": HOSTILE,
+            "1.2": HOSTILE + "`",
+            "../../../2": HOSTILE,
+            "/etc/passwd": HOSTILE,
+            HOSTILE[:9]: HOSTILE,
+        },
+        profile=HOSTILE,
+    )
 
 
 def written(path: Path, wanted: Results) -> Path:

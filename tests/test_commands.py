@@ -26,12 +26,13 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_run_conforms(tmp_path: Path) -> None:
-    """A conforming adapter ends with status 0, and leaves results, a log and a page."""
+    """A conforming adapter ends with status 0, and leaves results, a log and a site."""
     result = run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "numpy" in result.stdout
     assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
-    assert {path.name for path in tmp_path.iterdir()} == {"badges", "index.html", "numpy.jsonl", "numpy.log"}
+    site = {"index.html", "site.css", "site.js", "backends", "cells", "badges"}
+    assert {path.name for path in tmp_path.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
 
 
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_adapters() -> None:
 
 
 def test_report_merges_runs(tmp_path: Path) -> None:
-    """Results of several runs become one page."""
+    """Results of several runs become one site."""
     run("run", "numpy", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "one")
     run("run", "misbehaving:prints", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "two")
     result = run("report", tmp_path, "--to", tmp_path / "page", "--format", "json")

@@ -6,24 +6,18 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from example_results import CLAUSES, check, every_clause, failing, observation, results
+from example_results import CLAUSES, check, every_clause, every_verdict, failing, hostile, observation, results
 from rich.console import Console
 
-from rnn_conformance.reports.arrays import aligned, shape
 from rnn_conformance.reports.markdown import escape, fenced, markdown
-from rnn_conformance.reports.page import anchor, as_table, render, write_page
-from rnn_conformance.reports.records import VERDICTS, CheckRecord, Results, Worst
+from rnn_conformance.reports.records import VERDICTS, Results, Worst
 from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, figure, sentence, summarise
 from rnn_conformance.reports.terminal import TerminalReport
-
-HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
 
 
 def cell_verdict(*verdicts: str) -> str:
@@ -31,67 +25,10 @@ def cell_verdict(*verdicts: str) -> str:
     return summarise([results(checks=checks)]).backends[0].cells["1.1"].verdict
 
 
-def example(name: str = "torch") -> Results:
-    """Results with a record of every verdict."""
-    checks = [check("1.1", verdict, check=f"c[{verdict}]", message=f"because {verdict}") for verdict in VERDICTS]
-    return results(name, checks=[*checks, failing(check="c[witness]"), observation()])
-
-
-def hostile() -> Results:
-    """Results in which every text is hostile."""
-    record = CheckRecord(
-        check=HOSTILE,
-        title=HOSTILE,
-        clauses=["1.1", HOSTILE],
-        verdict="fails",
-        seconds=1.0,
-        dtype=HOSTILE,
-        mode=HOSTILE,
-        worst=Worst(2.0, 3.0, HOSTILE, HOSTILE),
-        message=HOSTILE,
-        case=HOSTILE,
-        witness={HOSTILE: [[HOSTILE]]},
-        deviation=HOSTILE,
-        diagnosis=HOSTILE,
-        witness_file=HOSTILE,
-        reproducer_file=HOSTILE,
-        replay=HOSTILE,
-        measured={HOSTILE: HOSTILE, "table": [{HOSTILE: HOSTILE}]},
-    )
-    return results(
-        HOSTILE,
-        checks=[record] + [replace(record, verdict=verdict) for verdict in VERDICTS],
-        framework=HOSTILE,
-        versions={HOSTILE: HOSTILE},
-        environment={HOSTILE: HOSTILE},
-        description={HOSTILE: {HOSTILE: [HOSTILE]}},
-        suite=HOSTILE,
-        specification=HOSTILE,
-        chapters={"1": HOSTILE},
-        clauses={"1.1": HOSTILE, "1.2": HOSTILE + "`"},
-        profile=HOSTILE,
-    )
-
-
 def on_terminal(*runs: Results, width: int = 80) -> str:
     out = StringIO()
     Console(file=out, width=width, force_terminal=False).print(TerminalReport(summarise(runs)))
     return out.getvalue()
-
-
-class Elements(HTMLParser):
-    """Every element of a page, with its attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def values(self, attribute: str) -> list[str]:
-        return [value for _, attrs in self.found if (value := attrs.get(attribute)) is not None]
 
 
 # The summary
@@ -179,7 +116,6 @@ def test_a_check_without_a_clause_is_not_lost() -> None:
     (backend,) = summarise([results(checks=[*every_clause(), check("9.9", "broken")])]).backends
     assert backend.others.verdict == "broken"
     assert "conforms on 3 of 3 clauses; 1 check without a clause broken;" in sentence(backend)
-    assert "Checks that cite no clause" in render(summarise([backend.results]))
 
 
 def test_one_sentence() -> None:
@@ -300,7 +236,7 @@ def test_nothing_is_not_a_report() -> None:
 
 def test_terminal_says_everything_in_80_columns() -> None:
     """Adapter, verdicts, failures and deviations stand on a narrow terminal, and no line is longer than it."""
-    shown = on_terminal(example(), results("keras-tensorflow"))
+    shown = on_terminal(every_verdict(), results("keras-tensorflow"))
     assert max(map(len, shown.splitlines())) <= 80
     for text in ["keras-tensorflow", "3 conforms", "1 broken", "because fails", "because deviation", CLAUSES["1.1"]]:
         assert text in shown
@@ -346,7 +282,7 @@ def test_deviation_shows_what_was_seen() -> None:
 
 def test_markdown_says_everything() -> None:
     """Each backend, clause and problem is there."""
-    text = markdown(summarise([example(), results("numpy")]))
+    text = markdown(summarise([every_verdict(), results("numpy")]))
     assert "| 1.1 | ⊘ broken ∞ | ✓ conforms 0.25 |" in text
     assert "- numpy 2.13.0 conforms on 3 of 3 clauses;" in text
     assert "because deviation" in text
@@ -355,7 +291,7 @@ def test_markdown_says_everything() -> None:
 
 def test_markdown_has_observations() -> None:
     """Each backend's observations have a section, and a failure the command that runs it again."""
-    text = markdown(summarise([example()]))
+    text = markdown(summarise([every_verdict()]))
     assert "### torch 2.13.0: observations" in text
     assert "- the slope of relu at 0: **0.0** (float32, eager)" in text
     assert "run it again: rnn-conformance replay witnesses/torch--test_1_1--float32-eager.json" in text
@@ -375,124 +311,6 @@ def test_escaping() -> None:
     """Each special character loses its meaning, and a text stays on its line."""
     assert escape("a|b\n<i> `c` &amp; [x](y) \\") == r"a\|b &lt;i&gt; \`c\` &amp;amp; \[x\](y) \\"
     assert fenced("a\n````\nb").splitlines() == ["`````text", "a", "````", "b", "`````"]
-
-
-# The page
-
-
-def test_page_has_every_clause_verdict_and_backend() -> None:
-    """The matrix has a cell for each clause and backend, and each leads to a place on the page."""
-    summary = summarise([example("torch"), results("package.module:my adapter")])
-    html = render(summary)
-    elements = Elements(html)
-    ids = elements.values("id")
-    links = [link.removeprefix("#") for link in elements.values("href") if link.startswith("#")]
-    assert len(ids) == len(set(ids))
-    assert set(links) <= set(ids)
-    for backend in summary.backends:
-        assert {anchor(backend.name, clause) for clause in CLAUSES} <= set(links)
-    assert html.count('<th scope="row">') == len(CLAUSES)
-    for verdict, meaning in VERDICTS.items():
-        assert f'<span class="symbol" aria-hidden="true">{SYMBOLS[verdict]}</span>{verdict}</span>' in html
-        assert str(meaning).replace("'", "&#39;") in html
-
-
-def test_page_fetches_nothing() -> None:
-    """The page is one file: no script, no image, no style sheet, no address to load from."""
-    html = render(summarise([example(), results("numpy")]))
-    elements = Elements(html)
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
-        tag for tag, _ in elements.found
-    }
-    assert elements.values("src") == []
-    assert not any(urlsplit(link).scheme or urlsplit(link).netloc for link in elements.values("href"))
-    assert not re.search(r"url\(|@import|https?:", html)
-
-
-def test_page_escapes_everything() -> None:
-    """No text of a results file becomes an element, an attribute or a template's expression."""
-    html = render(summarise([hostile()]))
-    harmless = render(summarise([results(checks=[check()])]))
-    elements = Elements(html)
-    assert "<script" not in html
-    assert "{{ 7 * 7 }}" in html
-    assert {tag for tag, _ in elements.found} - {tag for tag, _ in Elements(harmless).found} <= {
-        *("article", "h4", "figure", "figcaption", "pre", "b", "caption")
-    }
-    assert not [name for _, attrs in elements.found for name in attrs if name.startswith("on")]
-
-
-def test_page_shows_the_witness() -> None:
-    """The arrays of the smallest failing case stand on the page, by name, with their shape."""
-    html = render(summarise([results(checks=[failing()])]))
-    for text in ["<b>inputs</b> (1, 1, 2)", "<b>W</b> (2, 2)", "1.0  0.0\n1.0  2.0", "relu, 2 features, 2 units"]:
-        assert text in html
-
-
-def test_page_has_observations_and_figures() -> None:
-    """A question with its answer, and figures as a table or as they are."""
-    growth = {"lag": [1, 2], "norm": [0.5, 0.123456]}
-    measured = {"growth": growth, "by cell": [{"cell": "tanh", "norm": 0.25}], "pairs": {"all": 12}, "share": 0.5}
-    html = render(summarise([results(checks=[observation(), check(measured=measured)])]))
-    assert "<dt>the slope of relu at 0</dt><dd>0.0" in html
-    for text in ["<caption>growth</caption>", '<th scope="col">lag</th>', '<td class="number">0.1235</td>']:
-        assert text in html
-    for text in ['<td class="number">tanh</td>', '<td class="number">12</td>', "share</span> 0.5"]:
-        assert text in html
-
-
-def test_page_links_to_the_evidence(tmp_path: Path) -> None:
-    """Witness and script are found from where the page lies."""
-    run = replace(results(checks=[failing()]), path=tmp_path / "runs" / "torch.jsonl")
-    html = write_page([run], tmp_path / "page").read_text(encoding="utf-8")
-    assert 'href="../runs/witnesses/torch--test_1_1--float32-eager.json"' in html
-    assert 'href="../runs/reproducers/torch--test_1_1--float32-eager.py"' in html
-
-
-@pytest.mark.parametrize(
-    ("value", "table"),
-    [
-        ([{"a": 1, "b": 2}, {"b": 4, "a": 3}], (["a", "b"], [[1, 2], [3, 4]])),
-        ([{"a": 1}, {"b": 2}], None),
-        ({"a": [1, 2], "b": [3, 4]}, (["a", "b"], [(1, 3), (2, 4)])),
-        ({"a": 1, "b": [2]}, (["", ""], [("a", 1), ("b", [2])])),
-        ([1, 2], None),
-        ({}, None),
-        ([], None),
-        ("text", None),
-    ],
-)
-def test_figures_as_a_table(value: Any, table: Any) -> None:
-    """Rows of the same names are a table, and so are columns of one length; the rest is shown as it is."""
-    assert as_table(value) == table
-
-
-def test_page_says_that_a_run_is_truncated() -> None:
-    """A run that was cut short is told apart from a whole one."""
-    notice = "This run did not reach its end."
-    assert notice in render(summarise([replace(results(), footer=None)]))
-    assert notice not in render(summarise([results()]))
-
-
-def test_page_is_written_the_same_twice(tmp_path: Path) -> None:
-    """The page depends on the results alone, and can be written where there is no folder yet."""
-    runs = [example(), results("numpy", checks=[check(message="\ud800")])]
-    first, second = (write_page(runs, tmp_path / name / "deep") for name in ("a", "b"))
-    assert first.name == "index.html"
-    assert first.read_bytes() == second.read_bytes()
-
-
-# Arrays
-
-
-def test_arrays_are_aligned() -> None:
-    """Rows stand under each other, each matrix under its index, and shapes are told."""
-    assert aligned([[1, -0.5], ["nan", 10]]) == "   1  -0.5\n nan    10"
-    assert aligned([[[1, 2]], [[3, 4]]]) == "[0]\n1  2\n[1]\n3  4"
-    assert aligned([[[[1]], [[2]]]]) == "[0, 0]\n1\n[0, 1]\n2"
-    assert aligned("tanh") == "tanh"
-    assert aligned([]) == ""
-    assert [shape(value) for value in ([[1, 2]], [3], [[1], []], "tanh", [])] == ["(1, 2)", "(1,)", "", "", "(0,)"]
 
 
 def test_a_worker_needs_no_desk() -> None:
