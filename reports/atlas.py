@@ -123,7 +123,8 @@ def atlas(summary: Summary) -> Sequence[Section]:
 def render_atlas(summary: Summary, link: Link | None = None) -> str:
     """The atlas as one HTML page that needs neither a server nor a network; all that comes from results is escaped.
 
-    `link` gives the address of what the checks found of a backend and a clause, for a page that stands beside others.
+    `link` gives the address of what the checks found of a backend and a clause, for a page that stands as atlas.html
+    beside the index.html of a report.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
