@@ -38,7 +38,7 @@ def atlas(adapters: tuple[str, ...], form: str) -> None:
     try:
         for adapter in adapters:
             check_installed(adapter)
-        chosen = adapters or [a.name for a in registry.registered().values() if not a.missing]
+        chosen = adapters or sorted(a.name for a in registry.registered().values() if not a.missing)
         summary = summarise(declared(list(dict.fromkeys(chosen))))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
