@@ -21,6 +21,7 @@ from rnn_conformance.reports.arrays import axes, judged, matrices, shape
 from rnn_conformance.reports.atlas import COMPARED, atlas
 from rnn_conformance.reports.files import beside, file_name, link
 from rnn_conformance.reports.history import Timeline, largest, split
+from rnn_conformance.reports.picture_history import timeline_picture
 from rnn_conformance.reports.pictures import pictures
 from rnn_conformance.reports.records import CheckRecord, Results
 from rnn_conformance.reports.summary import (
@@ -83,7 +84,7 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
     yield page("index.html", "index.html", pictures=pictures(summary), totals=totals)
     yield page("atlas.html", "atlas.html", sections=atlas(summary), compared=COMPARED)
     if timelines:
-        yield page("history.html", "history.html")
+        yield page("history.html", "history.html", pictures=[timeline_picture(each) for each in timelines])
     for backend in summary.backends:
         deviations = known(replace(summary, backends=[backend]))
         yield page(backend_page(backend.name), "backend.html", backend=backend, deviations=deviations)

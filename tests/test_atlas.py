@@ -27,9 +27,10 @@ from rnn_conformance.reference.architecture import Choices, Layer, LayerWeights
 from rnn_conformance.reference.layer_bounds import expected_layer
 from rnn_conformance.reference.rounding import Precision
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.atlas import CHOICES, COMPARED, FACTS, atlas, render_atlas, render_atlas_markdown
+from rnn_conformance.reports.atlas import CHOICES, COMPARED, FACTS, atlas, atlas_markdown
 from rnn_conformance.reports.records import Header, Results
-from rnn_conformance.reports.summary import summarise
+from rnn_conformance.reports.site import render
+from rnn_conformance.reports.summary import Summary, summarise
 
 HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* [a](javascript:b) {{ 7 * 7 }}\n``` </pre> `"
 SPECIFICATION = specification()
@@ -102,29 +103,24 @@ def test_section() -> None:
 
 
 def test_page_shows_a_fact_that_failed() -> None:
-    """A declared fact whose clause fails is marked so, in words and by a symbol, and has its meaning in the legend."""
-    html = render_atlas(summarise([example(check("6.3", "fails"))]))
+    """A declared fact whose clause fails is marked so, in words and by a symbol."""
+    html = page(summarise([example(check("6.3", "fails"))]))
     row = re.search(r'<th scope="row">biases</th>.*?</tr>', html, re.DOTALL)
     assert row
     assert "two, which are added" in row[0]
-    assert re.search(r'6\.3</span> <span class="verdict v-fails">.*✗.*fails', row[0])
-    assert "departs from the specification" in html
+    assert re.search(r'6\.3</a> <span class="verdict v-fails">.*✗.*fails', row[0])
     assert "outputs = x &lt; W" in html
 
 
 def test_page_links_to_what_was_found() -> None:
-    """A page that stands beside others links each clause of each backend."""
-    html = render_atlas(summarise([example(check("6.3"))]), link=lambda backend, clause: f"{backend}/{clause}.html")
-    assert '<a href="torch/6.3.html">6.3</a>' in html
-    assert "<a href=" not in re.sub(r'<a (class="skip" )?href="(#|torch/|index.html).*?"', "", html)
+    """Each clause leads to its cell."""
+    html = page(summarise([example(check("6.3"))]))
+    assert '<a href="cells/torch/6.3.html">6.3</a>' in html
 
 
-def test_page_stands_alone() -> None:
-    """It loads nothing: no script, no style sheet, no picture; and every link inside leads somewhere."""
-    page = Page(render_atlas(summarise([example(check("6.3"))])))
-    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.found}
-    ids = {attributes["id"] for _, attributes in page.found if "id" in attributes}
-    assert {attributes["href"][1:] for tag, attributes in page.found if tag == "a"} <= ids
+def page(summary: Summary) -> str:
+    """The HTML of the atlas in a site."""
+    return dict(render(summary))["atlas.html"]
 
 
 class Page(HTMLParser):
@@ -167,18 +163,19 @@ def hostile() -> Results:
 
 def test_hostile_text_is_text() -> None:
     """Nothing in results becomes an element, an attribute or a piece of template of the page."""
-    plain, page = Page(render_atlas(summarise([example()]))), Page(render_atlas(summarise([hostile()])))
-    assert {tag for tag, _ in page.found} <= {tag for tag, _ in plain.found} | {"li"}
+    plain, hurt = Page(page(summarise([example()]))), Page(page(summarise([hostile()])))
+    assert {tag for tag, _ in hurt.found} <= {tag for tag, _ in plain.found} | {"li"}
     known = {name for _, attributes in plain.found for name in attributes}
-    assert {name for _, attributes in page.found for name in attributes} <= known | {"title"}
-    assert all(attributes["href"].startswith("#") for tag, attributes in page.found if tag == "a")
-    assert "<script>alert(1)</script>" in page.text
-    assert "{{ 7 * 7 }}" in page.text
+    assert {name for _, attributes in hurt.found for name in attributes} <= known | {"title"}
+    links = [attributes["href"] for tag, attributes in hurt.found if tag == "a"]
+    assert all(re.fullmatch(r"#[\w~.-]+|index.html|cells/[\w~-]+/[\w~.-]+", link) for link in links), links
+    assert "<script>alert(1)</script>" in hurt.text
+    assert "{{ 7 * 7 }}" in hurt.text
 
 
 def test_hostile_text_is_text_in_markdown() -> None:
     """Each table keeps its columns, and outside code there is neither markup nor a link."""
-    lines = render_atlas_markdown(summarise([hostile()])).splitlines()
+    lines = atlas_markdown(summarise([hostile()])).splitlines()
     fence = next(i for i, line in enumerate(lines) if line.startswith("````python"))
     outside = [*lines[:fence], *lines[lines.index("````", fence) + 1 :]]
     for line in outside:
@@ -193,15 +190,15 @@ def test_declarations_of_any_shape(value: Any) -> None:
     """Results may hold anything where a description should be."""
     names = ("conventions", "notes", "choices", "example", "offers", "unsupported")
     summary = summarise([example(**dict.fromkeys(names, value))])
-    assert "torch" in render_atlas(summary)
-    assert "torch" in render_atlas_markdown(summary)
+    assert "torch" in page(summary)
+    assert "torch" in atlas_markdown(summary)
 
 
 def test_adapter_that_declares_nothing() -> None:
     """It is said, instead of an empty table."""
     summary = summarise([results(description={})])
-    assert "declares nothing of its weights" in render_atlas(summary)
-    assert "declares nothing of its weights" in render_atlas_markdown(summary)
+    assert "declares nothing of its weights" in page(summary)
+    assert "declares nothing of its weights" in atlas_markdown(summary)
 
 
 # The examples
@@ -296,7 +293,7 @@ def docs() -> str:
 
 def test_page_in_docs_is_what_adapters_declare(header: Header) -> None:
     """Each adapter's section and its line in the table of all are those that it declares now."""
-    whole = render_atlas_markdown(summarise([Results(Path("declared"), header, [], None)]))
+    whole = atlas_markdown(summarise([Results(Path("declared"), header, [], None)]))
     table, section = whole.split(f"\n## {header.adapter}\n")
     columns, _, line = (line for line in table.splitlines() if line.startswith("|"))
     assert {columns, line} <= set(docs().splitlines()), "run: rnn-conformance atlas"

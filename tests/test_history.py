@@ -10,9 +10,10 @@ import pytest
 from example_results import check, every_clause, observation, results
 
 from rnn_conformance.reports.history import Timeline, split, timelines
-from rnn_conformance.reports.history_page import render_history
 from rnn_conformance.reports.picture_history import timeline_picture
 from rnn_conformance.reports.records import CheckRecord, Results, Worst
+from rnn_conformance.reports.site import render
+from rnn_conformance.reports.summary import summarise
 
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
 
@@ -23,6 +24,12 @@ def version(number: str, *checks: CheckRecord, jax: str = "0.10.2", **header: ob
     rest = [record for record in every_clause() if record.check not in said]
     found = results("keras-jax", [*checks, *rest], versions={"keras": number, "jax": jax}, **header)
     return replace(found, path=Path(f"{number}.jsonl"))
+
+
+def history(*found: Timeline) -> str:
+    """The HTML of these timelines in a site."""
+    newest = [timeline.columns[-1].backend.results for timeline in found[:1]]
+    return dict(render(summarise(newest), timelines=found))["history.html"]
 
 
 def known(clause: str, deviation: str) -> CheckRecord:
@@ -156,20 +163,20 @@ def test_a_truncated_run_is_marked() -> None:
     cut = replace(version("2", planned=[record.check for record in every_clause()]), checks=[check("1.1")], footer=None)
     found = timelines([version("1"), cut])
     assert found[0].columns[1].told == [(["1.2", "2.1"], "conforms", "missing")]
-    assert "(truncated)" in render_history(found)
+    assert "(truncated)" in history(*found)
 
 
 def test_the_page_shows_the_timelines() -> None:
     """The clauses that changed stand first, the others folded; text that tries to be markup is text."""
     (hostile,) = timelines([version(number, clauses={HOSTILE: HOSTILE}) for number in ("1", HOSTILE)])
-    html = render_history([over_time(), hostile])
-    assert "<script" not in html
+    html = history(over_time(), hostile)
+    assert "<script>" not in html
     first, folded, _ = html.split("<details", 2)
     assert '<span class="clause-number">2.1</span>' in first
     assert '<span class="clause-number">1.2</span>' in folded
     assert "<b>1.1</b> <s>fails</s>" in first
     assert "3 versions, from keras 3.8.0 to keras 3.10.0" in first
-    assert html == render_history([over_time(), hostile])
+    assert html == history(over_time(), hostile)
 
 
 def test_the_picture_shows_the_timeline() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from example_results import (
     observation,
     results,
 )
-from markupsafe import Markup
 
 from rnn_conformance.reports.arrays import Matrix, axes, judged, matrices, shape
 from rnn_conformance.reports.files import beside, file_name, link
 from rnn_conformance.reports.filters import as_table, place, prose
+from rnn_conformance.reports.history import timelines
 from rnn_conformance.reports.records import VERDICTS, Results
 from rnn_conformance.reports.site import ASSETS, backend_page, cell_page, others_page, render, write_site
 from rnn_conformance.reports.summary import SYMBOLS, summarise
@@ -45,8 +45,8 @@ EVIL_FILES = [
 ]
 
 
-def pages(*runs: Results, folder: Path = Path(), **options: Any) -> dict[str, str]:
-    return dict(render(summarise(runs), folder, **options))
+def pages(*runs: Results, folder: Path = Path()) -> dict[str, str]:
+    return dict(render(summarise(runs), folder))
 
 
 def cell_of(run: Results, clause: str = "1.1") -> str:
@@ -267,23 +267,19 @@ def test_truncated_run_is_told() -> None:
     assert "1 check of this clause has no record" in pages(half)[cell_page("torch", "1.1")]
 
 
-@dataclass(frozen=True)
-class Drawing:
-    title: str
-    caption: str
-    svg: Markup
-
-
 def test_pictures_and_other_pages_are_offered_where_there_are_any() -> None:
-    """Pictures stand on the first page, as they were drawn; atlas and history are linked if they were written."""
-    drawing = Drawing("Errors <by> backend", "Each line…", Markup('<svg style="fill: red"></svg>'))
-    html = pages(results(), pictures=[drawing], atlas=True, history=True)["index.html"]
-    assert '<svg style="fill: red"></svg>' in html
-    assert "Errors &lt;by&gt; backend" in html
-    assert {"atlas.html", "history.html", "#pictures"} <= set(Elements(html).values("href"))
-    bare = pages(results())["index.html"]
-    assert not {"atlas.html", "history.html", "#pictures"} & set(Elements(bare).values("href"))
-    assert "unsafe-inline" not in bare
+    """Pictures stand on the first page; there is a history where an adapter comes at several versions."""
+    bare = pages(results())
+    assert "atlas.html" in bare
+    assert "history.html" not in bare
+    assert not {"history.html", "#pictures"} & set(Elements(bare["index.html"]).values("href"))
+    assert "unsafe-inline" not in bare["index.html"]
+    seen = check(shares={"exact": 3, "-2": 5})
+    old, new = (results(checks=[seen], versions={"torch": version}) for version in ("2.12.0", "2.13.0"))
+    drawn = dict(render(summarise([new]), timelines=timelines([old, new])))
+    assert "<svg" in drawn["index.html"]
+    assert "<svg" in drawn["history.html"]
+    assert {"atlas.html", "history.html", "#pictures"} <= set(Elements(drawn["index.html"]).values("href"))
 
 
 # What is hostile
