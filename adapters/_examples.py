@@ -27,7 +27,13 @@ def source(example: Example) -> str:
     lines = textwrap.dedent(inspect.getsource(example)).splitlines()
     (function,) = ast.parse("\n".join(lines)).body
     docstring, *_, end = cast(ast.FunctionDef, function).body
-    return textwrap.dedent("\n".join(lines[docstring.end_lineno : end.lineno - 1])).strip() + "\n"
+    body = textwrap.dedent("\n".join(lines[docstring.end_lineno : end.lineno - 1])).strip()
+    script = body.splitlines()
+    for node in reversed(ast.parse(body).body):
+        if isinstance(node, ast.FunctionDef):  # no longer nested, so that style wants two empty lines around it
+            script.insert(node.end_lineno or node.lineno, "")
+            script.insert(node.lineno - 1, "")
+    return "\n".join(script) + "\n"
 
 
 def torch_rnn(W: Array, U: Array, b: Array, x: Array) -> Read:
