@@ -7,11 +7,11 @@ written out, where the scripts of bug reports (_*_script.py) are put together fo
 from __future__ import annotations
 
 import ast
-import inspect
 import textwrap
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,16 @@ Example = Callable[[Array, Array, Array, Array], Read]
 @cache
 def source(example: Example) -> str:
     """The body of an example without its docstring and its return: a script of its own."""
-    lines = textwrap.dedent(inspect.getsource(example)).splitlines()
-    (function,) = ast.parse("\n".join(lines)).body
-    docstring, *_, end = cast(ast.FunctionDef, function).body
-    return textwrap.dedent("\n".join(lines[docstring.end_lineno : end.lineno - 1])).strip() + "\n"
+    text = files("rnn_conformance.adapters").joinpath("_examples.py").read_text(encoding="utf-8")
+    functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    docstring, *_, end = functions[example.__name__].body
+    body = textwrap.dedent("\n".join(text.splitlines()[docstring.end_lineno : end.lineno - 1])).strip()
+    script = body.splitlines()
+    for node in reversed(ast.parse(body).body):
+        if isinstance(node, ast.FunctionDef):  # no longer nested, so that style wants two empty lines around it
+            script.insert(node.end_lineno or node.lineno, "")
+            script.insert(node.lineno - 1, "")
+    return "\n".join(script) + "\n"
 
 
 def torch_rnn(W: Array, U: Array, b: Array, x: Array) -> Read:

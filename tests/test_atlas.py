@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from example_results import check, results
 
-from rnn_conformance.adapters import registry
+from rnn_conformance.adapters import _examples, registry
 from rnn_conformance.adapters.protocol import CONVENTIONS, Description
 from rnn_conformance.conformance.commands import cli
 from rnn_conformance.conformance.declarations import declared
@@ -306,6 +305,16 @@ def test_page_in_docs_has_every_adapter() -> None:
     assert names == sorted(registry.registered())
 
 
+@pytest.mark.parametrize(
+    "example",
+    [_examples.torch_rnn, _examples.nnx_rnn, _examples.linen_rnn, _examples.lax_scan, _examples.numpy_loop],
+    ids=lambda example: example.__name__,
+)
+def test_page_in_docs_has_the_examples(example: _examples.Example) -> None:
+    """Told without any framework: the scripts in docs/ are those of the adapters."""
+    assert f"```python\n{_examples.source(example)}```\n" in docs(), "run: rnn-conformance atlas"
+
+
 def test_port_in_docs(tmp_path: Path) -> None:
     """The scripts that take a layer from Keras to PyTorch and back do so, and PyTorch computes the recurrence."""
     header = header_of(installed("keras-torch"))
@@ -348,8 +357,3 @@ def test_command_with_a_wrong_name(adapter: str, message: str) -> None:
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
     assert "Traceback" not in done.output
-
-
-def test_examples_are_packaged() -> None:
-    """The source of the examples, which they are made of, is part of what is installed."""
-    assert files("rnn_conformance.adapters").joinpath("_examples.py").is_file()
