@@ -67,7 +67,7 @@ cli.add_command(selftest)
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("conformance-report"),
     show_default=True,
-    help="Folder for results, logs, witnesses, reproducers and the page (index.html).",
+    help="Folder for results, logs, witnesses, reproducers and the report (index.html).",
 )
 @format_option
 def run(
@@ -123,11 +123,11 @@ def run(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("conformance-report"),
     show_default=True,
-    help="Folder for the page (index.html).",
+    help="Folder for the report (index.html).",
 )
 @format_option
 def report(results: tuple[Path, ...], to: Path, form: str) -> None:
-    """Make one page of the results of several runs.
+    """Make one report of the results of several runs.
 
     RESULTS are results files, or folders, at any depth, that hold them.
 
@@ -194,7 +194,7 @@ def _installed() -> list[str]:
 
 
 def _show(results: Sequence[records.Results], form: str, folder: Path) -> None:
-    """Write the page, and print the summary."""
+    """Write the site, and print the summary."""
     page = write_site(results, folder)
     summary = summarise(results)
     if form == "pretty":

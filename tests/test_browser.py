@@ -85,11 +85,12 @@ class Browser:
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    if missing := [name for name, path in programs.items() if path is None]:
-        pytest.fail(f"not installed: {', '.join(missing)}. On Debian: apt install chromium chromium-driver")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    service = shutil.which("chromedriver")
+    if program is None or service is None:
+        pytest.fail("Chromium and its driver must be installed; on Debian: apt install chromium chromium-driver")
     options = ChromeOptions()
-    options.binary_location = programs["chromium"]
+    options.binary_location = program
     for argument in [
         "--headless=new",  # the very browser that people use, only without a window
         "--no-sandbox",  # root, as in most containers, has no sandbox
@@ -101,7 +102,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     ]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options, ChromeService(programs["chromedriver"]))  # by path, or Selenium looks for one to download
+    driver = Chrome(options, ChromeService(service))  # by path, or Selenium looks for one to download
     yield Browser(driver)
     driver.quit()
 
