@@ -229,6 +229,14 @@ def test_backend_says_what_it_is(tmp_path: Path) -> None:
         assert text in html
 
 
+def test_reason_of_a_deviation_is_told_once() -> None:
+    """Two checks of a clause that depart for the same reason do not say it twice on its page."""
+    record = check("1.1", "deviation", deviation="two-biases", reason="It has two.", message="21")
+    html = cell_of(results(checks=[record, replace(record, check="other", message="left out")]))
+    assert html.count("It has two.") == 1
+    assert "<b>two-biases</b>, as above" in html
+
+
 def test_checks_without_a_clause_have_a_page() -> None:
     """What cites no clause of the specification is linked from the matrix and from its backend."""
     site = pages(results(checks=[*every_clause(), check("9.9", "broken", message="no such clause")]))
@@ -325,10 +333,8 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     """Whatever an adapter and its clauses are called, all is written below the folder."""
     site = tmp_path / "a" / "b" / "site"
     clauses = dict.fromkeys(HOSTILE_NAMES, "A clause.")
-    runs = [
-        results(name, checks=[check("x")], chapters={}, clauses=clauses) for name in HOSTILE_NAMES if name.strip("\0")
-    ]
-    write_site(runs[:6], site)
+    runs = [results(name, checks=[check("x")], chapters={}, clauses=clauses) for name in HOSTILE_NAMES[:6]]
+    write_site(runs, site)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) == len(ASSETS) + 1 + 6 * (2 + len(clauses))
     assert all(path.is_relative_to(site) for path in written)
