@@ -78,7 +78,7 @@ for _command in (report, compare, atlas, schema, replay, selftest):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("conformance-report"),
     show_default=True,
-    help="Folder for results, logs, witnesses, reproducers and the page (index.html).",
+    help="Folder for results, logs, witnesses, reproducers and the report (index.html).",
 )
 @report_format_option
 def run(

@@ -1,1 +1,1 @@
-"""What is said: records, their summary on a terminal and as a page. Imports nothing of the other three rooms."""
+"""What is said: records, their summary on a terminal and as a site. Imports nothing of the other three rooms."""

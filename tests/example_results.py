@@ -12,6 +12,13 @@ from rnn_conformance.reports.records import VERDICTS, CheckRecord, Fingerprint, 
 HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
 """A text that would be markup, script or a command wherever it is not taken for text."""
 
+HOSTILE_NAMES = [
+    *("", ".", "..", "/", "../..", "/etc/passwd", "a/b", "a\\b", "C:\\x", "~", "a\0b", "\n", "\ud800", "-", ".hidden"),
+    *("con", "NUL", "com1.txt", "x.", "Torch", "torch ", "tōrch", "a" * 5000, "%2e%2e%2f", "a?b#c", "<b>", "others~"),
+    HOSTILE,
+]
+"""Names that would be paths, or that some file system takes for something else."""
+
 CHAPTERS = {"1": "Values", "2": "Shapes"}
 CLAUSES = {
     "1.1": "At every timestep, `h_t = activation(W x_t + U h_{t-1} + b)`.",
