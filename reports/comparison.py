@@ -159,7 +159,7 @@ def _changes(old: Results, new: Results) -> Iterator[Change]:
     for name, was in before.items():
         if now := after.get(name):
             # A reason that a capability was given above explains any number of checks.
-            explained = was.verdict == now.verdict and (was.message, now.message) in told
+            explained = was.verdict == now.verdict == "unsupported" and (was.message, now.message) in told
             found = [] if explained else list(_changed(was, now, same_cases, was.dtype not in other_bounds))
             if all(change.kind == "bits" for change in found):
                 within_noise.append((was, now))
