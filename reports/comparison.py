@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rnn_conformance.reports.capabilities import capability_changes, rejudged
 from rnn_conformance.reports.change import BETTER, KINDS, OTHER, WORSE, Change, tally
-from rnn_conformance.reports.drift import accuracy, bits, frozen
+from rnn_conformance.reports.drift import accuracy, bits, frozen, pooled
 from rnn_conformance.reports.records import CheckRecord, Header, Results
 from rnn_conformance.reports.summary import PROBLEMS, SEVERITY, count, summarise, title, truncated, truncation
 
@@ -155,13 +155,21 @@ def _changes(old: Results, new: Results) -> Iterator[Change]:
             yield change
     same_cases = _same_cases(old.header, new.header)
     other_bounds = rejudged(old.header, new.header)
+    within_noise: list[tuple[CheckRecord, CheckRecord]] = []
     for name, was in before.items():
         if now := after.get(name):
             # A reason that a capability was given above explains any number of checks.
-            if (was.message, now.message) not in told or was.verdict != now.verdict:
-                yield from _changed(was, now, same_cases, was.dtype not in other_bounds)
+            explained = was.verdict == now.verdict == "unsupported" and (was.message, now.message) in told
+            found = [] if explained else list(_changed(was, now, same_cases, was.dtype not in other_bounds))
+            if all(change.kind == "bits" for change in found):
+                within_noise.append((was, now))
+            yield from found
         elif described or not old.header.description:
             yield _gone(was)
+    for dtype in dict.fromkeys(was.dtype for was, _ in within_noise if was.dtype not in other_bounds):
+        together = accuracy(*(pooled(each, dtype) for each in zip(*within_noise, strict=True)), same_cases=same_cases)
+        if together:
+            yield together
     for name, now in after.items():
         if name not in before and (described or not new.header.description):
             yield _come(now)

@@ -19,9 +19,6 @@ SIGNIFICANCE = 1e-6
 MOVED = 0.1
 """So many of the errors must have moved: with enough errors, any difference at all is significant."""
 
-FACTOR, MANY = 2.0, 100
-"""The worst error counts by itself if it changed by more than this factor, and is the worst of so many at least."""
-
 RAISED = "raised"
 """How a fingerprint begins whose example raised an exception."""
 
@@ -39,8 +36,9 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
       errors above one size. By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, two samples of n and m from
       one distribution are further apart than D with probability 2 exp(-2 D**2 n m / (n + m)) at most; bins of a factor
       of two can only bring them closer. This must be below SIGNIFICANCE, and D above MOVED.
-    * The worst error, since D says little of the tail: it has at least doubled or halved, and each is the worst of
-      MANY at least. The largest of a hundred rounding errors hardly varies; that of five does by chance alone.
+    * The worst error, since D says little of the tail. Of n errors that are spread evenly, the largest is below 1/r of
+      the usual with probability r**-n; errors are rather spread like a bell, whose largest is up to twice as far out.
+      So the worst must have changed by more than 2 SIGNIFICANCE**(-1/n): 2.3 for 100 errors, 3.6 for 24, 20 for 6.
 
     n and m count errors where both runs had the same cases: what the errors of one example have in common is then the
     same in both and cancels out. With other cases it does not, so examples are counted instead.
@@ -50,9 +48,9 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
     n, m = _size(old, same_cases), _size(new, same_cases)
     moved, above = _distance(old, new)
     beyond = abs(moved) > MOVED and 2 * math.exp(-2 * moved**2 * n * m / (n + m)) < SIGNIFICANCE
-    before, after = (record.worst.ratio if record.worst else 0.0 for record in (old, new))
+    before, after = _worst(old), _worst(new)
     factor = _factor(before, after)
-    tail = min(n, m) >= MANY and not 1 / FACTOR <= factor <= FACTOR
+    tail = max(factor, 1 / factor if factor else math.inf) > 2 * SIGNIFICANCE ** (-1 / min(n, m))
     if not (beyond or tail):
         return None
     grew = moved > 0 if beyond else factor > 1
@@ -65,13 +63,13 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
         kind="accuracy",
         trend=WORSE if grew else BETTER,
         subject=new.check,
-        old=f"{figure(before)} of the bound",
-        new=f"{figure(after)} of the bound",
+        old=f"{figure(old.worst.ratio)} of the bound" if old.worst else "",
+        new=f"{figure(new.worst.ratio)} of the bound" if new.worst else "",
         clauses=new.clauses,
         title=new.title,
         detail=detail,
         measured={
-            "worst": [_plain(before), _plain(after)],
+            "worst": [_plain(record.worst.ratio if record.worst else 0.0) for record in (old, new)],
             "distance": round(abs(moved), 6),
             "errors": [sum(record.shares.values()) for record in (old, new)],
         },
@@ -117,7 +115,7 @@ def bits(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change | No
         if not same_cases or (old.shares == new.shares and old.worst == new.worst):
             return None
         none = f"none of {count(len(examples.pairs), 'frozen example')} differs" if examples.pairs else "none is frozen"
-        return _bits(new, f"the errors of other examples differ; {none}", measured)
+        return _bits(old, new, [f"the errors of other examples differ; {none}"], measured)
     said = [f"{len(differing)} of {count(len(examples.pairs), 'frozen example')} differ"]
     for a, b in differing:
         if a.got.startswith(RAISED) or b.got.startswith(RAISED):
@@ -131,7 +129,7 @@ def bits(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change | No
             f"is {largest.new:.9g}"
         )
         measured |= {name: _plain(value) for name, value in vars(largest).items()}
-    return _bits(new, "; ".join(said), measured)
+    return _bits(old, new, said, measured)
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,10 @@ def ulps_apart(a: float, b: float, dtype: str) -> float:
     return abs(math.ldexp(a, -spacing) - math.ldexp(b, -spacing))
 
 
-def _bits(record: CheckRecord, detail: str, measured: Mapping[str, Any]) -> Change:
-    return Change("bits", OTHER, record.check, "", "", record.clauses, record.title, detail, measured)
+def _bits(old: CheckRecord, new: CheckRecord, said: Sequence[str], measured: Mapping[str, Any]) -> Change:
+    before, after = _worst(old), _worst(new)
+    worst = [f"worst error {figure(before)} → {figure(after)} of the bound"] if before != after else []
+    return Change("bits", OTHER, new.check, "", "", new.clauses, new.title, "; ".join([*said, *worst]), measured)
 
 
 def _largest(pairs: Sequence[tuple[Fingerprint, Fingerprint]], dtype: str) -> Difference | None:
@@ -173,6 +173,22 @@ def _largest(pairs: Sequence[tuple[Fingerprint, Fingerprint]], dtype: str) -> Di
     ]
     largest = max(differences, key=lambda each: each.ulps, default=None)
     return largest if largest and largest.ulps else None  # no more than the sign of a zero differs
+
+
+def pooled(records: Sequence[CheckRecord], dtype: str) -> CheckRecord:
+    """The errors of all these checks in a dtype: many small changes, each within noise, may together be beyond it."""
+    shares: Counter[str] = Counter()
+    for record in records:
+        if record.dtype == dtype:
+            shares.update(record.shares)
+    examples = sum(record.examples for record in records if record.dtype == dtype)
+    return CheckRecord(f"all checks in {dtype}", "", (), "conforms", 0.0, dtype, examples=examples, shares=shares)
+
+
+def _worst(record: CheckRecord) -> float:
+    """The worst error as a share of its bound; NaN is as bad as can be."""
+    ratio = record.worst.ratio if record.worst else 0.0
+    return math.inf if math.isnan(ratio) else ratio
 
 
 def _size(record: CheckRecord, same_cases: bool) -> int:
@@ -209,11 +225,12 @@ def _bin(key: str) -> float:
 
 
 def _factor(before: float, after: float) -> float:
-    """By what factor the worst error grew; NaN is worse than any."""
-    before, after = (math.inf if math.isnan(each) else each for each in (before, after))
-    if before == after:
+    """By what factor the worst error grew; from zero or to it by none, which the histograms tell better."""
+    if before == after or (0 in (before, after) and math.inf not in (before, after)):
         return 1.0
-    return math.inf if before == 0 or math.isinf(after) else after / before
+    if math.isinf(after):
+        return math.inf
+    return after / before
 
 
 def _plain(value: Any) -> Any:

@@ -232,7 +232,9 @@ def test_errors_within_noise_are_bits() -> None:
     now = check(shares={"exact": 55, "-5": 290, "-4": 155}, worst=worst(0.12))
     (change,) = changes(was, now)
     assert change.kind == "bits"
-    assert change.detail == "the errors of other examples differ; none is frozen"
+    assert change.detail == (
+        "the errors of other examples differ; none is frozen; worst error 0.11 → 0.12 of the bound"
+    )
 
 
 def test_few_errors_are_not_significant() -> None:
@@ -244,16 +246,32 @@ def test_few_errors_are_not_significant() -> None:
 
 
 def test_the_tail_counts_by_itself() -> None:
-    """One error that is far larger than any was does not move a histogram, but is worth saying, if there are many."""
+    """One error far larger than any was does not move a histogram, but is worth saying; of few errors less so."""
     was, now = check(shares=LOW, worst=worst(0.12)), check(shares={**LOW, "-1": 1}, worst=worst(0.9))
     (change,) = changes(was, now)
     assert (change.kind, change.word, change.detail) == ("accuracy", "grew", "the worst error alone")
-    few = [replace(each, shares={"-5": 3}, examples=3) for each in (was, now)]
-    assert told(changes(*few)) == [("bits", "changed")]
+    few = [replace(each, shares={"-5": 6}, examples=6) for each in (was, now)]
+    (change,) = changes(*few)
+    assert (change.kind, change.detail) == (
+        "bits",
+        "the errors of other examples differ; none is frozen; worst error 0.12 → 0.90 of the bound",
+    )
+
+
+def test_many_changes_within_noise_may_be_beyond_it_together() -> None:
+    """Errors that are a little larger in each check are told as one change, of all checks in that dtype."""
+    names = [f"test_values.py::test_{i}[float32-eager]" for i in range(40)]
+    old = [check(check=name, shares={"-5": 12, "-4": 12}, examples=24) for name in names]
+    new = [replace(each, shares={"-5": 4, "-4": 20}) for each in old]
+    found = changes(old, new)
+    assert tally(found, "accuracy") == "1 grew"
+    assert tally(found, "bits") == "40 changed"
+    assert found[0].subject == "all checks in float32"
+    assert found[0].detail == "errors from 0.062 of the bound up: 50% before, 83% now"
 
 
 def test_exactness_that_was_lost() -> None:
-    """From zero to anything is more than a factor of two; NaN is worse than any number."""
+    """Errors where there were none are told by how many there are; NaN is worse than any number."""
     was, now = (
         check(shares={"exact": 500}, worst=worst(0.0)),
         check(shares={"exact": 250, "-9": 250}, worst=worst(0.01)),
