@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -147,13 +148,13 @@ def _change(draw: st.DrawFn, line: dict[str, Any], path: tuple[str | int, ...]) 
     if how <= 5 and isinstance(holder[key], str):
         holder[key] = draw(st.sampled_from(TEXTS))
     elif how <= 6:
-        holder[key] = draw(st.sampled_from(VALUES))
+        holder[key] = deepcopy(draw(st.sampled_from(VALUES)))
     elif how == 7:
         other, elsewhere = draw(st.sampled_from(PLACES))
         value: Any = LINES[other]
         for step in elsewhere:
             value = value[step]
-        holder[key] = value
+        holder[key] = deepcopy(value)
     elif how == 8 and isinstance(holder, dict):
         value = holder.pop(key) if draw(st.booleans()) else holder[key]
         holder[draw(st.sampled_from(TEXTS))] = value
@@ -167,13 +168,13 @@ def _reorder(draw: st.DrawFn, lines: list[Any]) -> None:
     at, to = draw(st.integers(0, len(lines) - 1)), draw(st.integers(0, len(lines) - 1))
     how = draw(st.integers(0, 3))
     if how == 0:
-        lines.insert(to, lines[at])
+        lines.insert(to, deepcopy(lines[at]))
     elif how == 1:
         lines[at], lines[to] = lines[to], lines[at]
     elif how == 2:
         del lines[at]
     else:
-        lines[at] = draw(st.sampled_from(VALUES))
+        lines[at] = deepcopy(draw(st.sampled_from(VALUES)))
 
 
 def _bytes_changed(draw: st.DrawFn, data: bytes) -> bytes:

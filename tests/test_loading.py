@@ -12,6 +12,7 @@ from mutations import whole
 
 from rnn_conformance.reports.loading import load, validate_line
 from rnn_conformance.reports.records import CheckRecord, DamagedResults, Footer, Worst, append, read
+from rnn_conformance.reports.strict import LONGEST
 
 
 def test_files_and_folders(tmp_path: Path) -> None:
@@ -175,10 +176,10 @@ def test_a_record_can_be_as_long_as_a_line(tmp_path: Path) -> None:
     append(path, Footer(1, 0, 1.0))
     assert len(load([path])[0].checks[0].message) == 2**21
     with path.open("r+b") as file:
-        file.truncate(2**26)  # of zeros, after the footer
+        file.truncate(LONGEST)  # of zeros, after the footer
     with pytest.raises(DamagedResults, match="line 4: there is more after the footer"):
         load([path])
     path.write_bytes(b"")
-    os.truncate(path, 2**26)
+    os.truncate(path, LONGEST + 1)
     with pytest.raises(DamagedResults, match="line 1: longer than"):
         load([path])

@@ -42,7 +42,7 @@ def test_what_is_read(value: object) -> None:
         (b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1), "nested in more than 32 levels"),
         (b"[" * 100_000, "not JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "nested in more than 32 levels"),
-        (b" " * (LONGEST + 1), "longer than 16,777,216 bytes"),
+        (b" " * (LONGEST + 1), "longer than 67,108,864 bytes"),
     ],
     ids=itertools.count(),
 )
