@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from rnn_conformance.reports.harmless import file_names, shown
+from rnn_conformance.reports.harmless import file_name, shown
 from rnn_conformance.reports.summary import NOT_RUN, Backend, Summary, count, exit_status, others, phrase, sentence
 
 FOLDER = "badges"
@@ -28,10 +28,9 @@ def write_badges(summary: Summary, folder: Path) -> Sequence[Path]:
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    names = file_names(backend.name for backend in summary.backends)
-    for name, backend in zip(names, summary.backends, strict=True):
+    for backend in summary.backends:
         for ending, text in (("svg", picture(backend)), ("json", json.dumps(endpoint(backend), indent=2))):
-            written.append(target / f"{name}.{ending}")
+            written.append(target / f"{file_name(backend.name)}.{ending}")
             written[-1].write_text(f"{text}\n", encoding="utf-8")
     return written
 

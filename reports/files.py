@@ -1,29 +1,12 @@
-"""The names of a site's files, and the files beside results: no text of a results file leads out of either folder."""
+"""The files beside results, and how a page leads to them: no text of a results file leads out of their folder."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote
 
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}(?<!\.)")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # by Windows, whatever comes after the dot
-
-
-def file_name(text: str) -> str:
-    """A file name, without its ending, that is safe on every system and that no other text has.
-
-    A plain text, such as ``keras-jax`` or ``1.10``, is its own name. Any other keeps what is readable of it, with a
-    digest after a ``~``, which no plain text has: so even names that differ in case only stay apart where a file system
-    takes them for the same.
-    """
-    if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
-        return text
-    readable = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:40]
-    digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:16]
-    return f"{readable or 'x'}~{digest}"
+from rnn_conformance.reports.harmless import safe_relative
 
 
 def beside(results: Path, file: str) -> Path | None:
@@ -32,8 +15,7 @@ def beside(results: Path, file: str) -> Path | None:
     A record may name whatever it likes: only a plain relative path counts, to a file that is there, and that no
     symbolic link takes out of the folder.
     """
-    parts = file.split("/")
-    if not file.isprintable() or re.search(r"[\\:]", file) or not {"", ".", ".."}.isdisjoint(parts):
+    if safe_relative(file) is None:
         return None
     folder = results.parent.resolve()
     try:

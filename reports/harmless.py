@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from itertools import count
 
-_LONGEST_NAME = 100  # of the 255 bytes that file systems take: endings and folders come on top
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}(?<!\.)")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # by Windows, whatever comes after the dot
 
 
 def shown(text: str) -> str:
@@ -19,16 +19,18 @@ def safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
 
 
-def file_names(names: Iterable[str]) -> Sequence[str]:
-    """A file name without its ending for each of these: safe, not hidden, not too long, and no two the same."""
-    found: list[str] = []
-    taken: set[str] = set()  # without regard to case, as some file systems are
-    for name in names:
-        plain = safe(name).lstrip(".")[:_LONGEST_NAME] or "_"
-        candidates = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
-        found.append(next(each for each in candidates if each.casefold() not in taken))
-        taken.add(found[-1].casefold())
-    return found
+def file_name(text: str) -> str:
+    """A file name, without its ending, that is safe on every system and that no other text has.
+
+    A plain text, such as ``keras-jax`` or ``1.10``, is its own name. Any other keeps what is readable of it, with a
+    digest after a ``~``, which no plain text has: so even names that differ in case only stay apart where a file system
+    takes them for the same.
+    """
+    if _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text):
+        return text
+    readable = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:40]
+    digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:16]
+    return f"{readable or 'x'}~{digest}"
 
 
 def safe_relative(text: str) -> str | None:

@@ -19,7 +19,8 @@ from markupsafe import Markup
 from rnn_conformance.reports import filters
 from rnn_conformance.reports.arrays import axes, judged, matrices, shape
 from rnn_conformance.reports.atlas import COMPARED, atlas
-from rnn_conformance.reports.files import beside, file_name, link
+from rnn_conformance.reports.files import beside, link
+from rnn_conformance.reports.harmless import file_name
 from rnn_conformance.reports.history import Timeline, largest, split
 from rnn_conformance.reports.picture_history import timeline_picture
 from rnn_conformance.reports.pictures import pictures

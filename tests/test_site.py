@@ -314,7 +314,7 @@ def test_everything_is_escaped() -> None:
     harmless = [*every_verdict().checks, check("9.9", "broken", measured={"a": [{"b": 1}]})]
     known = {tag for html in pages(results(checks=harmless)).values() for tag, _ in Elements(html).found}
     site = pages(hostile())
-    assert len(site) == 3 + len(hostile().header.clauses)
+    assert len(site) == 4 + len(hostile().header.clauses)
     for html in site.values():
         elements = Elements(html)
         assert html.count("<script") == 1

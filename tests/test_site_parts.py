@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from example_results import HOSTILE_NAMES
 
 from rnn_conformance.reports.arrays import Matrix, axes, judged, matrices, shape
-from rnn_conformance.reports.files import beside, file_name, link
+from rnn_conformance.reports.files import beside, link
 from rnn_conformance.reports.filters import as_table, place, prose
 
 
-def test_file_names_are_safe_and_apart() -> None:
-    """A name is one part of a path on every system, and no two texts share one, whatever the case."""
-    names = [file_name(text) for text in HOSTILE_NAMES]
-    assert len({name.casefold() for name in names}) == len(HOSTILE_NAMES)
-    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._~-]*", name) and len(name) <= 80 for name in names)
-    assert not [name for name in names if re.match(r"(con|nul|com\d)(\.|$)", name)]
-    assert [file_name(text) for text in ("torch", "keras-jax", "1.10")] == ["torch", "keras-jax", "1.10"]
-    assert file_name(file_name("A")) != file_name("A"), "a name that was made is not taken for a plain one"
-
-
-def test_file_of_any_name_is_linked(tmp_path: Path) -> None:
-    """A name with what means something in an address is quoted."""
-    path = tmp_path / "a b" / "50%?#.json"
-    path.parent.mkdir()
+def test_file_beside_results_is_linked(tmp_path: Path) -> None:
+    """What could mean something in an address is quoted, such as in the names of the folders above."""
+    path = tmp_path / "50%" / "witnesses" / "torch.json"
+    path.parent.mkdir(parents=True)
     path.write_text("{}", encoding="utf-8")
-    found = beside(tmp_path / "x.jsonl", "a b/50%?#.json")
+    found = beside(tmp_path / "50%" / "x.jsonl", "witnesses/torch.json")
     assert found == path.resolve()
-    assert link(found, tmp_path / "site" / "cells") == "../../a%20b/50%25%3F%23.json"
+    assert link(found, tmp_path / "site" / "cells") == "../../50%25/witnesses/torch.json"
 
 
 def test_addresses_in_prose() -> None:
