@@ -331,7 +331,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     runs = [results(name, checks=[check("x")], chapters={}, clauses=clauses) for name in HOSTILE_NAMES[:6]]
     write_site(runs, site)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) == len(ASSETS) + 1 + 6 * (2 + len(clauses))
+    assert len(written) == len(ASSETS) + 2 + 6 * (2 + len(clauses))
     assert all(path.is_relative_to(site) for path in written)
 
 
@@ -361,7 +361,7 @@ def test_site_is_written_the_same_twice(tmp_path: Path) -> None:
     first, second = (write_site(runs, tmp_path / name / "deep") for name in ("a", "b"))
     assert first.name == "index.html"
     files = sorted(path.relative_to(first.parent) for path in first.parent.rglob("*") if path.is_file())
-    assert len(files) == 1 + len(ASSETS) + 2 + 2 * len(CLAUSES)
+    assert len(files) == 2 + len(ASSETS) + 2 + 2 * len(CLAUSES)
     for file in files:
         assert (first.parent / file).read_bytes() == (second.parent / file).read_bytes()
 
