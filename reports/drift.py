@@ -40,17 +40,23 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
       the usual with probability r**-n; errors are rather spread like a bell, whose largest is up to twice as far out.
       So the worst must have changed by more than 2 SIGNIFICANCE**(-1/n): 2.3 for 100 errors, 3.6 for 24, 20 for 6.
 
-    n and m count errors where both runs had the same cases: what the errors of one example have in common is then the
-    same in both and cancels out. With other cases it does not, so examples are counted instead.
+    n and m count errors where both runs had the same cases, and so as many errors: what the errors of one example have
+    in common is then the same in both and cancels out. With other cases it does not: examples are counted instead, and
+    the worst error, which a single hard case decides, says nothing.
+
+    Measured in profile smoke: of the checks of torch and numpy in float32, two implementations of the same accuracy, no
+    one is told to differ (43 checks, the same cases); and none of either between two seeds (186 checks, other cases),
+    where counting errors 6 would be, and by the worst error 4.
 
     Raises ValueError for a histogram that is none.
     """
+    same_cases = same_cases and _errors(old) == _errors(new)
     n, m = _size(old, same_cases), _size(new, same_cases)
     moved, above = _distance(old, new)
     beyond = abs(moved) > MOVED and 2 * math.exp(-2 * moved**2 * n * m / (n + m)) < SIGNIFICANCE
     before, after = _worst(old), _worst(new)
     factor = _factor(before, after)
-    tail = max(factor, 1 / factor if factor else math.inf) > 2 * SIGNIFICANCE ** (-1 / min(n, m))
+    tail = same_cases and max(factor, 1 / factor if factor else math.inf) > 2 * SIGNIFICANCE ** (-1 / min(n, m))
     if not (beyond or tail):
         return None
     grew = moved > 0 if beyond else factor > 1
@@ -71,7 +77,7 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
         measured={
             "worst": [_plain(record.worst.ratio if record.worst else 0.0) for record in (old, new)],
             "distance": round(abs(moved), 6),
-            "errors": [sum(record.shares.values()) for record in (old, new)],
+            "errors": [_errors(record) for record in (old, new)],
         },
     )
 
@@ -193,8 +199,12 @@ def _worst(record: CheckRecord) -> float:
 
 def _size(record: CheckRecord, same_cases: bool) -> int:
     """How many independent errors there are, so far as that is known."""
-    errors = sum(record.shares.values()) or record.examples
+    errors = _errors(record) or record.examples
     return max(errors if same_cases else min(errors, record.examples), 1)
+
+
+def _errors(record: CheckRecord) -> int:
+    return sum(record.shares.values())
 
 
 def _distance(old: CheckRecord, new: CheckRecord) -> tuple[float, float | None]:

@@ -247,7 +247,7 @@ def test_few_errors_are_not_significant() -> None:
 
 def test_the_tail_counts_by_itself() -> None:
     """One error far larger than any was does not move a histogram, but is worth saying; of few errors less so."""
-    was, now = check(shares=LOW, worst=worst(0.12)), check(shares={**LOW, "-1": 1}, worst=worst(0.9))
+    was, now = check(shares=LOW, worst=worst(0.12)), check(shares={**LOW, "-4": 149, "-1": 1}, worst=worst(0.9))
     (change,) = changes(was, now)
     assert (change.kind, change.word, change.detail) == ("accuracy", "grew", "the worst error alone")
     few = [replace(each, shares={"-5": 6}, examples=6) for each in (was, now)]
@@ -291,6 +291,8 @@ def test_other_cases_are_counted_by_example() -> None:
     )
     comparison = compare(old, new)
     assert comparison.changes == []
+    far = replace(new, checks=[replace(was, worst=worst(0.9))])
+    assert compare(old, far).changes == []  # one hard case more
     assert comparison.notes == [
         "another numpy draws other cases from the same seed: a difference may be one of the cases"
     ]
