@@ -31,9 +31,8 @@ def escape(text: str) -> str:
     """Text on one line, of which nothing is Markdown, HTML or a control sequence."""
     text = shown(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
-    return re.sub(
-        r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)", r"\1\\\2", text
-    )  # what would begin a heading or an item of a list
+    begins = r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)"  # a heading, or an item of a list
+    return re.sub(begins, r"\1\\\2", text)
 
 
 def fenced(text: str) -> str:
