@@ -17,7 +17,7 @@ COLOURS = {0: "#2e7d32", 1: "#b3261e", 3: "#6a4fa3"}
 """By exit status; white on each is read with a contrast of at least 4.5 to 1. The message says all that they say."""
 
 _LONGEST = 60  # characters of an adapter's name
-_CHARACTER, _MARGIN, _HEIGHT = 6.5, 6, 20  # pixels
+_CHARACTER, _MARGIN, _HEIGHT = 6.2, 6, 20  # pixels
 
 
 def write_badges(summary: Summary, folder: Path) -> Sequence[Path]:

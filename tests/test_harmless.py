@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from example_results import HOSTILE_NAMES
+from example_results import HOSTILE_NAMES, failing
 
 from rnn_conformance.reports.harmless import file_name, safe, safe_relative, shown
+from rnn_conformance.reports.markdown import escape, fenced
+from rnn_conformance.reports.summary import evidence
 
 
 @pytest.mark.parametrize(
@@ -73,3 +76,43 @@ def test_file_names_are_safe_and_apart() -> None:
     assert not [name for name in names if re.match(r"(con|nul|com\d)(\.|$)", name)]
     assert [file_name(text) for text in ("torch", "keras-jax", "1.10")] == ["torch", "keras-jax", "1.10"]
     assert file_name(file_name("A")) != file_name("A"), "a name that was made is not taken for a plain one"
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("# title", r"\# title"),
+        ("- item", r"\- item"),
+        ("+ item", r"\+ item"),
+        ("1. item", r"1\. item"),
+        ("12) item", r"12\) item"),
+        ("1.1 clause", "1.1 clause"),
+        ("a - b # c", "a - b # c"),
+        ("\x1b[31m", r"\\x1b\[31m"),
+    ],
+)
+def test_markdown_begins_nothing(text: str, escaped: str) -> None:
+    """Where a line or an item of a list begins with data, that is neither a heading, a list nor a control sequence."""
+    assert escape(text) == escaped
+
+
+def test_a_block_of_code_sends_nothing() -> None:
+    """What a terminal would obey is shown there, too."""
+    assert fenced("a\x1b[31m\n\tb\r") == "```text\na\\x1b[31m\n\tb\\r\n```"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.py", "C:\\evil.py", "javascript:alert(1)"])
+def test_evidence_outside_of_the_folder(path: str) -> None:
+    """No command is made of a path that leads elsewhere."""
+    record = failing(witness_file=path, reproducer_file=path, replay=f"rnn-conformance replay {path}")
+    told = evidence(record, Path("results"))
+    assert told == [
+        f"run it again: rnn-conformance replay {path}",
+        f"a script of the framework alone, outside of the results' folder: {path}",
+    ]
+
+
+def test_evidence_without_a_witness() -> None:
+    """A command that names no file stays as it is."""
+    record = failing(witness_file="", reproducer_file="", no_reproducer="", replay="rnn-conformance run torch --seed 7")
+    assert evidence(record, Path("results")) == ["run it again: rnn-conformance run torch --seed 7"]
