@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from zlib import crc32
 
 import hypothesis
@@ -24,6 +27,8 @@ from rnn_conformance.conformance.subject import GuardedNetwork, Subject, Subject
 from rnn_conformance.reference.architecture import Architecture, Array, Gradients, Output, State, Weights
 from rnn_conformance.reference.rounding import Precision
 
+T = TypeVar("T")
+
 Model = tuple[Architecture, int, int]
 """An architecture, a batch size and a number of timesteps."""
 
@@ -39,11 +44,18 @@ class Pin:
     case: Case | None
 
 
+class Tape(Protocol):
+    """Runs a frozen example and notes down what goes into the subject and what comes out (fingerprints.py)."""
+
+    def example(self, name: str, examine: Callable[[], object]) -> None: ...
+
+
 @dataclass
 class Evidence:
     """What a check has seen so far. `measured` are figures for the report, by name; `failing` is what failed.
 
-    `left_out` are the known deviations that carved out some of its examples.
+    `left_out` are the known deviations that carved out some of its examples; `shares` counts the judged errors by
+    their share of the bound (`share_of`).
     """
 
     examples: int = 0
@@ -54,6 +66,7 @@ class Evidence:
     observed: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
     left_out: list[Deviation] = field(default_factory=list)
+    shares: Counter[str] = field(default_factory=Counter)
 
     @property
     def failing_case(self) -> Case | None:
@@ -65,9 +78,17 @@ class Evidence:
         self.discriminating += discriminates
 
     def add(self, judgement: Judgement, case: Case | None) -> None:
-        """Keep the worst."""
+        """Count it by its share of the bound, and keep the worst."""
+        self.shares[share_of(judgement.ratio)] += 1
         if self.worst is None or judgement.ratio > self.worst.ratio:
             self.worst, self.worst_case = judgement, case
+
+
+def share_of(ratio: float) -> str:
+    """The power of two below an error's share of its bound, from "-20" (or less) to "20"; "exact" where it is zero."""
+    if ratio == 0:
+        return "exact"
+    return "20" if not ratio < 2**20 else str(max(math.frexp(ratio)[1] - 1, -20))
 
 
 @dataclass
@@ -91,6 +112,7 @@ class Check:
     pin: Pin | None = None
     deviations: Sequence[Deviation] = ()
     shrinks: bool = True
+    tape: Tape | None = None
     _searches: int = 0
 
     @property
@@ -249,6 +271,9 @@ class Check:
         `facts` say what a known deviation may be about, in its words (deviations.toml), such as ``activation="tanh"``.
         """
         pin = Pin(self._next_search(), None)
+        if self.tape is not None:
+            self.tape.example(f"example {pin.search}", examine)
+            return
         if self.pin not in (None, pin):
             return
         if self.pin is None and self._leave_out(facts_given({"dtype": self.dtype, "mode": self.mode, **facts})):
@@ -265,6 +290,10 @@ class Check:
         `facts` say what a case does not, and a known deviation may be about, as in `example`.
         """
         search = self._next_search()
+        if self.tape is not None:
+            for case in first_middle_last(list(cases)):
+                self.tape.example(str(case), partial(examine, case))
+            return
         if self.pin is not None:
             cases = [self.pin.case.fresh()] if self.pin.search == search and self.pin.case is not None else []
         for case in cases:
@@ -288,6 +317,10 @@ class Check:
     ) -> None:
         """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
         search = self._next_search()
+        if self.tape is not None:
+            for case in dict.fromkeys(Case(*models[k], regimes[k], 0, patterns[k]) for k in (0, -1) if models):
+                self.tape.example(str(case), partial(examine, case))
+            return
         if self.pin is not None:
             if self.pin.search == search and self.pin.case is not None:
                 self.evidence.failing = self.pin
@@ -358,3 +391,8 @@ class Check:
         covering = [deviation for deviation in self.deviations if deviation.covers(facts)]
         self.evidence.left_out += [deviation for deviation in covering if deviation not in self.evidence.left_out]
         return bool(covering)
+
+
+def first_middle_last(items: Sequence[T]) -> list[T]:
+    """Three of them, or all if there are fewer."""
+    return [items[k] for k in sorted({0, len(items) // 2, len(items) - 1})] if items else []

@@ -65,7 +65,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
     record = conclude(current, pyfuncitem.obj, item, session.deviations(item), session.keep)
-    session.add(record)
+    session.add(session.with_fingerprints(record, current, pyfuncitem.obj))
     if record.verdict == "unsupported":
         pytest.skip(record.message)
     if record.verdict == "deviation":

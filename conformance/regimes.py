@@ -161,3 +161,9 @@ def _one_a_row(rng: np.random.Generator, units: int, dtype: np.dtype) -> Array:
     U = np.zeros((units, units), dtype)
     U[np.arange(units), rng.permutation(units)] = rng.choice([-1, 1], units)
     return U
+
+
+def orthogonal(rng: np.random.Generator, units: int) -> Array:
+    """An orthogonal matrix (units, units) in float64."""
+    matrix: Array = np.linalg.qr(rng.standard_normal((units, units)))[0]
+    return matrix

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.deviations import Deviation, known_deviations
+from rnn_conformance.conformance.fingerprints import fingerprints
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.judging import check_shape
 from rnn_conformance.conformance.profiles import PROFILES
@@ -17,7 +20,7 @@ from rnn_conformance.conformance.replay import mode_of, pinned
 from rnn_conformance.conformance.reproducer import NoReproducer, reproducer
 from rnn_conformance.conformance.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
 from rnn_conformance.conformance.subject import Subject
-from rnn_conformance.conformance.verdicts import Kept, Outcome
+from rnn_conformance.conformance.verdicts import Function, Kept, Outcome
 from rnn_conformance.conformance.witness import Witness, witness_of, write_witness
 from rnn_conformance.reference.architecture import Architecture, Layer, LayerWeights, Weights
 from rnn_conformance.reports import records
@@ -117,6 +120,15 @@ class Session:
         path.parent.mkdir(exist_ok=True)
         path.write_text(script, encoding="utf-8", errors="replace")
         return Kept(file, path.relative_to(folder).as_posix(), replay=replay)
+
+    def with_fingerprints(self, record: records.CheckRecord, check: Check, function: Function) -> records.CheckRecord:
+        """The record with the fingerprints of the check; a soak, a replay and a run without results have none."""
+        if self._results is None or self.witness or self.profile.repeats:
+            return record
+        try:
+            return replace(record, fingerprints=fingerprints(check, function))
+        except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
+            return replace(record, verdict="broken", message=f"in a frozen example:\n{traceback.format_exc()}")
 
     def add(self, record: records.CheckRecord) -> None:
         if self._results is not None:

@@ -32,6 +32,13 @@ _HARD = {
 """Where some framework's tanh or sigmoid was seen at its worst: a short sweep must not depend on hitting these."""
 
 
+_BINS = np.linspace(-20, 20, 81)
+"""The report shows the worst error between each two of these inputs."""
+
+Curve = dict[int, float]
+"""The worst error in ULP in each bin that has numbers."""
+
+
 @pytest.mark.clause("7.1", modes="main")
 def test_standard_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP of the specification, over the whole range of floats."""
@@ -41,7 +48,12 @@ def test_standard_accuracy(check: Check) -> None:
 @pytest.mark.clause("7.2", modes="main")
 def test_declared_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP that the adapter declares, over the whole range of floats."""
-    _accuracy(check, {name: check.precision.ulps[name] for name in ("tanh", "sigmoid")})
+    curves: dict[str, Curve] = {}
+    _accuracy(check, {name: check.precision.ulps[name] for name in ("tanh", "sigmoid")}, curves)
+    for name, curve in curves.items():
+        middles = [float((_BINS[k] + _BINS[k + 1]) / 2) for k in sorted(curve)]
+        ulps = [float(f"{curve[k]:.3g}") for k in sorted(curve)]
+        check.evidence.measured[name] = {"input": middles, "ulps": ulps, "limit": ACTIVATIONS[name].ulps}
 
 
 @pytest.mark.clause("7.3", modes="main")
@@ -76,9 +88,11 @@ def test_exact_activations(check: Check) -> None:
     _sweep(check, ("relu", "linear"), examine)
 
 
-def _accuracy(check: Check, limits: dict[str, float]) -> None:
+def _accuracy(check: Check, limits: dict[str, float], curves: dict[str, Curve] | None = None) -> None:
     def examine(name: str, z: Array, y: Array) -> None:
         in_ulps, exact = _error_in_ulps(name, z, y)
+        if curves is not None:
+            _add_worst(curves.setdefault(name, {}), z, in_ulps)
         worst = int(np.argmax(in_ulps))
         ulps, where = float(in_ulps[worst]), f"{name}({z[worst]:.17g})"
         error, value = float(abs(y[worst] - exact[worst])), float(exact[worst])
@@ -89,6 +103,14 @@ def _accuracy(check: Check, limits: dict[str, float]) -> None:
         check.evidence.add(judgement, None)
 
     _sweep(check, ("tanh", "sigmoid"), examine)
+
+
+def _add_worst(curve: Curve, z: Array, in_ulps: Array) -> None:
+    """Add the errors of these inputs to a curve."""
+    at = np.digitize(z, _BINS) - 1
+    for k in map(int, np.unique(at)):
+        if 0 <= k < len(_BINS) - 1:
+            curve[k] = max(curve.get(k, 0.0), float(in_ulps[at == k].max()))
 
 
 def _error_in_ulps(name: str, z: Array, y: Array) -> tuple[Array, Array]:

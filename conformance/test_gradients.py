@@ -15,6 +15,7 @@ from rnn_conformance.conformance.cases import Case, in_float64
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.judging import NonConforming, compare, same_bits
 from rnn_conformance.conformance.lattice import Structure
+from rnn_conformance.conformance.regimes import orthogonal
 from rnn_conformance.reference.architecture import Architecture, Array, Layer, LayerWeights, Output, Weights
 from rnn_conformance.reference.gradients import gradients
 from rnn_conformance.reference.jacobians import expected_jacobian_norm, norm
@@ -177,7 +178,7 @@ def test_gradient_over_time(check: Check) -> None:
 def _sequence(layer: Layer, kernel: str, dtype: str, seed: int) -> tuple[LayerWeights, Array, Array]:
     """A layer, inputs (timesteps, features), and its states from h_0 on, (timesteps + 1, units)."""
     rng = np.random.default_rng(seed)
-    U = np.linalg.qr(rng.standard_normal((layer.units, layer.units)))[0] * _SCALES[kernel]
+    U = orthogonal(rng, layer.units) * _SCALES[kernel]
     W = rng.standard_normal((layer.units, layer.features))
     # A large U makes tanh saturate, and the gradient vanish after all, wherever h is not zero: so it is given zeros.
     inputs = rng.standard_normal((_LAGS[-1], layer.features)) * (0 if kernel == "large" else 0.02)

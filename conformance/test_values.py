@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases import Case, in_float64
 from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.judging import same_bits
+from rnn_conformance.conformance.judging import compare, same_bits
 from rnn_conformance.conformance.magnitudes import largest_sum
+from rnn_conformance.conformance.regimes import orthogonal
 from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import LayerWeights, Weights
+from rnn_conformance.reference.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reference.bounds import propagated_bound
+
+_GAINS = {"small": 0.5, "orthogonal": 1.0, "large": 2.0}
+"""What an orthogonal U is multiplied with to see errors die out, last, and grow until the layer is chaotic."""
+
+_LONG = 200
+_SHOWN = np.unique(np.geomspace(1, _LONG, 40).astype(int))
+"""The timesteps at which the report shows the error."""
 
 
 @pytest.mark.clause("1.1", "1.3", "3.1")
@@ -108,3 +119,38 @@ def test_single_sequence(check: Check) -> None:
             return_sequences=return_sequences,
             batched=False,
         )
+
+
+@pytest.mark.clause("1.1", modes="main")
+def test_error_over_time(check: Check) -> None:
+    """Over 200 timesteps errors stay within the bound carried through time, for small, orthogonal and large U."""
+    check.requires("tanh")
+    measured = check.evidence.measured
+    measured["timestep"] = _SHOWN.tolist()
+
+    def examine(kernel: str) -> bool:
+        layer = Layer(3, 8)
+        rng = np.random.default_rng(check.seed)
+        W, inputs = rng.standard_normal((layer.units, layer.features)), rng.standard_normal((1, _LONG, layer.features))
+        U, b = orthogonal(rng, layer.units) * _GAINS[kernel], np.zeros(layer.units)
+        W, U, b, inputs = (array.astype(check.dtype) for array in (W, U, b, inputs))
+        weights = LayerWeights(W, U, b)
+        subject = check.subject.network(Architecture((layer,), dtype=check.dtype, mode=check.mode))
+        subject.load(Weights((weights,)))
+        outputs = subject.run(inputs).outputs
+        expected = propagated_bound(layer, in_float64(weights), inputs.astype(np.float64), None, check.precision)
+        for name, errors in (kernel, np.abs(outputs - expected.value)), (f"bound {kernel}", expected.bound):
+            measured[name] = [float(f"{error:.3g}") for error in errors[0].max(-1)[_SHOWN - 1]]
+        judgement = compare(
+            "outputs",
+            outputs,
+            expected.value,
+            expected.bound,
+            check.dtype,
+            lambda at: f"layer 0, timestep {at[1]}, unit {at[2]}, {kernel} U, seed {check.seed}",
+        )
+        check.evidence.add(judgement, None)
+        return bool((np.abs(expected.value - expected.without_recurrence) > expected.bound).any())
+
+    for kernel in _GAINS:
+        check.example(partial(examine, kernel), activation="tanh")

@@ -111,6 +111,7 @@ def conclude(
         reason=" ".join(deviation.explanation for deviation in known),
         diagnosis=diagnosis,
         measured=dict(evidence.measured),
+        shares=dict(evidence.shares),
         **asdict(kept),
     )
 

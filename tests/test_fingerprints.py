@@ -1,0 +1,100 @@
+"""Fingerprints: what comes out of frozen examples, to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.numpy import adapter
+from rnn_conformance.conformance.fingerprints import Tape, fingerprints
+from rnn_conformance.conformance.judging import NonConforming
+from rnn_conformance.conformance.mutants import catalogue
+from rnn_conformance.conformance.selftest import check_of, checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.subject import Subject, guard
+from rnn_conformance.reference.architecture import Output
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.records import Fingerprint
+
+RECURRENCE = "test_values.py::test_recurrence"
+
+
+def taken(name: str = RECURRENCE, mutant: str = "", profile: str = "smoke", seed: int = 0) -> list[Fingerprint]:
+    """The fingerprints of one check of the NumPy adapter, or of a planted fault."""
+    subject = Subject(catalogue()[mutant].adapter() if mutant else adapter)
+    dtype = dtypes_of(checks()[name])[-1]
+    return fingerprints(check_of(f"{name}[{dtype}]", subject, dtype, profile, seed), checks()[name])
+
+
+def test_the_same_layer_has_the_same_fingerprints() -> None:
+    """They depend on the layer alone: not on the run, its profile or its seed."""
+    first = taken()
+    assert first
+    assert first == taken() == taken(profile="default", seed=7)
+
+
+def test_another_layer_is_told_by_its_bits() -> None:
+    """What goes in is the same for all layers; what comes out is not, and its numbers are there to compare."""
+    for right, wrong in zip(taken(), taken(mutant="recurrent-kernel-transposed"), strict=True):
+        assert (right.example, right.given) == (wrong.example, wrong.given)
+        assert right.got != wrong.got
+    small = taken()[0]
+    assert len(small.values) == 24  # batch 2, timesteps 4, units 3
+
+
+def test_every_clause_has_frozen_examples() -> None:
+    """A change of bits shows whichever clause it is about: what is not run is never a fingerprint."""
+    covered = {clause for name, function in checks().items() if taken(name) for clause in clauses_of(function)}
+    assert covered >= set(specification().clauses)
+
+
+def test_an_exception_is_part_of_a_fingerprint() -> None:
+    """Its type is kept, but not its message, which may hold an address that differs from run to run."""
+    tape = Tape()
+
+    def fails() -> Output:
+        with guard("run"):
+            raise TypeError(f"no kernel for {object()}")
+
+    tape.example("a case", lambda: tape.call("run", None, fails))
+    (found,) = tape.fingerprints
+    assert (found.got, found.values) == ("raised in run: TypeError", [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [np.array([1.0, 2.0], np.float32), np.array([[1.0, 2.0]]), np.array([1.0, -2.0]), (np.array([1.0, 2.0]),), None],
+)
+def test_digests_tell_arrays_apart(other: Any) -> None:
+    """By dtype, by shape, by every bit, and by where they stand."""
+    assert got(np.array([1.0, 2.0])) != got(other)
+
+
+def test_nan_is_nan() -> None:
+    """Hardware makes NaN in several bit patterns, which are no difference; a zero of the other sign is one."""
+    quiet, other = np.array([0x7FC00000, 0xFFC00001], np.uint32).view(np.float32)
+    assert got(np.array([quiet])) == got(np.array([other]))
+    assert got(np.array([0.0])) != got(np.array([-0.0]))
+
+
+def test_an_example_that_does_not_conform_is_no_obstacle() -> None:
+    """Whether numbers are right is not asked here, and the examples after a wrong one are run, too."""
+    tape = Tape()
+
+    def examine() -> None:
+        tape.call("run", None, lambda: np.ones(3))
+        raise NonConforming("outputs[0] = 1, but should be 2")
+
+    for name in ("first", "second"):
+        tape.example(name, examine)
+    first, second = tape.fingerprints
+    assert first == replace(second, example="first")
+
+
+def got(value: Any) -> str:
+    """The digest of what came out of a call."""
+    tape = Tape()
+    tape.example("a case", lambda: tape.call("run", None, lambda: value))
+    return tape.fingerprints[0].got
