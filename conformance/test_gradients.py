@@ -139,7 +139,8 @@ def test_gradient_over_time(check: Check) -> None:
     check.requires("initial state")
     check.requires("tanh")
     lags = _LAGS if check.profile.name != "smoke" else _LAGS[:5]
-    curves: dict[str, list[float]] = {"lag": [float(lag) for lag in lags]}
+    measured = check.evidence.measured
+    measured["lag"] = list(lags)
 
     def examine(kernel: str) -> bool:
         layer = Layer(_FEATURES, _UNITS)
@@ -162,7 +163,7 @@ def test_gradient_over_time(check: Check) -> None:
             wide = in_float64(weights), last.astype(np.float64), start.astype(np.float64)
             expected.append(expected_jacobian_norm(layer, *wide, check.precision))
         values, bounds = (np.array([getattr(one, name) for one in expected]) for name in ("value", "bound"))
-        curves.update({kernel: norms, f"reference {kernel}": values.tolist()})
+        measured.update({kernel: norms, f"reference {kernel}": values.tolist()})
         title = f"norm of d h_T / d h_(T-k) for {kernel} U"
         judgement = compare(
             title, np.array(norms), values, bounds, check.dtype, lambda at: f"k = {lags[at[0]]}, seed {check.seed}"
@@ -170,7 +171,6 @@ def test_gradient_over_time(check: Check) -> None:
         check.evidence.add(judgement, None)
         return bool((values > bounds).all())
 
-    check.evidence.measured.update(curves)
     for kernel in _SCALES:
         check.example(partial(examine, kernel), activation="tanh")
 
