@@ -15,6 +15,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from markupsafe import Markup
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,7 +29,7 @@ class Picture:
     name: str
     title: str
     caption: str
-    svg: str
+    svg: Markup
 
 
 @dataclass(frozen=True)
@@ -218,11 +220,12 @@ def _style(name: str) -> Iterator[None]:
         # The reader's browser has the letters that the font of the layout lacks.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         matplotlib.rcdefaults()  # whatever the user's own style is
-        matplotlib.rcParams.update(_RC | {"svg.hashsalt": name})
+        settings: Any = matplotlib.rcParams  # whose names are typed in new versions only
+        settings.update(_RC | {"svg.hashsalt": name})
         yield
 
 
-def _svg(figure: Figure, name: str, title: str, caption: str) -> str:
+def _svg(figure: Figure, name: str, title: str, caption: str) -> Markup:
     """The figure without date, with ids that begin with the name, and with variables in the place of colours."""
     file = BytesIO()
     figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -252,7 +255,7 @@ def _svg(figure: Figure, name: str, title: str, caption: str) -> str:
     style = ElementTree.Element(f"{_SVG}style")
     style.text = _css()
     root.insert(2, style)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
+    return Markup(ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from rnn_conformance.reports.records import CheckRecord
@@ -40,7 +41,7 @@ def increasing(value: Any) -> list[float] | None:
     found = numbers(value)
     if found is None or not all(map(math.isfinite, found)):
         return None
-    return found if all(a < b for a, b in zip(found, found[1:], strict=False)) else None
+    return found if all(a < b for a, b in pairwise(found)) else None
 
 
 def of_function(backend: Backend, function: str, dtype: str) -> Sequence[CheckRecord]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rnn_conformance.reports import drawing, measured
@@ -19,10 +20,10 @@ _KERNELS = ("small", "orthogonal", "large")
 """The recurrent kernels U that the checks take: one that forgets, one that keeps, one that lets everything grow."""
 
 _ERRORS = (
-    "How far each backend is from the exact recurrence, step by step, in {dtype}: the absolute error of the worst unit, "
-    "and the bound that rounding is proven to stay within when it is carried along from step to step. A small recurrent "
-    "kernel U forgets errors, an orthogonal one keeps them, a large one lets them grow. Errors of exactly zero have no "
-    "place on this axis."
+    "How far each backend is from the exact recurrence, step by step, in {dtype}: the absolute error of the worst "
+    "unit, and the bound that rounding is proven to stay within when it is carried along from step to step. A small "
+    "recurrent kernel U forgets errors, an orthogonal one keeps them, a large one lets them grow until the layer is "
+    "chaotic. Errors of exactly zero have no place on this axis."
 )
 _GRADIENTS = (
     "How much the last state depends on the state k timesteps before it: the norm of d h_T / d h_(T-k), in {dtype}. "
@@ -37,6 +38,10 @@ class Curve:
 
     found: Sequence[float]
     against: Sequence[float]
+
+
+Draw = Callable[["Axes", Sequence[float], str, Curve], None]
+"""Draws the curve of a kernel over these positions into a panel."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def errors_over_time(summary: Summary) -> list[Picture]:
             f"error-over-time-{dtype}",
             f"Error against timestep, {dtype}",
             _ERRORS.format(dtype=dtype),
-            lambda found=found: _errors(found),
+            partial(_errors, found),
         )
         for dtype, found in _by_dtype(summary, "test_error_over_time", "timestep", "bound {}").items()
     ]
@@ -67,7 +72,7 @@ def gradients_over_time(summary: Summary) -> list[Picture]:
             f"gradient-over-time-{dtype}",
             f"Gradient norm against lag, {dtype}",
             _GRADIENTS.format(dtype=dtype),
-            lambda found=found: _gradients(found),
+            partial(_gradients, found),
         )
         for dtype, found in _by_dtype(summary, "test_gradient_over_time", "lag", "reference {}").items()
     ]
@@ -98,39 +103,47 @@ def _curves(figures: Mapping[str, Any], axis: str, against: str) -> Curves | Non
 
 
 def _errors(found: Mapping[str, Curves]) -> Figure:
+    dotted: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+
     def draw(ax: Axes, at: Sequence[float], kernel: str, curve: Curve) -> None:
-        color = _style(kernel)["color"]
-        ax.plot(at, _positive(curve.against), color=color, linewidth=0.9, linestyle=(0, (1, 1.5)))
+        ax.plot(at, _positive(curve.against), color=_style(kernel)["color"], **dotted)
         ax.plot(at, _positive(curve.found), markevery=max(len(at) // 6, 1), **_style(kernel))
 
-    bound = ("its bound", {"color": drawing.FAINT, "linewidth": 0.9, "linestyle": (0, (1, 1.5))})
-    return _figure(found, draw, bound, "timestep", "absolute error")
+    figure, axes = _panels(found, draw, "absolute error", ("its bound", {"color": drawing.FAINT, **dotted}))
+    axes[0].set_xscale("log")
+    axes[0].xaxis.set_major_formatter(drawing.decade)
+    drawing.below_all(figure, "timestep")
+    return figure
 
 
 def _gradients(found: Mapping[str, Curves]) -> Figure:
+    broad: dict[str, Any] = {"linewidth": 6, "alpha": 0.3, "linestyle": "-"}
+
     def draw(ax: Axes, at: Sequence[float], kernel: str, curve: Curve) -> None:
-        color = _style(kernel)["color"]
-        ax.plot(at, _positive(curve.against), color=color, linewidth=6, alpha=0.25, solid_capstyle="round")
+        ax.plot(at, _positive(curve.against), color=_style(kernel)["color"], **broad)
         ax.plot(at, _positive(curve.found), **_style(kernel))
 
-    reference = ("reference", {"color": drawing.FAINT, "linewidth": 6, "alpha": 0.35, "linestyle": "-"})
-    return _figure(found, draw, reference, "lag k, in timesteps", "norm")
+    figure, _ = _panels(found, draw, "norm", ("reference", {"color": drawing.FAINT, **broad}))
+    drawing.below_all(figure, "lag k, in timesteps")
+    return figure
 
 
-def _figure(found: Mapping[str, Curves], draw: Any, other: tuple[str, dict[str, Any]], axis: str, value: str) -> Figure:
+def _panels(
+    found: Mapping[str, Curves], draw: Draw, values: str, other: tuple[str, dict[str, Any]]
+) -> tuple[Figure, list[Axes]]:
+    """A panel for each backend, with a logarithmic axis of values, under a legend of the kernels and of one more."""
     figure, axes = drawing.panels(len(found), head=0.3)
-    drawing.share_axes(axes, value)
+    drawing.share_axes(axes, values)
     axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_formatter(drawing.decade)
     for ax, (name, curves) in zip(axes, found.items(), strict=True):
         ax.set_title(drawing.shown(name))
-        ax.yaxis.set_major_formatter(drawing.decade)
         ax.minorticks_off()
         for kernel, curve in curves.kernels.items():
             draw(ax, curves.at, kernel, curve)
     kernels = [kernel for kernel in _KERNELS if any(kernel in curves.kernels for curves in found.values())]
     drawing.legend(figure, [*((f"{kernel} U", _style(kernel)) for kernel in kernels), other])
-    drawing.below_all(figure, axis)
-    return figure
+    return figure, axes
 
 
 def _style(kernel: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnn_conformance.reports import drawing
 from rnn_conformance.reports.drawing import Picture
@@ -21,9 +21,9 @@ _EXACT = _LEAST - 2  # where the bar of the errors that are zero stands
 _LARGEST = 10**15
 
 _CAPTION = (
-    "How large the judged errors are, as shares of their bounds: the worst element of each array that was judged, over "
-    "all checks. Each bar is twice as far from zero as the one before; errors of exactly zero stand apart, on the left. "
-    "Up to the line at 1 an error is within its bound."
+    "How large the judged errors are, as shares of their bounds: the worst element of each array that was judged, "
+    "over all checks. Each bar is twice as far from zero as the one before; errors of exactly zero stand apart, on the "
+    "left. Up to the line at 1 an error is within its bound."
 )
 
 
@@ -73,7 +73,7 @@ def _panel(ax: Axes, name: str, spread: Counter[int], last: int) -> None:
     ax.axvline(0, color=drawing.INK, linewidth=1.2)
     beyond = sum(number for bar, number in spread.items() if bar >= 0)
     color = drawing.BAD if beyond else drawing.FAINT
-    how = {"transform": ax.get_xaxis_transform(), "va": "top", "fontsize": 8}
+    how: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "va": "top", "fontsize": 8}
     ax.text(_EXACT, 0.96, count(total, "error"), color=drawing.FAINT, **how)
     ax.text(0.3, 0.96, f"{beyond:,}\nbeyond", color=color, **how)
     ax.set_xlim(_EXACT - 0.4, max(last, 3) + 1.4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,26 +94,10 @@ def _panel(ax: Axes, curves: Mapping[str, Curve], places: Sequence[str]) -> None
             fontsize=8,
             color=drawing.BAD,
         )
-    _spread_out(ax, [z for curve in curves.values() for z in curve.inputs])
     ax.set_ylim(bottom=0)
     ax.set_ylabel("ULP")
     ax.set_xlabel("z")
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.27), ncols=1)
-
-
-def _spread_out(ax: Axes, inputs: Sequence[float]) -> None:
-    """An axis of decades on both sides of zero, where the inputs are of many sizes."""
-    sizes = sorted(abs(z) for z in inputs if z)
-    if not sizes or sizes[-1] < 1000 * sizes[0]:
-        return
-    lowest, highest = math.ceil(math.log10(sizes[0])), math.floor(math.log10(sizes[-1]))
-    ax.set_xscale("symlog", linthresh=10.0**lowest)
-    # A third of the decades away from zero the labels have room.
-    powers = range(highest, lowest, -max(math.ceil((highest - lowest) / 3), 1))
-    ticks = [sign * 10.0**power for power in powers for sign in (-1, 1) if min(inputs) <= sign * 10.0**power]
-    ax.set_xticks([0.0, *(tick for tick in ticks if tick <= max(inputs))])
-    ax.xaxis.set_major_formatter(drawing.decade)
-    ax.minorticks_off()
 
 
 def _shared(curves: Mapping[str, Curve]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from rnn_conformance.reports.summary import Summary
 
 
 def pictures(summary: Summary) -> list[Picture]:
-    """Every picture that can be drawn, in the order of a page. Figures of a shape that nothing here has are left out."""
+    """Every picture that can be drawn, in the order of a page. Figures that have another shape are left out."""
     return [
         *picture_shares.pictures(summary),
         *picture_curves.errors_over_time(summary),

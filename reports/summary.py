@@ -200,13 +200,18 @@ def summarise(results: Sequence[Results]) -> Summary:
     """
     if not results:
         raise ValueError("there are no results to report")
-    _check_comparable(results)
+    check_comparable(results)
+    _check_each_once(results)
     header = results[0].header
-    cited = _clauses_by_function(results)
     # Every clause is shown, even one whose chapter the header forgot.
     chapters = {**header.chapters, **{_chapter(c): "" for c in header.clauses if _chapter(c) not in header.chapters}}
-    backends = [_backend(each, cited) for each in results]
-    return Summary(header.suite, header.specification, chapters, header.clauses, backends)
+    return Summary(header.suite, header.specification, chapters, header.clauses, backends(results))
+
+
+def backends(results: Sequence[Results]) -> Sequence[Backend]:
+    """Each results file by clauses; which clauses a missing check is about, the others may tell."""
+    cited = _clauses_by_function(results)
+    return [_backend(each, cited) for each in results]
 
 
 def exit_status(results: Sequence[Results]) -> int:
@@ -341,7 +346,8 @@ def _worst_phrase(error: Worst) -> str:
     return f"worst error {figure(error.ratio)} {'of' if error.ratio <= 1 else 'times'} its bound"
 
 
-def _check_comparable(results: Sequence[Results]) -> None:
+def check_comparable(results: Sequence[Results]) -> None:
+    """Raise ValueError, naming the files, for results of another schema, suite or specification than the first."""
     first = results[0]
     for each in results[1:]:
         for field in ("schema", "suite", "specification", "chapters", "clauses"):
@@ -358,6 +364,9 @@ def _check_comparable(results: Sequence[Results]) -> None:
                 f"these results cannot be shown together: in {field} of the specification, {key} is "
                 f"{ours.get(key)!r} in {first.path} and {theirs.get(key)!r} in {each.path}"
             )
+
+
+def _check_each_once(results: Sequence[Results]) -> None:
     files: dict[str, Results] = {}
     for each in results:
         if other := files.get(each.header.adapter):
