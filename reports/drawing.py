@@ -238,7 +238,8 @@ def _svg(figure: Figure, name: str, title: str, caption: str) -> Markup:
     _rename(root, name)
     _recolor(root)
     for path in root.iter(f"{_SVG}path"):
-        path.attrib["d"] = re.sub(r"-?\d+\.\d+", lambda match: f"{float(match[0]):.2f}", path.attrib["d"])
+        # A path of gaps alone has nothing to draw; a hundredth of a point is more than can be seen.
+        path.attrib["d"] = re.sub(r"-?\d+\.\d+", lambda match: f"{float(match[0]):.2f}", path.attrib.get("d", ""))
     width = float(root.attrib["viewBox"].split()[2])
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from rnn_conformance.reports.records import CheckRecord, Header, Results
+from rnn_conformance.reports.records import CheckRecord, Header, Results, Worst
 from rnn_conformance.reports.summary import (
     NOT_RUN,
     Backend,
     Cell,
     Observation,
-    Worst,
     backends,
     check_comparable,
     count,

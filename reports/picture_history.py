@@ -71,12 +71,9 @@ def _headings(ax: Axes, timeline: Timeline, top: float) -> None:
         ax.text(_LABEL - 0.12, y, drawing.shown(line.rpartition(" ")[0], 20), ha="right", color=drawing.FAINT)
         for j, column in enumerate(timeline.columns):
             name, _, version = column.label[i].rpartition(" ")
-            new = not j or name in column.changed
-            how: dict[str, Any] = {
-                "weight": "bold" if new else "normal",
-                "color": drawing.INK if new else drawing.FAINT,
-            }
-            ax.text(_LABEL + (j + 0.5) * _COLUMN, y, drawing.shown(version, 11), ha="center", **how)
+            weight, color = ("bold", drawing.INK) if not j or name in column.changed else ("normal", drawing.FAINT)
+            x = _LABEL + (j + 0.5) * _COLUMN
+            ax.text(x, y, drawing.shown(version, 11), ha="center", weight=weight, color=color)
 
 
 def _row(ax: Axes, timeline: Timeline, clauses: Sequence[str], y: float) -> None:
