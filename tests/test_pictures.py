@@ -14,7 +14,7 @@ import pytest
 from example_results import check, results
 
 from rnn_conformance.reports import drawing, measured
-from rnn_conformance.reports.drawing import Picture, shown, slug
+from rnn_conformance.reports.drawing import Picture, shown
 from rnn_conformance.reports.pictures import pictures
 from rnn_conformance.reports.records import CheckRecord
 from rnn_conformance.reports.summary import summarise
@@ -221,13 +221,6 @@ def test_the_same_results_give_the_same_bytes(some: list[Picture]) -> None:
     first, second = (drawn(record)[0].svg for _ in range(2))
     assert first == second
     assert "matplotlib" not in first.lower()
-
-
-def test_names_of_pictures_are_ids_and_files() -> None:
-    """A plain name stays, and no two names become one."""
-    assert slug("history-keras-jax") == "history-keras-jax"
-    assert len({slug(name) for name in ("a b", "a-b", "a/b", "A-b", "a--b", "-a-b", "")}) == 7
-    assert all(re.fullmatch("[a-z0-9-]+", slug(name)) for name in (HOSTILE, "..", "../../x", "é"))
 
 
 def test_no_two_colours_are_the_same() -> None:
