@@ -108,10 +108,12 @@ def _errors(found: Mapping[str, Curves]) -> Figure:
     def draw(ax: Axes, at: Sequence[float], kernel: str, curve: Curve) -> None:
         ax.plot(at, _positive(curve.against), color=_style(kernel)["color"], **dotted)
         ax.plot(at, _positive(curve.found), markevery=max(len(at) // 6, 1), **_style(kernel))
-        if not any(curve.found):
-            ax.text(0.97, 0.03, "errors of zero", transform=ax.transAxes, ha="right", fontsize=8, color=drawing.FAINT)
 
     figure, axes = _panels(found, draw, "absolute error", ("its bound", {"color": drawing.FAINT, **dotted}))
+    for ax, curves in zip(axes, found.values(), strict=True):
+        if not any(any(curve.found) for curve in curves.kernels.values()):
+            how: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "fontsize": 8, "color": drawing.FAINT}
+            ax.text(0.97, 0.05, "every error is zero", **how)
     axes[0].set_xscale("log")
     axes[0].xaxis.set_major_formatter(drawing.decade)
     drawing.below_all(figure, "timestep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, results
 
+from rnn_conformance.adapters.numpy import adapter
+from rnn_conformance.conformance.selftest import check_of, checks
+from rnn_conformance.conformance.subject import Subject
 from rnn_conformance.reports import drawing, measured
 from rnn_conformance.reports.drawing import Picture, shown
 from rnn_conformance.reports.pictures import pictures
@@ -79,6 +83,30 @@ def test_there_are_pictures_of_what_was_measured_only() -> None:
         "gradient-over-time-float32",
         "detection",
     ]
+
+
+def test_checks_record_what_pictures_draw() -> None:
+    """The figures in a results file are those that are looked for: nothing that is measured is lost on the way."""
+    found = []
+    for name in (
+        "test_values.py::test_error_over_time",
+        "test_activations.py::test_declared_accuracy",
+        "test_gradients.py::test_gradient_over_time",
+    ):
+        run = check_of(f"{name}[float32]", Subject(adapter), "float32", "smoke", 0)
+        checks()[name](run)
+        figures = json.loads(json.dumps(run.evidence.measured))
+        found.append(check(check=f"{name}[float32-eager]", measured=figures, shares=dict(run.evidence.shares)))
+    drawn_of = {picture.name: texts(picture) for picture in drawn(*found)}
+    assert list(drawn_of) == [
+        "error-shares",
+        "error-over-time-float32",
+        "activation-ulps",
+        "gradient-over-time-float32",
+    ]
+    for name in ("error-over-time-float32", "gradient-over-time-float32"):
+        assert {"small U", "orthogonal U", "large U"} <= set(drawn_of[name])
+    assert {"tanh, float32", "sigmoid, float32", "limit 5 ULP"} <= set(drawn_of["activation-ulps"])
 
 
 def test_shares_are_added_up_over_records() -> None:
