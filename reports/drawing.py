@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from rnn_conformance.reports.files import file_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -132,21 +134,11 @@ _NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010
 
 
 def picture(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Picture:
-    """A picture of the figure that is drawn; `name` may hold whatever a name from a results file does."""
-    name = slug(name)
+    """A picture of the figure that is drawn; `name` is made into one that files may have (`file_name`)."""
+    name = file_name(name)
     with _style(name):
         svg = _svg(draw(), name, title, caption)
     return Picture(name, title, caption, svg)
-
-
-def slug(text: str) -> str:
-    """Letters, digits and hyphens that are no other text's: an id, and the name of a file."""
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
-    if plain == text:
-        return plain
-    import hashlib
-
-    return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}".strip("-")
 
 
 def shown(text: str, length: int = 28) -> str:
@@ -156,39 +148,45 @@ def shown(text: str, length: int = 28) -> str:
 
 
 def panels(
-    number: int, *, across: int = 4, height: float = 1.25, head: float = 0.05, below: float = 0.2, foot: float = 0.4
+    number: int, *, most: int = 4, height: float = 1.25, head: float = 0.05, below: float = 0.2, foot: float = 0.4
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panels, in inches: `height` is of the axes alone, below their titles.
+    """A figure with so many panels in rows of at most so many, in inches: `height` is of the axes alone.
 
     `head` is above all panels, where a legend may stand, `below` under each, and `foot` under all of them.
     """
     from matplotlib.figure import Figure
 
     # Placed by hand: to find a layout, matplotlib would draw everything twice.
-    columns = min(number, across)
+    columns = _columns(number, most)
     rows = -(-number // columns)
-    left, right, between, title = 0.65, 0.1, 0.2 if across > 2 else 0.65, 0.25
-    panel = (9 - left - (across - 1) * between - right) / across
-    width = max(left + columns * panel + (columns - 1) * between + right, 4.5)
+    left, right, between, title = 0.65, 0.1, 0.65 if most < 3 else 0.2, 0.25
+    wide = {1: 4.5, 2: 6.5}.get(columns, 9) if most > 2 else 9
+    panel = (wide - left - (columns - 1) * between - right) / columns
     row = title + height + below
-    figure = Figure(figsize=(width, head + rows * row + foot))
+    figure = Figure(figsize=(wide, head + rows * row + foot))
     tall = figure.get_figheight()
     axes = []
     for i in range(number):
         x, y = left + i % columns * (panel + between), foot + (rows - 1 - i // columns) * row + below
-        axes.append(figure.add_axes((x / width, y / tall, panel / width, height / tall)))
+        axes.append(figure.add_axes((x / wide, y / tall, panel / wide, height / tall)))
     return figure, axes
 
 
-def share_axes(axes: Sequence[Axes], value: str, across: int = 4) -> None:
+def share_axes(axes: Sequence[Axes], value: str) -> None:
     """Give panels equal axes, with labels at the left and at the bottom alone, and the name of their values."""
+    columns = _columns(len(axes), 4)
     for i, ax in enumerate(axes):
         if i:
             ax.sharex(axes[0])
             ax.sharey(axes[0])
-        ax.tick_params(labelleft=i % across == 0, labelbottom=i + across >= len(axes))
-        if i % across == 0:
+        ax.tick_params(labelleft=i % columns == 0, labelbottom=i + columns >= len(axes))
+        if i % columns == 0:
             ax.set_ylabel(value)
+
+
+def _columns(number: int, most: int) -> int:
+    """As few columns as the same rows need: five panels are three and two, not four and one."""
+    return -(-number // -(-number // most))
 
 
 def below_all(figure: Figure, text: str) -> None:

@@ -110,6 +110,10 @@ def _errors(found: Mapping[str, Curves]) -> Figure:
         ax.plot(at, _positive(curve.found), markevery=max(len(at) // 6, 1), **_style(kernel))
 
     figure, axes = _panels(found, draw, "absolute error", ("its bound", {"color": drawing.FAINT, **dotted}))
+    for ax, curves in zip(axes, found.values(), strict=True):
+        if not any(any(curve.found) for curve in curves.kernels.values()):
+            how: dict[str, Any] = {"transform": ax.transAxes, "ha": "right", "fontsize": 8, "color": drawing.FAINT}
+            ax.text(0.97, 0.05, "every error is zero", **how)
     axes[0].set_xscale("log")
     axes[0].xaxis.set_major_formatter(drawing.decade)
     drawing.below_all(figure, "timestep")

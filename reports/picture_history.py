@@ -35,7 +35,7 @@ _NUMBERS = 6  # clauses of a row that are named
 def timeline_picture(timeline: Timeline) -> Picture:
     """The picture of a timeline, for a page or as the text of an SVG file."""
     return drawing.picture(
-        f"history-{drawing.slug(timeline.adapter)}",
+        f"history-{timeline.adapter}",
         f"{drawing.shown(timeline.adapter)}: {drawing.shown(timeline.sentence, 300)}",
         _CAPTION,
         lambda: _draw(timeline),

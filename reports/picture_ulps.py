@@ -65,7 +65,7 @@ def _curve(figures: Any) -> Curve | None:
 def _draw(summary: Summary, found: Mapping[tuple[str, str], Mapping[str, Curve]]) -> Figure:
     dtypes = list(dict.fromkeys(dtype for dtype, _ in found))
     lines = max(len(_shared(curves)) for curves in found.values())
-    figure, axes = drawing.panels(2 * len(dtypes), across=2, height=1.5, below=0.5 + 0.17 * lines, foot=0.05)
+    figure, axes = drawing.panels(2 * len(dtypes), most=2, height=1.5, below=0.5 + 0.17 * lines, foot=0.05)
     places = [backend.name for backend in summary.backends]
     for ax, (dtype, activation) in zip(axes, [(d, a) for d in dtypes for a in _ACTIVATIONS], strict=True):
         if curves := found.get((dtype, activation)):
@@ -93,6 +93,7 @@ def _panel(ax: Axes, curves: Mapping[str, Curve], places: Sequence[str]) -> None
             ha="right",
             fontsize=8,
             color=drawing.BAD,
+            bbox={"facecolor": drawing.PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 0.5},
         )
     ax.set_ylim(bottom=0)
     ax.set_ylabel("ULP")

@@ -44,7 +44,7 @@ from rnn_conformance.reports.summary import (
     truncation,
 )
 
-ASSETS = {"site.css": ("site.css", "atlas.css", "history.css"), "site.js": ("site.js",)}
+ASSETS = {"site.css": ("site.css", "atlas.css"), "site.js": ("site.js",)}
 """What every page loads, written beside ``index.html``, and the files here that it is made of."""
 
 _MARK = "<!-- rnn-conformance report -->"

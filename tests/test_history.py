@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,9 +27,9 @@ def version(number: str, *checks: CheckRecord, jax: str = "0.10.2", **header: ob
     return replace(found, path=Path(f"{number}.jsonl"))
 
 
-def history(*found: Timeline) -> str:
+def render_history(found: Sequence[Timeline]) -> str:
     """The HTML of these timelines in a site."""
-    newest = [timeline.columns[-1].backend.results for timeline in found[:1]]
+    newest = [timeline.columns[-1].backend.results for timeline in found]
     return dict(render(summarise(newest), timelines=found))["history.html"]
 
 
@@ -163,20 +164,31 @@ def test_a_truncated_run_is_marked() -> None:
     cut = replace(version("2", planned=[record.check for record in every_clause()]), checks=[check("1.1")], footer=None)
     found = timelines([version("1"), cut])
     assert found[0].columns[1].told == [(["1.2", "2.1"], "conforms", "missing")]
-    assert "(truncated)" in history(*found)
+    assert "(truncated)" in render_history(found)
 
 
 def test_the_page_shows_the_timelines() -> None:
-    """The clauses that changed stand first, the others folded; text that tries to be markup is text."""
-    (hostile,) = timelines([version(number, clauses={HOSTILE: HOSTILE}) for number in ("1", HOSTILE)])
-    html = history(over_time(), hostile)
-    assert "<script>" not in html
-    first, folded, _ = html.split("<details", 2)
+    """The clauses that changed stand first, the others folded; the newest cells lead to their evidence."""
+    html = render_history([over_time()])
+    first, folded = html.split("<details")
     assert '<span class="clause-number">2.1</span>' in first
     assert '<span class="clause-number">1.2</span>' in folded
-    assert "<b>1.1</b> <s>fails</s>" in first
+    assert '<b>1.1</b> <span class="old">fails</span> → conforms' in first
     assert "3 versions, from keras 3.8.0 to keras 3.10.0" in first
-    assert html == history(over_time(), hostile)
+    assert 'href="cells/keras-jax/2.1.html"' in first
+    assert html == render_history([over_time()])
+
+
+def test_text_of_results_is_text() -> None:
+    """Whatever tries to be markup is shown as it is."""
+    check_of = check(HOSTILE, "deviation", deviation=HOSTILE, dtype=HOSTILE)
+    runs = [version(number, check_of, clauses={HOSTILE: HOSTILE}) for number in ("1", HOSTILE)]
+    found = timelines([*runs, version("2", clauses={HOSTILE: HOSTILE}, profile=HOSTILE)])
+    html = render_history(found)
+    assert "&lt;script&gt;alert(1)" in html
+    assert "<script>" not in html
+    assert "{{ 7 * 7 }}" in html
+    assert "<script" not in timeline_picture(found[0]).svg
 
 
 def test_the_picture_shows_the_timeline() -> None:

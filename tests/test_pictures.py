@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, results
 
+from rnn_conformance.adapters.numpy import adapter
+from rnn_conformance.conformance.selftest import check_of, checks
+from rnn_conformance.conformance.subject import Subject
 from rnn_conformance.reports import drawing, measured
-from rnn_conformance.reports.drawing import Picture, shown, slug
+from rnn_conformance.reports.drawing import Picture, shown
 from rnn_conformance.reports.pictures import pictures
 from rnn_conformance.reports.records import CheckRecord
 from rnn_conformance.reports.summary import summarise
@@ -79,6 +83,30 @@ def test_there_are_pictures_of_what_was_measured_only() -> None:
         "gradient-over-time-float32",
         "detection",
     ]
+
+
+def test_checks_record_what_pictures_draw() -> None:
+    """The figures in a results file are those that are looked for: nothing that is measured is lost on the way."""
+    found = []
+    for name in (
+        "test_values.py::test_error_over_time",
+        "test_activations.py::test_declared_accuracy",
+        "test_gradients.py::test_gradient_over_time",
+    ):
+        run = check_of(f"{name}[float32]", Subject(adapter), "float32", "smoke", 0)
+        checks()[name](run)
+        figures = json.loads(json.dumps(run.evidence.measured))
+        found.append(check(check=f"{name}[float32-eager]", measured=figures, shares=dict(run.evidence.shares)))
+    drawn_of = {picture.name: texts(picture) for picture in drawn(*found)}
+    assert list(drawn_of) == [
+        "error-shares",
+        "error-over-time-float32",
+        "activation-ulps",
+        "gradient-over-time-float32",
+    ]
+    for name in ("error-over-time-float32", "gradient-over-time-float32"):
+        assert {"small U", "orthogonal U", "large U"} <= set(drawn_of[name])
+    assert {"tanh, float32", "sigmoid, float32", "limit 5 ULP"} <= set(drawn_of["activation-ulps"])
 
 
 def test_shares_are_added_up_over_records() -> None:
@@ -221,13 +249,6 @@ def test_the_same_results_give_the_same_bytes(some: list[Picture]) -> None:
     first, second = (drawn(record)[0].svg for _ in range(2))
     assert first == second
     assert "matplotlib" not in first.lower()
-
-
-def test_names_of_pictures_are_ids_and_files() -> None:
-    """A plain name stays, and no two names become one."""
-    assert slug("history-keras-jax") == "history-keras-jax"
-    assert len({slug(name) for name in ("a b", "a-b", "a/b", "A-b", "a--b", "-a-b", "")}) == 7
-    assert all(re.fullmatch("[a-z0-9-]+", slug(name)) for name in (HOSTILE, "..", "../../x", "é"))
 
 
 def test_no_two_colours_are_the_same() -> None:
