@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from rnn_conformance.reports.files import file_name
+from rnn_conformance.reports.harmless import file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
