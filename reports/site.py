@@ -36,7 +36,6 @@ from rnn_conformance.reports.summary import (
     known,
     sentence,
     summarise,
-    title,
     truncation,
 )
 
@@ -136,7 +135,6 @@ def site_environment() -> Environment:
         "said": filters.said,
         "sentence": sentence,
         "shape": shape,
-        "title_of": title,
         "truncation": truncation,
     }
     environment.globals |= {
