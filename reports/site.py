@@ -40,7 +40,6 @@ from rnn_conformance.reports.summary import (
     known,
     sentence,
     summarise,
-    title,
     truncation,
 )
 
@@ -119,7 +118,6 @@ def site_environment() -> Environment:
         "said": filters.said,
         "sentence": sentence,
         "shape": shape,
-        "title_of": title,
         "truncation": truncation,
     }
     environment.globals |= {
