@@ -17,7 +17,7 @@ for (const button of document.querySelectorAll("button.copy")) {
   });
 }
 
-const matrix = document.querySelector("table.matrix");
+const matrix = document.querySelector("table.matrix:not(.timeline)");
 if (matrix) showMatrix(matrix);
 
 function showMatrix(matrix) {
