@@ -21,7 +21,7 @@ FEW = 5
 WORSE, BETTER, OTHER = "worse", "better", "changed"
 
 TRENDS = {
-    "meaning": {WORSE: "worse", BETTER: "better"},
+    "meaning": {WORSE: "worse", BETTER: "better", OTHER: "changed"},
     "support": {WORSE: "lost", BETTER: "won", OTHER: "changed"},
     "accuracy": {WORSE: "grew", BETTER: "shrank"},
     "bits": {OTHER: "changed"},

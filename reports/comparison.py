@@ -198,7 +198,9 @@ def _verdict(was: CheckRecord, now: CheckRecord) -> Change:
         kind, trend = "support", OTHER if now.verdict in PROBLEMS else BETTER
     elif _gravity(now.verdict) < _gravity(was.verdict):
         trend = WORSE
-    return _of_check(kind, trend, now, _said(was), _said(now), now.message or was.message)
+    elif now.verdict == "deviation":
+        trend = OTHER  # it departs from the specification as before, even if it is known now
+    return _of_check(kind, trend, now, _said(was), _said(now), now.reason or now.message or was.message)
 
 
 def _gravity(verdict: str) -> int:
@@ -210,7 +212,7 @@ def _deviation(was: CheckRecord, now: CheckRecord) -> Change:
     """Other known deviations: better only if none is new."""
     old, new = was.deviation.split(", "), now.deviation.split(", ")
     trend = WORSE if set(new) - set(old) else BETTER
-    return _of_check("meaning", trend, now, _said(was), _said(now), now.message)
+    return _of_check("meaning", trend, now, _said(was), _said(now), now.reason or now.message)
 
 
 def _said(record: CheckRecord) -> str:

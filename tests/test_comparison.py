@@ -86,6 +86,7 @@ def test_both_environments_are_named() -> None:
         ("observed", "fails", "worse"),
         ("fails", "conforms", "better"),
         ("deviation", "conforms", "better"),
+        ("fails", "deviation", "changed"),
         ("timed out", "fails", "better"),
     ],
 )
@@ -504,4 +505,4 @@ def test_every_kind_has_words() -> None:
     assert set(TRENDS) == set(KINDS)
     words = [word for trends in TRENDS.values() for word in trends.values()]
     assert asdict(Change("bits", "changed", "x", "", ""))["kind"] in KINDS
-    assert words.count("changed") == 2
+    assert words.count("changed") == 3
