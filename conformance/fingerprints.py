@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -65,6 +66,7 @@ class Tape:
         self._given, self._got = hashlib.sha256(), hashlib.sha256()
         self._numbers: list[float] = []
         self._raised = ""
+        self._returned: dict[bytes, int] = {}
 
     def example(self, name: str, examine: Callable[[], object]) -> None:
         """Run one example and add its fingerprint."""
@@ -85,13 +87,16 @@ class Tape:
 
     def call(self, method: str, given: object, run: Callable[[], T]) -> T:
         """Run one call of the subject, and note down what is given and what is returned or raised."""
-        _feed(self._given, (method, given))
+        # What an earlier call returned, such as a state that is carried over, is no difference of its own.
+        _feed(self._given, (method, given), self._returned)
         try:
             got = run()
         except (NonConforming, SubjectExited) as error:
             self._raised = self._raised or f"raised in {method}: {_kind(error)}"
             raise
         _feed(self._got, got)
+        for array in _arrays(got):
+            self._returned.setdefault(_bits(array), len(self._returned))
         if isinstance(got, Output | Gradients) and len(self._numbers) <= _FEW:
             self._numbers += [float(number) for array in _arrays(got) for number in array.ravel()[: _FEW + 1]]
         return got
@@ -141,22 +146,28 @@ def _kind(error: Exception) -> str:
     return type(cause).__name__ if cause is not None else type(error).__name__
 
 
-def _feed(digest: Any, value: Any) -> None:
-    """Add anything that goes into or comes out of a network to a digest."""
+def _feed(digest: Any, value: Any, known: Mapping[bytes, int] = MappingProxyType({})) -> None:
+    """Add anything that goes into or comes out of a network to a digest; of arrays that are `known` their number."""
     if isinstance(value, np.ndarray):
-        # NaN is NaN, whichever of its bit patterns the hardware happens to make.
-        plain = np.where(np.isnan(value), np.nan, value).astype(value.dtype) if _has_nan(value) else value
-        digest.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(plain).tobytes())
+        bits = _bits(value)
+        digest.update(f"returned {known[bits]};".encode() if bits in known else bits)
     elif is_dataclass(value) and not isinstance(value, type):
-        _feed(digest, [(field.name, getattr(value, field.name)) for field in fields(value)])
+        _feed(digest, [(field.name, getattr(value, field.name)) for field in fields(value)], known)
     elif isinstance(value, Mapping):
-        _feed(digest, list(value.items()))
+        _feed(digest, list(value.items()), known)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         digest.update(f"{len(value)}[".encode())
         for item in value:
-            _feed(digest, item)
+            _feed(digest, item, known)
     else:
         digest.update(f"{value!r};".encode())
+
+
+def _bits(array: np.ndarray) -> bytes:
+    """A digest of the dtype, the shape and the bits of an array."""
+    # NaN is NaN, whichever of its bit patterns the hardware happens to make.
+    plain = np.where(np.isnan(array), np.nan, array).astype(array.dtype) if _has_nan(array) else array
+    return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(plain).tobytes()).digest()
 
 
 def _has_nan(array: np.ndarray) -> bool:

@@ -24,6 +24,9 @@ _POLL_SECONDS = 0.1
 _HANDED_OVER = 2
 """The exit status of pytest where it was told to stop."""
 
+_STARTING_SECONDS = 120
+"""So long a framework may take to be imported at least: on a busy machine that takes longer than any check."""
+
 _DEATHS_IN_A_ROW = 5
 """After so many checks one after the other that killed the process, the rest of an adapter is not tried."""
 
@@ -114,7 +117,7 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
         if stop.is_set():
             break
         if not results.exists():
-            _record_broken(results, adapter, order, f"{ended.how} before the first check; it said:\n{_tail(log)}")
+            _record_broken(results, adapter, order, f"{ended.how} before the first check; it said: {_said(log)}")
             break
         finish(results)  # a framework may crash when all is done, too
         read = records.read(results)
@@ -124,7 +127,7 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
         if running is None or running.item.check not in read.missing:
             if ended.hands_over and watch.done > done:
                 continue
-            _record_broken(results, adapter, order, f"{ended.how} between two checks; it said:\n{_tail(log)}")
+            _record_broken(results, adapter, order, f"{ended.how} between two checks; it said: {_said(log)}")
             break
         deaths = 1 if watch.done > done else deaths + 1
         records.append(results, _record_of_death(read, running, ended))
@@ -169,9 +172,10 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
         if found != running:  # each seed of a soak has the time for itself
             running, since = found, time.monotonic()
         report(Progress(adapter, watch.done, watch.planned, _doing(found)))
-        if stop.is_set() or time.monotonic() - since > order.timeout:
+        limit = order.timeout if found else max(order.timeout, _STARTING_SECONDS)
+        if stop.is_set() or time.monotonic() - since > limit:
             _kill(process)
-            return _Ended(f"did not return within {order.timeout:g} seconds", "timed out")
+            return _Ended(f"did not return within {limit:g} seconds", "timed out")
         stop.wait(_POLL_SECONDS)
     watch.look()
     status = process.returncode
@@ -264,5 +268,8 @@ class _Watch:
             self.done += record["record"] == "check"
 
 
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+def _said(log: Path, lines: int = 15) -> str:
+    """The end of a log; what the worker gives as the reason stands first, as it is easily lost below a traceback."""
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    reason = next((line.strip("! ") for line in reversed(tail) if " does not work: " in line), "")
+    return "\n".join([reason.removeprefix("_pytest.outcomes.Exit: "), *tail])

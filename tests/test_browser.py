@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from example_results import CLAUSES, HOSTILE, check, every_verdict, failing, hostile, results
 
-from rnn_conformance.reports.history import split
-from rnn_conformance.reports.history_page import render_history
-from rnn_conformance.reports.pictures import pictures
 from rnn_conformance.reports.records import Results
 from rnn_conformance.reports.site import cell_page, write_site
-from rnn_conformance.reports.summary import summarise
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -373,9 +369,7 @@ def test_pictures_and_timelines(browser: Browser) -> None:
     """They need nothing but the site, and in a narrow window they scroll rather than the page."""
     measured = results("numpy", [check(shares={"exact": 3, "-2": 5})], versions={"numpy": "2.4.6"})
     before = results("numpy", [check("1.1", "fails")], versions={"numpy": "1.26.4"})
-    newest, found = split([before, measured])
-    write_site(newest, browser.site, pictures=pictures(summarise(newest)), history=True)
-    (browser.site / "history.html").write_text(render_history(found), encoding="utf-8")
+    write_site([before, measured], browser.site)
     browser.resize(NARROW)
     for page, shown in ("index.html", "svg.picture"), ("history.html", ".timeline .changed"):
         browser.open(page)

@@ -72,6 +72,24 @@ def test_digests_tell_arrays_apart(other: Any) -> None:
     assert got(np.array([1.0, 2.0])) != got(other)
 
 
+def test_what_was_returned_before_is_no_other_input() -> None:
+    """A state that is carried over differs where the outputs do: the example is the same, and so comparable."""
+
+    def carried_over(state: float) -> Fingerprint:
+        tape = Tape()
+
+        def examine() -> None:
+            state_after_first = tape.call("run", (np.ones(2), {}), lambda: np.array([state]))
+            tape.call("run", (np.ones(2), {"initial_state": state_after_first}), lambda: np.array([1 - state]))
+
+        tape.example("a case", examine)
+        return tape.fingerprints[0]
+
+    one, other = carried_over(0.25), carried_over(0.125)
+    assert one.given == other.given
+    assert one.got != other.got
+
+
 def test_nan_is_nan() -> None:
     """Hardware makes NaN in several bit patterns, which are no difference; a zero of the other sign is one."""
     quiet, other = np.array([0x7FC00000, 0xFFC00001], np.uint32).view(np.float32)
