@@ -85,10 +85,16 @@ class Evidence:
 
 
 def share_of(ratio: float) -> str:
-    """The power of two below an error's share of its bound, from "-20" (or less) to "20"; "exact" where it is zero."""
+    """The k, from -20 to 20, of an error's share of its bound above 2**k and up to 2**(k + 1); "exact" for none.
+
+    So "-1" is the last within the bound. What lies beyond either end counts as the end.
+    """
     if ratio == 0:
         return "exact"
-    return "20" if not ratio < 2**20 else str(max(math.frexp(ratio)[1] - 1, -20))
+    if not ratio < 2**20:
+        return "20"
+    mantissa, exponent = math.frexp(ratio)
+    return str(max(exponent - (2 if mantissa == 0.5 else 1), -20))
 
 
 @dataclass

@@ -62,7 +62,7 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
     grew = moved > 0 if beyond else factor > 1
     detail = "the worst error alone"
     if beyond and above is not None:
-        size = "other than zero" if math.isinf(above) else f"from {figure(2.0 ** (above + 1))} of the bound up"
+        size = "other than zero" if math.isinf(above) else f"above {figure(2.0 ** (above + 1))} of the bound"
         parts = (f"{_above(record.shares, above):.0%} {when}" for record, when in ((old, "before"), (new, "now")))
         detail = f"errors {size}: {', '.join(parts)}"
     return Change(

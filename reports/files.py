@@ -1,12 +1,10 @@
-"""The files beside results, and how a page leads to them: no text of a results file leads out of their folder."""
+"""The files beside results, and where a site has them: no text of a results file leads out of either folder."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from urllib.parse import quote
 
-from rnn_conformance.reports.harmless import safe_relative
+from rnn_conformance.reports.harmless import file_name, safe_relative
 
 
 def beside(results: Path, file: str) -> Path | None:
@@ -25,9 +23,14 @@ def beside(results: Path, file: str) -> Path | None:
     return path if path.is_file() and path.is_relative_to(folder) else None
 
 
-def link(path: Path, folder: Path) -> str:
-    """The address of a file, for a page in this folder."""
-    try:
-        return quote(Path(os.path.relpath(path, folder.resolve())).as_posix())
-    except ValueError:  # on another drive of Windows
-        return path.as_uri()
+def place_in_site(site: Path, backend: str, results: Path, file: str) -> str:
+    """Where in a site the file that a record names lies; empty for one that is not to be shown (see `beside`).
+
+    What is not in the site's folder anyway has a copy there, so that the folder can be moved and published as it is.
+    """
+    path = beside(results, file)
+    if path is None:
+        return ""
+    if path.is_relative_to(site.resolve()):
+        return path.relative_to(site.resolve()).as_posix()
+    return f"evidence/{file_name(backend)}/{file}"

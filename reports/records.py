@@ -98,8 +98,8 @@ class CheckRecord:
     `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
-    `shares` counts the judged errors by their share of the bound: "exact" for zero, "-3" for those from 2**-3 up to
-    2**-2, and so on. `fingerprints` are of the frozen examples of this check.
+    `shares` counts the judged errors by their share of the bound: "exact" for zero, "-3" for those above 2**-3 and
+    up to 2**-2, and so on. `fingerprints` are of the frozen examples of this check.
     """
 
     check: str

@@ -8,10 +8,12 @@ pages; the policy names ``file:`` for browsers to which two files of one folder 
 from __future__ import annotations
 
 import functools
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,7 +21,7 @@ from markupsafe import Markup
 from rnn_conformance.reports import filters
 from rnn_conformance.reports.arrays import axes, judged, matrices, shape
 from rnn_conformance.reports.atlas import COMPARED, atlas
-from rnn_conformance.reports.files import beside, link
+from rnn_conformance.reports.files import beside, place_in_site
 from rnn_conformance.reports.harmless import file_name
 from rnn_conformance.reports.history import Timeline, largest, split
 from rnn_conformance.reports.picture_history import timeline_picture
@@ -60,7 +62,8 @@ def write_site(results: Sequence[Results], folder: Path) -> Path:
     and OSError where it cannot write.
     """
     newest, timelines = split(results)
-    pages = dict(render(summarise(newest), folder, timelines))
+    summary = summarise(newest)
+    pages = dict(render(summary, folder, timelines))
     folder.mkdir(parents=True, exist_ok=True)
     _remove_pages(folder)
     here = Path(__file__).parent
@@ -68,6 +71,7 @@ def write_site(results: Sequence[Results], folder: Path) -> Path:
         _write(folder / asset, "\n".join(here.joinpath(part).read_text(encoding="utf-8") for part in parts))
     for name, html in pages.items():
         _write(folder / name, html)
+    _copy_evidence(summary, folder)
     return folder / "index.html"
 
 
@@ -76,7 +80,7 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
     common = {"summary": summary, "timelines": timelines}
 
     def page(name: str, template: str, **values: object) -> tuple[str, str]:
-        values |= {"root": "../" * name.count("/"), "evidence": Evidence(folder / Path(name).parent)}
+        values |= {"root": "../" * name.count("/"), "evidence": Evidence(folder)}
         return name, site_environment().get_template(template).render(common, **values)
 
     cells = Counter(cell.verdict for backend in summary.backends for cell in backend.cells.values())
@@ -157,15 +161,14 @@ def others_page(backend: str) -> str:
 
 
 class Evidence:
-    """The files beside the results, for a page in this folder."""
+    """The files beside the results, for the pages of the site in this folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, site: Path) -> None:
+        self.site = site
 
-    def link(self, backend: Backend, file: str) -> str:
-        """The address of a file that a record names; empty if it cannot be linked (see `beside`)."""
-        path = beside(backend.results.path, file)
-        return link(path, self.folder) if path else ""
+    def address(self, backend: Backend, file: str) -> str:
+        """Where in the site a file is that a record names; empty if it is not shown."""
+        return quote(place_in_site(self.site, backend.name, backend.results.path, file))
 
     def script(self, backend: Backend, file: str) -> str:
         """The text of such a file; empty if it cannot be shown."""
@@ -173,6 +176,19 @@ class Evidence:
         if path is None or path.stat().st_size > _LARGEST_SCRIPT:
             return ""
         return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _copy_evidence(summary: Summary, folder: Path) -> None:
+    """Copy the files that records name into the site, those that are not there anyway."""
+    for backend in summary.backends:
+        results = backend.results.path
+        for file in {
+            file for record in backend.results.checks for file in (record.witness_file, record.reproducer_file)
+        }:
+            path, place = beside(results, file), place_in_site(folder, backend.name, results, file)
+            if path is not None and path != (target := folder.resolve() / place):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
 
 
 def is_long(record: CheckRecord) -> bool:

@@ -222,7 +222,7 @@ def test_errors_that_grew() -> None:
         "0.10 of the bound",
         "0.40 of the bound",
     )
-    assert change.detail == "errors from 0.12 of the bound up: 0% before, 90% now"
+    assert change.detail == "errors above 0.12 of the bound: 0% before, 90% now"
     assert change.measured["distance"] == 0.9
     assert told(changes(now, was)) == [("accuracy", "shrank")]
 
@@ -268,7 +268,7 @@ def test_many_changes_within_noise_may_be_beyond_it_together() -> None:
     assert tally(found, "accuracy") == "1 grew"
     assert tally(found, "bits") == "40 changed"
     assert found[0].subject == "all checks in float32"
-    assert found[0].detail == "errors from 0.062 of the bound up: 50% before, 83% now"
+    assert found[0].detail == "errors above 0.062 of the bound: 50% before, 83% now"
 
 
 def test_exactness_that_was_lost() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.check import Check
+from rnn_conformance.conformance.check import Check, share_of
 from rnn_conformance.conformance.journal import Item, Journal
 from rnn_conformance.conformance.lattice import KINDS, Structure, lattice
 from rnn_conformance.conformance.mutants import catalogue
@@ -173,3 +173,15 @@ def test_error_of_the_suite_is_not_blamed_on_the_framework() -> None:
     record = conclude(check_of(from_function(network.run)), function, Item("x", "", (), "float32", "eager"), None)
     assert record.verdict == "broken"
     assert "ZeroDivisionError" in record.message
+
+
+@pytest.mark.parametrize(
+    ("ratio", "share"),
+    [
+        *((0.0, "exact"), (1.0, "-1"), (0.5, "-2"), (0.51, "-1"), (1.01, "0"), (2.0, "0"), (3.0, "1")),
+        *((1e-300, "-20"), (1e300, "20"), (float("inf"), "20"), (float("nan"), "20")),
+    ],
+)
+def test_share_of_a_bound(ratio: float, share: str) -> None:
+    """Errors are counted by powers of two of their bound; one of exactly the bound is within it."""
+    assert share_of(ratio) == share

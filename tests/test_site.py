@@ -195,7 +195,7 @@ def test_witness_can_be_read() -> None:
 
 
 def test_reproducer_is_shown_from_beside_the_results(tmp_path: Path) -> None:
-    """The script's text is on the page of the cell, as text, and linked from where the page lies."""
+    """The script's text is on the page of the cell, as text, and the site has a copy of its own."""
     run = replace(results(checks=[failing()]), path=tmp_path / "runs" / "torch.jsonl")
     script = tmp_path / "runs" / failing().reproducer_file
     script.parent.mkdir(parents=True)
@@ -203,9 +203,11 @@ def test_reproducer_is_shown_from_beside_the_results(tmp_path: Path) -> None:
     write_site([run], tmp_path / "page")
     html = (tmp_path / "page" / cell_page("torch", "1.1")).read_text(encoding="utf-8")
     assert "<code>print(&#39;&lt;/code&gt;&lt;script&gt;alert(1)&lt;/script&gt;&#39;)</code>" in html
-    assert f'href="../../../runs/{failing().reproducer_file}"' in html
+    copy = f"evidence/torch/{failing().reproducer_file}"
+    assert f'href="../../{copy}"' in html
+    assert (tmp_path / "page" / copy).read_bytes() == script.read_bytes()
     assert failing().witness_file in html
-    assert f'href="../../../runs/{failing().witness_file}"' not in html, "it is not there"
+    assert f'{failing().witness_file}"' not in html, "it is not there, so there is no link"
 
 
 def test_a_large_script_is_linked_and_not_shown(tmp_path: Path) -> None:

@@ -8,18 +8,21 @@ from typing import Any
 import pytest
 
 from rnn_conformance.reports.arrays import Matrix, axes, judged, matrices, shape
-from rnn_conformance.reports.files import beside, link
+from rnn_conformance.reports.files import beside, place_in_site
 from rnn_conformance.reports.filters import as_table, place, prose
 
 
-def test_file_beside_results_is_linked(tmp_path: Path) -> None:
-    """What could mean something in an address is quoted, such as in the names of the folders above."""
-    path = tmp_path / "50%" / "witnesses" / "torch.json"
+def test_place_in_site(tmp_path: Path) -> None:
+    """A file in the site's folder stays where it is; of any other there is a copy, whatever the backend is called."""
+    path = tmp_path / "run" / "witnesses" / "torch.json"
     path.parent.mkdir(parents=True)
     path.write_text("{}", encoding="utf-8")
-    found = beside(tmp_path / "50%" / "x.jsonl", "witnesses/torch.json")
-    assert found == path.resolve()
-    assert link(found, tmp_path / "site" / "cells") == "../../50%25/witnesses/torch.json"
+    results, file = tmp_path / "run" / "x.jsonl", "witnesses/torch.json"
+    assert beside(results, file) == path.resolve()
+    assert place_in_site(tmp_path / "run", "torch", results, file) == file
+    assert place_in_site(tmp_path / "site", "torch", results, file) == f"evidence/torch/{file}"
+    assert place_in_site(tmp_path / "site", "../..", results, file).startswith("evidence/x~")
+    assert place_in_site(tmp_path / "site", "torch", results, "witnesses/gone.json") == ""
 
 
 def test_addresses_in_prose() -> None:
