@@ -33,6 +33,7 @@ def describe(framework: str, module: str, conventions: Mapping[str, str]) -> Des
             "bidirectional",
             "merge modes",
             "gradients",
+            "double backward",
             "training step",
             "mixed precision",
         ),
