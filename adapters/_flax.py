@@ -36,6 +36,7 @@ def describe(
             "bidirectional",
             "merge modes",
             "gradients",
+            "double backward",
             "training step",
             "mixed precision",
         ),

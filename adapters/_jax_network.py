@@ -98,6 +98,18 @@ class JaxNetwork:
                 None if of_state is None else _arrays(of_state),
             )
 
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> NDArray[np.floating]:
+        """jax.grad of what jax.vjp gave."""
+        import jax
+
+        def half_squared_norm(numbers: Any) -> Any:
+            _, pull = jax.vjp(lambda x: self.returned(self._parameters, x)[0], numbers)
+            (first,) = pull(cotangent.outputs)
+            return (first * first).sum() / 2
+
+        with x64(self._architecture.dtype):
+            return np.asarray(jax.grad(half_squared_norm)(inputs))
+
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         with x64(self._architecture.dtype):
             self._parameters = self._step(self._parameters, inputs, targets, rate)

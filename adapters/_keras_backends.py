@@ -48,6 +48,19 @@ class TensorFlowNetwork(KerasNetwork):
         )
         return compiled
 
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import tensorflow as tf
+
+        x = tf.convert_to_tensor(inputs)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                outputs = model(x)
+            first = inner.gradient(outputs, x, output_gradients=tf.convert_to_tensor(cotangent))
+            half_squared_norm = tf.reduce_sum(first * first) / 2
+        return outer.gradient(half_squared_norm, x)
+
 
 def _signature(tensors: list[Any]) -> list[Any]:
     import tensorflow as tf
@@ -72,6 +85,16 @@ class TorchNetwork(KerasNetwork):
             return torch.autograd.grad(results, sources, [self._keras.ops.convert_to_tensor(c) for c in cotangents])
 
         return gradient
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import torch
+
+        x = self._keras.ops.convert_to_tensor(inputs).requires_grad_()
+        with torch.enable_grad():
+            cotangents = self._keras.ops.convert_to_tensor(cotangent)
+            (first,) = torch.autograd.grad(model(x), x, cotangents, create_graph=True)
+            (second,) = torch.autograd.grad(first.square().sum() / 2, x)
+        return second
 
     def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
         import torch
@@ -131,6 +154,20 @@ class JaxNetwork(KerasNetwork):
         return lambda inputs, cotangents: function(
             [v.value for v in trainable], [v.value for v in others], inputs, cotangents
         )
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import jax
+
+        trainable, others = (
+            [v.value for v in kept] for kept in (model.trainable_variables, model.non_trainable_variables)
+        )
+
+        def half_squared_norm(numbers: Any) -> Any:
+            _, pull = jax.vjp(lambda x: model.stateless_call(trainable, others, x)[0], numbers)
+            (first,) = pull(cotangent)
+            return (first * first).sum() / 2
+
+        return jax.grad(half_squared_norm)(inputs)
 
     def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
         return _jax.x64(self._architecture.dtype)

@@ -59,8 +59,7 @@ class KerasNetwork:
                 kept.clear()
         with self._context():
             for variable, array in zip(self._built[self._plain].trainable_variables, arrays_of(weights), strict=True):
-                # A copy, because on JAX a variable shares the memory of the array, if that happens to be aligned.
-                variable.assign(self._array(array.copy()))
+                variable.assign(self._array(array))
 
     def weights(self) -> Weights:
         with self._context():
@@ -104,6 +103,12 @@ class KerasNetwork:
         weights = weights_of(self._architecture, found)
         of_inputs = None if self._architecture.embedding else next(found)
         return Gradients(weights, of_inputs, states_of(self._architecture.layers, found) if given.state else None)
+
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
+        given, (array,) = self._arguments(inputs)
+        with self._context():
+            second = self._differentiated_twice(self._model(given), array, self._array(cotangent.outputs))
+        return self._read([second])[0]
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         """Model.compile with SGD and "mse", and one step of Model.fit."""
@@ -186,6 +191,10 @@ class KerasNetwork:
 
         Tokens and masks, which are no floats, have none.
         """
+        raise NotImplementedError
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        """The gradient of half the squared norm of the gradient of the inputs."""
         raise NotImplementedError
 
     def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:

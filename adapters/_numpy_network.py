@@ -24,7 +24,7 @@ from rnn_conformance.reference.architecture import (
     State,
     Weights,
 )
-from rnn_conformance.reference.gradients import gradients
+from rnn_conformance.reference.gradients import gradients, second_gradient
 from rnn_conformance.reference.masking import mask_of_lengths
 from rnn_conformance.reference.rounding import dtype_of
 
@@ -116,6 +116,11 @@ class NumpyNetwork:
             None if found.inputs is None else self.rounded(found.inputs),
             each_state(self.rounded, found.initial_state),
         )
+
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
+        wide = Output(np.asarray(cotangent.outputs, np.float64))
+        weights = each_array(lambda array: array.astype(np.float64), self.used())
+        return self.rounded(second_gradient(self.architecture, weights, np.asarray(inputs, np.float64), wide))
 
     def reset(self) -> None:
         self.state = None

@@ -83,6 +83,16 @@ class TorchNetwork:
             None if states is None else tuple(tuple(next(rest) for _ in layer) for layer in states),
         )
 
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> NDArray[np.floating]:
+        """torch.autograd.grad of what another one gave, with create_graph=True."""
+        import torch
+
+        x = tensor(inputs).requires_grad_()
+        outputs, _ = self._forward(x, None, None)
+        (first,) = torch.autograd.grad(outputs, x, tensor(cotangent.outputs), create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum() / 2, x)
+        return array(second)
+
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         """One step of torch.optim.SGD on torch.nn.functional.mse_loss."""
         import torch

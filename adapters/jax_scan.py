@@ -41,6 +41,7 @@ def _description() -> Description:
             "bidirectional",
             "merge modes",
             "gradients",
+            "double backward",
             "training step",
             "mixed precision",
         ),

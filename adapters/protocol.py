@@ -43,6 +43,7 @@ EXTRAS = (
     "merge modes",
     "stateful",
     "gradients",
+    "double backward",
     "training step",
     "dropout",
     "recurrent dropout",
@@ -205,6 +206,12 @@ class WholeNetwork(Network, Protocol):
         """The framework's own gradient of sum(outputs * cotangent.outputs), plus the same of the final states.
 
         `cotangent.final_state` is there if the architecture returns states (feature "gradients").
+        """
+
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> NDArray[np.floating]:
+        """The framework's own gradient with respect to the inputs of half the squared norm of their gradient.
+
+        This is the gradient of sum(outputs * cotangent.outputs) (feature "double backward").
         """
 
     def reset(self) -> None:

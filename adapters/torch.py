@@ -66,7 +66,15 @@ def _description() -> Description:
         # 0.5 ULP, in layers of 1 to 64 units.
         precision={dtype: standard_precision(dtype) for dtype in DTYPES},
         activations=("tanh", "relu"),
-        offers=("lengths", "bidirectional", "gradients", "training step", "dropout", "mixed precision"),
+        offers=(
+            "lengths",
+            "bidirectional",
+            "gradients",
+            "double backward",
+            "training step",
+            "dropout",
+            "mixed precision",
+        ),
         unsupported={
             "linear": _NO_SUCH_ACTIVATION,
             "sigmoid": _NO_SUCH_ACTIVATION,

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
+from rnn_conformance.conformance import results
+from rnn_conformance.conformance.diagnosing import diagnosed
+from rnn_conformance.conformance.measured import part
+from rnn_conformance.conformance.measured import save as write
 from rnn_conformance.conformance.mutants import catalogue
 from rnn_conformance.conformance.profiles import PROFILES
-from rnn_conformance.conformance.results import saved_score
-from rnn_conformance.conformance.selftest import Trial, run_trials, score
-
-Score = Mapping[str, Any]
+from rnn_conformance.conformance.promises import alone as alone_noticed
+from rnn_conformance.conformance.promises import candidates, table
+from rnn_conformance.conformance.selftest import Trial, checks, run_trials, score
+from rnn_conformance.conformance.selftest_tables import show
 
 _EACH = 50
 """Where there is no terminal, a line is printed after so many mutants."""
@@ -40,13 +40,24 @@ _EACH = 50
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Try each mutant with so many seeds."
 )
 @click.option("--all", "every", is_flag=True, help="Run every check on every mutant, and print all that notice it.")
+@click.option(
+    "--diagnose",
+    is_flag=True,
+    help="Take each mutant for an unknown framework, and see whether the diagnosis of its failure names it.",
+)
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="Find the mutants that only the checks of one promise of the layer notice. Takes hours; without MUTANT, those "
+    "are tried that are said to break one promise.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Mutants to try at a time.  [default: the number of processors]")
 @click.option(
     "--save",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the score to this file, as JSON.",
+    help="Write the result to this file, as JSON; its lines of other mutants stay, if these have not changed.",
 )
-@click.option("--saved", is_flag=True, help="Run nothing, and print the score that comes with this version.")
+@click.option("--saved", is_flag=True, help="Run nothing, and print the result that comes with this version.")
 @click.option(
     "--format",
     "form",
@@ -60,6 +71,8 @@ def selftest(
     profile: str,
     seeds: int,
     every: bool,
+    diagnose: bool,
+    alone: bool,
     jobs: int | None,
     save: Path | None,
     saved: bool,
@@ -69,36 +82,49 @@ def selftest(
 
     MUTANT is the name of one of them, or the theme of several; with none, all are tried. The checks of the clauses that
     a mutant is said to break come first, then all others in the order of the specification, until one fails.
+    --diagnose and --alone ask other questions of the same mutants.
 
     \b
     rnn-conformance selftest
     rnn-conformance selftest masks recurrent-kernel-transposed --seeds 20
     rnn-conformance selftest --all --format markdown
+    rnn-conformance selftest --diagnose activations
     rnn-conformance selftest --saved
 
     Exit status: 0 all noticed, 1 some were not or a check broke, 2 wrong usage.
     """
-    chosen = _chosen(mutants)
+    if diagnose + alone + every > 1 or ((diagnose or alone) and seeds > 1):
+        raise click.UsageError("--all, --diagnose and --alone exclude one another, and the last two take one seed")
+    what = "diagnosis" if diagnose else "promises" if alone else "detection"
+    chosen = candidates() if alone and not mutants else _chosen(mutants)
     if saved:
-        _show(_part(saved_score(), chosen), every, form)
+        show(what, part(what, results.saved(what), chosen), form, every=every)
         return
     jobs = min(jobs or os.cpu_count() or 1, len(chosen) * seeds)
-    with _progress(Console(stderr=True), len(chosen) * seeds) as progress:
-        trials = run_trials(chosen, range(seeds), profile, jobs, every, progress)
-    measured = score(trials, profile)
+    broken: list[Trial] = []
+    if diagnose:
+        with _progress("mutants", len(chosen)) as progress:
+            found = diagnosed(chosen, profile, 0, jobs, progress)
+    elif alone:
+        with _progress("checks", len(checks())) as progress:
+            alike = alone_noticed(
+                chosen, 0, profile, jobs, lambda check, left: progress(f"{check}: {left} mutants left")
+            )
+        found = table(alike, chosen, 0, profile)
+    else:
+        with _progress("mutants", len(chosen) * seeds) as progress:
+            trials = run_trials(chosen, range(seeds), profile, jobs, every, lambda trial: progress(*_told(trial)))
+        found = score(trials, profile)
+        broken = [trial for trial in trials if trial.broken]
     if save:
-        save.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    _show(measured, every, form)
-    broken = [trial for trial in trials if trial.broken]
+        try:
+            write(save, what, found)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+    show(what, found, form, every=every)
     for trial in broken:
         click.echo(f"{trial.mutant}, seed {trial.seed}: a check broke: {trial.broken[0]}", err=True)
-    sys.exit(0 if measured["killed"] == measured["of"] and not broken else 1)
-
-
-def _part(score: Score, chosen: list[str]) -> Score:
-    """Of a score, what it says of these mutants."""
-    rows = [row for row in score["mutants"] if row["mutant"] in chosen]
-    return {**score, "mutants": rows, "killed": sum(not row["survives"] for row in rows), "of": len(rows)}
+    sys.exit(0 if what != "detection" or (found["killed"] == found["of"] and not broken) else 1)
 
 
 def _chosen(names: tuple[str, ...]) -> list[str]:
@@ -111,8 +137,17 @@ def _chosen(names: tuple[str, ...]) -> list[str]:
     return [name for name, fault in known.items() if not names or name in names or fault.theme in names]
 
 
+def _told(trial: Trial) -> tuple[str, str]:
+    """What is said of a trial while others run: in passing, and for good."""
+    if trial.kills:
+        return f"{trial.mutant}: {trial.kills[0].check}", ""
+    return f"{trial.mutant}: survives", f"{trial.mutant} survives with seed {trial.seed}"
+
+
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Any]:
+def _progress(of: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar on the terminal; what it gives is called with what was last done, and perhaps what is to stay there."""
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -122,50 +157,14 @@ def _progress(console: Console, total: int) -> Iterator[Any]:
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        bar = progress.add_task("mutants", total=total, last="")
+        bar = progress.add_task(of, total=total, last="")
 
-        def show(trial: Trial) -> None:
-            noticed = trial.kills[0].check if trial.kills else "survives"
-            progress.update(bar, advance=1, last=f"{trial.mutant}: {noticed}")
-            if not trial.kills:
-                console.print(f"{trial.mutant} survives with seed {trial.seed}", markup=False)
-            done = int(progress.tasks[bar].completed)
-            if not console.is_terminal and done % _EACH == 0:
-                console.print(f"{done} of {total} tried", markup=False)
+        def done(last: str, stays: str = "") -> None:
+            progress.update(bar, advance=1, last=last)
+            if stays:
+                console.print(stays, markup=False)
+            completed = int(progress.tasks[bar].completed)
+            if not console.is_terminal and completed % _EACH == 0:
+                console.print(f"{completed} of {total} tried", markup=False)
 
-        yield show
-
-
-def _show(measured: Score, every: bool, form: str) -> None:
-    if form == "json":
-        click.echo(json.dumps(measured, indent=1))
-        return
-    heads = ("mutant", "fault", "noticed", "clause", "check", "examples", "seconds")
-    rows = [_cells(row, every) for row in measured["mutants"]]
-    last = (
-        f"{measured['killed']} of {measured['of']} mutants noticed with each of {len(measured['seeds'])} seeds, "
-        f"profile {measured['profile']}"
-    )
-    if form == "markdown":
-        click.echo("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
-        for cells in rows:
-            click.echo("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        click.echo(f"\n{last}")
-        return
-    table = Table(*heads, box=None, pad_edge=False)
-    for cells in rows:
-        survives = cells[2].startswith("survives")
-        table.add_row(*(Text(cell, style="bold red" if survives else "") for cell in cells))
-    console = Console()
-    console.print(table)
-    console.print(last)
-
-
-def _cells(row: Mapping[str, Any], every: bool) -> list[str]:
-    """One line of the table. With `every`, all checks that noticed it with the first seed stand in the place of one."""
-    noticed = f"{row['killed']} of {row['seeds']}"
-    if row["survives"]:
-        noticed = f"survives with seed {', '.join(map(str, row['survives']))}"
-    check = ", ".join(row["kills"]) if every else row["check"]
-    figures = ("", "") if row["examples"] is None else (f"{row['examples']}", f"{row['seconds']:.2f}")
-    return [row["mutant"], row["sentence"], noticed, row["clause"], check, *figures]
+        yield done

@@ -12,7 +12,7 @@ import numpy as np
 from rnn_conformance.conformance.check import Check, Evidence, Pin
 from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import NonConforming
-from rnn_conformance.conformance.mutants import catalogue
+from rnn_conformance.conformance.mutants import OF_SOME_CALLS, catalogue
 from rnn_conformance.conformance.mutants_base import MutantAdapter, Sound
 from rnn_conformance.conformance.subject import Subject, SubjectExited
 from rnn_conformance.conformance.verdicts import Function
@@ -33,9 +33,6 @@ _FURTHER = 6
 _CALLS = 60
 """So many times an example is run again where a subject is not always wrong."""
 
-_OF_SOME_CALLS = "calls"
-"""The theme of the mutants whose calls disturb one another."""
-
 
 def diagnose(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
     """The sentences of all mutants that cannot be told from the subject of a failed check; none if it is like no other.
@@ -50,6 +47,10 @@ def diagnose(function: Function, check: Check, failure: NonConforming | SubjectE
     first = _outcome(function, check, subject, pin)
     description = check.subject.description
     mutants = {name: Subject(fault.adapter(description)) for name, fault in catalogue().items()}
+    if first is None and (again := _outcome(function, check, subject, pin)) is not None:
+        # What an earlier call left behind makes it fail: so it is run twice on every mutant.
+        found = [name for name, mutant in mutants.items() if _second_time(again, function, check, mutant, pin)]
+        return [catalogue()[name].sentence for name in found]
     if first is None:
         found = _now_and_then(function, check, pin, mutants, failure)
         return [catalogue()[name].sentence for name in found]
@@ -95,13 +96,18 @@ def _outcome(function: Function, check: Check, subject: Subject, pin: Pin, seed:
     return None
 
 
+def _second_time(wanted: Outcome, function: Function, check: Check, mutant: Subject, pin: Pin) -> bool:
+    """Whether a mutant, too, passes the example at first and then fails it like that."""
+    return _outcome(function, check, mutant, pin) is None and _same(wanted, _outcome(function, check, mutant, pin))
+
+
 def _now_and_then(
     function: Function, check: Check, pin: Pin, mutants: dict[str, Subject], failure: Outcome
 ) -> list[str]:
     """The mutants that fail in that way in some calls and not in others, as the subject does."""
     found = []
     for name, mutant in mutants.items():
-        if catalogue()[name].theme == _OF_SOME_CALLS:
+        if catalogue()[name].theme == OF_SOME_CALLS:
             outcomes = [_outcome(function, check, mutant, pin) for _ in range(_CALLS)]
             failures = [outcome for outcome in outcomes if outcome is not None]
             if 0 < len(failures) < _CALLS and any(_in_words(str(f)) == _in_words(str(failure)) for f in failures):
@@ -135,7 +141,8 @@ def _near(seen: Any, like: Any, expected: Any) -> bool:
         return False
     with np.errstate(invalid="ignore"):
         apart, wrong = np.abs(seen - like)[finite], np.abs(seen - expected)
-    largest = np.inf if not finite.all() else wrong.max(initial=0)
+    # Where one of the two is not finite and the other is, nothing could be further apart.
+    largest = wrong.max(initial=0) if finite.all() and np.isfinite(expected).all() else np.inf
     return bool(apart.max(initial=0) * _NEARER <= largest)
 
 

@@ -30,6 +30,9 @@ THEMES = (
     "refusals",
 )
 
+OF_SOME_CALLS = "calls"
+"""The theme of the mutants whose calls disturb one another."""
+
 
 @cache
 def catalogue() -> Mapping[str, Mutant]:
@@ -39,11 +42,12 @@ def catalogue() -> Mapping[str, Mutant]:
     return {m.name: m for theme in THEMES for m in MARKED.values() if m.theme == theme}
 
 
-def digest() -> str:
-    """Eight digits that change whenever a mutant does: a detection score is of one catalogue."""
+def digests() -> Mapping[str, str]:
+    """For each theme eight digits that change whenever one of its mutants does, since a measurement is of these."""
     folder = importlib.resources.files("rnn_conformance.conformance")
-    names = ("mutants_base", *(f"mutants_{theme}" for theme in THEMES))
-    crc = 0
-    for name in names:
-        crc = crc32((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"), crc)
-    return f"{crc:08x}"
+
+    def crc(name: str, before: int = 0) -> int:
+        return crc32((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"), before)
+
+    base = crc("mutants_base")
+    return {theme: f"{crc(f'mutants_{theme}', base):08x}" for theme in THEMES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -195,6 +196,20 @@ class PaddedOutputsTiny(Sound):
         return outputs if filled is None else np.where(filled, outputs + outputs.dtype.type(2**-20), outputs)
 
 
+@mutant("9.4")
+class StateBeforeTheFirstValidStep(Sound):
+    """Before the first valid timestep, the outputs of a forward layer are its initial state."""
+
+    def layer(
+        self, layer: Layer, weights: LayerWeights, x: Array, start: LayerState | None, mask: Mask | None
+    ) -> tuple[Array, LayerState]:
+        outputs, final = super().layer(layer, weights, x, start, mask)
+        if mask is None or start is None or layer.direction != "forward":
+            return outputs, final
+        begun = np.logical_or.accumulate(mask, axis=1)[..., np.newaxis]
+        return np.where(begun, outputs, start[0][:, np.newaxis]), final
+
+
 @mutant("9.5")
 class PaddingMultipliedByZero(Sound):
     """What is not valid is multiplied by zero and added, so that NaN in the padding reaches the state."""
@@ -220,6 +235,17 @@ class PaddingScalesTheRow(Sound):
             largest = np.maximum(np.abs(x).max(axis=(1, 2), keepdims=True), x.dtype.type(1))
             x = x / largest * largest
         return super().direction(layer, weights, x, h, mask, backward)
+
+
+@mutant("9.5")
+class OtherPathForNanInThePadding(Sound):
+    """Where the padding holds a number that is not finite, a call goes another way, whose last bits are others."""
+
+    def run(self, inputs: Inputs, **given: Any) -> Output:
+        output = super().run(inputs, **given)
+        if inputs.dtype.kind in "iu" or np.isfinite(inputs).all() or not np.isfinite(output.outputs).all():
+            return output
+        return replace(output, outputs=np.nextafter(output.outputs, output.outputs.dtype.type(0)))
 
 
 @mutant("9.7")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants_base import Sound, in_each_direction, mutant
-from rnn_conformance.reference.architecture import Array, Layer, LayerWeights, Output, State, Weights
+from rnn_conformance.reference.architecture import Array, Gradients, Layer, LayerWeights, Mask, Output, State, Weights
 
 
 class _RoundedProducts(Sound):
@@ -179,3 +181,12 @@ class StateInAnotherType(Sound):
     def returned(self, outputs: Array, final: State) -> Output:
         output = super().returned(outputs, final)
         return Output(output.outputs, tuple(tuple(h.astype(np.float32) for h in layer) for layer in final))
+
+
+@mutant("2.4")
+class GradientsAlwaysDouble(Sound):
+    """The gradients of the inputs are float64, whatever the layer is."""
+
+    def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
+        found = super().differentiate(inputs, cotangent, start, mask)
+        return found if found.inputs is None else replace(found, inputs=found.inputs.astype(np.float64))

@@ -94,6 +94,16 @@ class CompiledStackSaturates(Sound):
         return super().activate(name, np.clip(z, -1, 1) if cut else z)
 
 
+@mutant("12.1")
+class PredictInSingle(Sound):
+    """Prediction in batches rounds float64 inputs to float32."""
+
+    def read(self, inputs: Inputs) -> Inputs:
+        read = super().read(inputs)
+        single = self.architecture.mode == "predict" and read.dtype == np.float64
+        return read.astype(np.float32).astype(np.float64) if single else read
+
+
 # One step of training
 
 
@@ -130,6 +140,16 @@ class TrainedUphill(Sound):
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         super().train(inputs, targets, -rate)
+
+
+@mutant("12.3")
+class TrainedInSingle(Sound):
+    """A step of training rounds float64 inputs and targets to float32."""
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        if inputs.dtype == np.float64:
+            inputs, targets = (a.astype(np.float32).astype(np.float64) for a in (inputs, targets))
+        super().train(inputs, targets, rate)
 
 
 @mutant("12.4")

@@ -47,16 +47,16 @@ def header(
     )
 
 
-def saved_score() -> dict[str, Any]:
-    """The last detection score that was saved with this suite, as `selftest.score` gives it."""
-    file = files("rnn_conformance.conformance").joinpath("detection.json")
+def saved(what: str) -> dict[str, Any]:
+    """What was last measured and saved with this suite: "detection", "diagnosis" or "promises" (measured.py)."""
+    file = files("rnn_conformance.conformance").joinpath(f"{what}.json")
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def detection() -> dict[str, Any]:
     """The detection score of this suite, in short."""
-    saved = saved_score()
-    return {"seeds": len(saved["seeds"]), **{name: saved[name] for name in ("killed", "of", "profile")}}
+    score = saved("detection")
+    return {"seeds": len(score["seeds"]), **{name: score[name] for name in ("killed", "of", "profile")}}
 
 
 def finish(path: Path) -> None:

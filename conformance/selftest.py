@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from statistics import median, mode
 from typing import Any
 
@@ -20,7 +19,8 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import NonConforming
-from rnn_conformance.conformance.mutants import catalogue, digest
+from rnn_conformance.conformance.measured import measured
+from rnn_conformance.conformance.mutants import catalogue
 from rnn_conformance.conformance.mutants_base import Mutant
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.session import DTYPES
@@ -120,10 +120,10 @@ def in_turn(fault: Mutant) -> Iterator[tuple[str, Function]]:
     yield from sorted(checks().items(), key=lambda item: min(at.get(clause, len(at)) for clause in clauses_of(item[1])))
 
 
-def check_of(name: str, subject: Subject, dtype: str, profile: str, seed: int) -> Check:
-    """A check in the subject's main mode, which does not look for smaller failing cases."""
+def check_of(name: str, subject: Subject, dtype: str, profile: str, seed: int, *, shrinks: bool = False) -> Check:
+    """A check in the subject's main mode; it looks for smaller failing cases only if it `shrinks`."""
     main = subject.description.modes[0]
-    return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=False)
+    return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=shrinks)
 
 
 def failure_of(check: Check, function: Function) -> NonConforming | SubjectExited | str | None:
@@ -151,16 +151,21 @@ def run_trials(
 ) -> list[Trial]:
     """Try each mutant with each seed, `jobs` at a time in processes of their own; `report` is told of each."""
     tasks = [(name, seed, profile, every) for seed in seeds for name in mutants]
-    for variable in THREADS:  # thread pools fight over small layers
-        os.environ[variable] = "1"
     trials = []
-    # Not forked: a child would have the threads' locks of this process, but not its threads.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with in_processes(jobs) as pool:
         for future in as_completed([pool.submit(try_mutant, *task) for task in tasks]):
             trials.append(future.result())
             report(trials[-1])
     order = {task[:2]: k for k, task in enumerate(tasks)}
     return sorted(trials, key=lambda trial: order[trial.mutant, trial.seed])
+
+
+def in_processes(jobs: int) -> ProcessPoolExecutor:
+    """Run so many things at a time in processes of their own, each with one thread a library."""
+    for variable in THREADS:  # thread pools fight over small layers
+        os.environ[variable] = "1"
+    # Not forked: a child would have the threads' locks of this process, but not its threads.
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
 def score(trials: Sequence[Trial], profile: str) -> dict[str, Any]:
@@ -169,16 +174,7 @@ def score(trials: Sequence[Trial], profile: str) -> dict[str, Any]:
     for trial in trials:
         by_mutant.setdefault(trial.mutant, []).append(trial)
     rows = [_row(catalogue()[name], of_seeds) for name, of_seeds in by_mutant.items()]
-    return {
-        "suite": version("rnn-conformance"),
-        "specification": specification().version,
-        "catalogue": digest(),
-        "profile": profile,
-        "seeds": sorted({trial.seed for trial in trials}),
-        "killed": sum(row["killed"] == row["seeds"] for row in rows),
-        "of": len(rows),
-        "mutants": rows,
-    }
+    return measured("detection", rows, profile, sorted({trial.seed for trial in trials}))
 
 
 def _row(fault: Mutant, trials: Sequence[Trial]) -> dict[str, Any]:

@@ -78,15 +78,26 @@ def test_padded_outputs_of_directions(check: Check) -> None:
     _search_padded_outputs(check, ["layer"], laws.turned_and_masked())
 
 
-def _search_padded_outputs(check: Check, kinds: Sequence[str], ways: Sequence[laws.Way]) -> None:
+@pytest.mark.clause("9.4", modes="main", dtypes=("float32",))
+def test_padded_outputs_from_a_state(check: Check) -> None:
+    """From a given initial state, too, padded outputs are what the adapter declares, and that is zero at first."""
+    check.requires("initial state")
+    _search_padded_outputs(check, ["layer"], laws.maskings(), given=True)
+
+
+def _search_padded_outputs(
+    check: Check, kinds: Sequence[str], ways: Sequence[laws.Way], *, given: bool = False
+) -> None:
     choices = check.subject.description.choices
     every = [Choices(choice, choices.backward_outputs) for choice in ("zero", "repeat", "continue")]
 
     def examine(case: Case) -> bool:
-        laws.judge_parts(check, case, check.run(case), "padded outputs")
+        output = check.run(case, initial_state=case.initial_state if given else None)
+        laws.judge_parts(check, case, output, "padded outputs", from_given_state=given)
         declared = choices.for_layer(case.architecture.layers[-1]).padded_outputs
-        wrong = (laws.reference_run(case, other) for other in every if other.padded_outputs != declared)
-        return any(laws.tells(check, case, output, "padded outputs") for output in wrong)
+        others = (other for other in every if other.padded_outputs != declared)
+        wrong = (laws.reference_run(case, other, from_given_state=given) for other in others)
+        return any(laws.tells(check, case, output, "padded outputs", from_given_state=given) for output in wrong)
 
     state, where = check.offers("final state"), laws.has_parts if kinds == _KINDS else laws.is_short
     laws.for_each(check, kinds, ways, examine, where=where, return_state=state)

@@ -12,15 +12,19 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases import Case
+from rnn_conformance.conformance.cases import Case, in_float64
 from rnn_conformance.conformance.check import Check
 from rnn_conformance.conformance.refusals import attempt, words
 from rnn_conformance.conformance.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.conformance.test_types import TOKENS
 from rnn_conformance.reference.architecture import Architecture, Array, Embedding, Layer, LayerWeights, Output, Weights
+from rnn_conformance.reference.gradients import second_gradient
 from rnn_conformance.reference.rounding import ulp
 
 _OBSERVED = {"modes": "main", "dtypes": ("float32",)}
+
+_NOTICEABLE = 1e-4
+"""A thousand roundings of float32, far from any fault."""
 
 
 @pytest.mark.clause(**_OBSERVED)
@@ -122,6 +126,27 @@ def test_observe_gradient_of_relu_at_zero(check: Check) -> None:
         check.observe(words(result) if isinstance(result, SubjectRaised) else "there is none")
     else:
         check.observe(f"{float(result.inputs.ravel()[0]):g}")
+
+
+@pytest.mark.clause(**_OBSERVED)
+def test_observe_double_backward(check: Check) -> None:
+    """The gradient of half the squared norm of the gradient of the inputs, as a gradient penalty needs it."""
+    check.requires("double backward")
+    check.requires("tanh")
+    case = Case(Architecture((Layer(2, 3),), dtype=check.dtype, mode=check.mode), 2, 4, "unit", 0)
+    network = check.network(case)
+    result = attempt(lambda: network.ask("second_gradient", case.inputs, case.cotangent))
+    if isinstance(result, SubjectRaised):
+        check.observe(words(result))
+        return
+    wide = Weights(tuple(in_float64(layer) for layer in case.weights.layers))
+    cotangent = Output(case.cotangent.outputs.astype(np.float64))
+    expected = second_gradient(case.architecture, wide, case.inputs.astype(np.float64), cotangent)
+    error = float((np.abs(result - expected) / np.abs(expected).max()).max())
+    right = error < _NOTICEABLE
+    check.observe(
+        f"right to {_NOTICEABLE:g} of its largest number" if right else f"{error:.1g} of its largest number off"
+    )
 
 
 @pytest.mark.clause(**_OBSERVED)

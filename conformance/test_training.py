@@ -72,6 +72,28 @@ def test_training_step(check: Check) -> None:
     check.every(_cases(check), examine)
 
 
+@pytest.mark.clause("12.3", modes="main", dtypes=("float64",))
+def test_training_in_double(check: Check) -> None:
+    """In float64, a step uses the digits of inputs and targets that float32 has not."""
+    check.requires("training step")
+    activation = next((name for name in ("linear", "relu") if check.offers(name)), "")
+    if not activation:
+        raise Unsupported("a step is exact with relu or linear only")
+    one, few = np.ones((1, 1), check.dtype), 2.0**-40
+
+    def examine() -> bool:
+        architecture = Architecture((Layer(1, 1, activation),), dtype=check.dtype, mode=check.mode)
+        trained = check.subject.network(architecture)
+        trained.load(Weights((LayerWeights(one, 0 * one, 0 * one[0]),)))
+        # The output is x = 1 + 2^-40 and its error 1, so W - r * 2 x = 1/2 - 2^-41, in float32 1/2.
+        trained.ask("train", one[np.newaxis] * (1 + few), one[np.newaxis] * few, _RATE)
+        (after,) = trained.weights().layers
+        same_bits("W after a step", after.W, one * (0.5 - few / 2), "it is exactly 1/2 - 2^-41")
+        return True
+
+    check.example(examine, activation=activation)
+
+
 @pytest.mark.clause("12.4", modes="main")
 def test_call_after_training(check: Check) -> None:
     """After a step of training, a call computes the recurrence with the weights as they then are."""

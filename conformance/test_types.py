@@ -9,6 +9,7 @@ import pytest
 
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.check import Check
+from rnn_conformance.conformance.few import few_cases
 from rnn_conformance.conformance.judging import check_dtype, same_bits
 from rnn_conformance.conformance.magnitudes import largest_sum
 from rnn_conformance.conformance.refusals import attempt
@@ -85,6 +86,22 @@ def _judged(check: Check, weights_dtype: str) -> None:
         check.for_all(
             kinds, examine, return_sequences=return_sequences, return_state=with_state, weights_dtype=weights_dtype
         )
+
+
+@pytest.mark.clause("2.4", modes="main", dtypes=(*_HALF, "float32", "float64"))
+def test_types_of_gradients(check: Check) -> None:
+    """The gradient of a weight has the dtype of the weight, and that of inputs and states the dtype of the layer."""
+    check.requires("gradients")
+    from_given_state = check.offers("initial state")
+
+    def examine(case: Case) -> bool:
+        found = check.gradients(case, from_given_state=from_given_state)
+        wanted = {name: str(array.dtype) for name, array in case.weights.arrays()}
+        for name, gradient in found.arrays():
+            check_dtype(f"gradient of {name}", gradient, wanted.get(name, check.dtype))
+        return True
+
+    check.every(few_cases(check, ("layer", "embedding")), examine)
 
 
 @pytest.mark.clause("2.12", modes="main")

@@ -200,6 +200,19 @@ def _judge_second_call(check: Check, first: Case, second: Case, output: Output) 
     same_bits("outputs of the second call", output.outputs, expected, "it goes on from the first")
 
 
+@pytest.mark.clause("12.1", modes="main", dtypes=("float64",))
+def test_double_in_every_way(check: Check) -> None:
+    """In float64, each way to run a model keeps the digits that float32 has not."""
+    description = check.subject.description
+    cases = []
+    for way in description.modes + description.ways:
+        for activation in description.activations:
+            layer, timesteps = Layer(_FEATURES, 4, activation), _TIMESTEPS if way == _UNROLLED else None
+            architecture = Architecture((layer,), dtype=check.dtype, mode=way, timesteps=timesteps)
+            cases.append(Case(architecture, _BATCH, _TIMESTEPS, "unit", check.seed))
+    check.every(cases, lambda case: check.judge(case, check.run(case)))
+
+
 @pytest.mark.clause("12.2", modes="main")
 def test_saved_and_loaded_again(check: Check) -> None:
     """A model that was saved and loaded again has the weights and outputs that it had, bit for bit."""

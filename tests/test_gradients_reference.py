@@ -23,7 +23,7 @@ from rnn_conformance.reference.architecture import (
     State,
     Weights,
 )
-from rnn_conformance.reference.gradients import gradients
+from rnn_conformance.reference.gradients import gradients, second_gradient
 
 BATCH, TIMESTEPS, FEATURES, UNITS = 3, 5, 2, 3
 
@@ -281,3 +281,22 @@ def test_in_the_dtype_of_the_weights(dtype: str) -> None:
     assert {str(gradient.dtype) for _, gradient in found.arrays()} == {dtype}
     for array, was in zip(given, before, strict=True):
         np.testing.assert_array_equal(array, was)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_second_gradient(activation: str) -> None:
+    """It says how half the squared norm of the gradient of the inputs changes with each of these."""
+    example = Example(model(one_layer(activation=activation)))
+
+    def half_squared_norm(x: Array) -> float:
+        first = gradients(example.architecture, example.weights, x, example.cotangent).inputs
+        assert first is not None
+        return float((first * first).sum() / 2)
+
+    found = second_gradient(example.architecture, example.weights, example.inputs, example.cotangent)
+    wanted = np.zeros_like(example.inputs)
+    for at in np.ndindex(*wanted.shape):
+        step = np.zeros_like(wanted)
+        step[at] = 1e-5
+        wanted[at] = (half_squared_norm(example.inputs + step) - half_squared_norm(example.inputs - step)) / 2e-5
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-8 * np.abs(wanted).max())

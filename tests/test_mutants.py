@@ -12,7 +12,7 @@ import pytest
 
 from rnn_conformance.adapters.numpy import NumpyAdapter
 from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.mutants import THEMES, catalogue, digest
+from rnn_conformance.conformance.mutants import THEMES, catalogue, digests
 from rnn_conformance.conformance.mutants_base import SOUND, Mutant, MutantAdapter, Sound, mutant
 from rnn_conformance.reference.architecture import Architecture, Array, Choices, Embedding, Layer, Output
 from rnn_conformance.reference.spec import specification
@@ -105,7 +105,8 @@ def test_mutant_without_a_sentence() -> None:
 
 
 def test_digest_is_of_the_sources() -> None:
-    """Eight hexadecimal digits, the same each time."""
-    assert digest() == digest()
-    assert len(digest()) == 8
-    assert int(digest(), 16) >= 0
+    """Eight hexadecimal digits for each theme, the same each time."""
+    assert list(digests()) == list(THEMES)
+    assert digests() == digests()
+    assert all(len(digest) == 8 and int(digest, 16) >= 0 for digest in digests().values())
+    assert len(set(digests().values())) == len(THEMES)

@@ -11,8 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from rnn_conformance.conformance import commands_selftest, selftest
-from rnn_conformance.conformance.mutants import catalogue, digest
-from rnn_conformance.conformance.results import saved_score
+from rnn_conformance.conformance.diagnosing import diagnose_mutant
+from rnn_conformance.conformance.measured import measured, save
+from rnn_conformance.conformance.mutants import catalogue, digests
+from rnn_conformance.conformance.promises import PROMISES, candidates, noticed_by, promise_of, promises_of
+from rnn_conformance.conformance.results import saved
 from rnn_conformance.conformance.selftest import Kill, Trial, checks, clauses_of, in_turn, score, try_mutant
 from rnn_conformance.reference.spec import specification
 
@@ -78,9 +81,9 @@ def test_broken_check_is_no_kill(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_score_of_several_seeds() -> None:
     """A mutant counts as killed if each seed noticed it; examples and seconds are medians."""
     kills = [trial(seed, NOTICED, examples=10 * seed, seconds=seed) for seed in (1, 2, 3)]
-    measured = score(kills, "default")
-    assert (measured["killed"], measured["of"], measured["seeds"]) == (1, 1, [1, 2, 3])
-    (row,) = measured["mutants"]
+    told = score(kills, "default")
+    assert (told["killed"], told["of"], told["seeds"]) == (1, 1, [1, 2, 3])
+    (row,) = told["mutants"]
     assert (row["clause"], row["check"], row["examples"], row["seconds"]) == ("1.1", NOTICED.check, 20, 2)
     with_survivor = score([*kills, trial(4)], "default")
     assert with_survivor["killed"] == 0
@@ -93,15 +96,15 @@ def command(*arguments: str) -> Any:
 
 def test_command_in_processes_of_its_own(tmp_path: Path) -> None:
     """The score is printed and saved, and the exit status is 0 where all are noticed."""
-    saved = tmp_path / "detection.json"
+    file = tmp_path / "detection.json"
     result = command(
-        "bias-twice", "--profile", "smoke", "--seeds", "2", "--jobs", "1", "--save", str(saved), "--format", "json"
+        "bias-twice", "--profile", "smoke", "--seeds", "2", "--jobs", "1", "--save", str(file), "--format", "json"
     )
     assert result.exit_code == 0, result.output
-    measured = json.loads(result.stdout)
-    assert measured == json.loads(saved.read_text())
-    assert measured["catalogue"] == digest()
-    assert [(row["mutant"], row["killed"], row["seeds"]) for row in measured["mutants"]] == [("bias-twice", 2, 2)]
+    told = json.loads(result.stdout)
+    assert told == json.loads(file.read_text())
+    assert told["catalogue"] == digests()
+    assert [(row["mutant"], row["killed"], row["seeds"]) for row in told["mutants"]] == [("bias-twice", 2, 2)]
 
 
 @pytest.mark.parametrize("form", ["pretty", "markdown"])
@@ -128,24 +131,105 @@ def test_unknown_mutant() -> None:
     assert "there is no mutant and no theme 'no-such-fault'; the themes are values, " in " ".join(result.output.split())
 
 
-def test_saved_score_is_of_the_present_catalogue() -> None:
-    """The score that the reports show was measured on these mutants, with 20 seeds, and none survived."""
-    measured = saved_score()
-    assert measured["catalogue"] == digest(), (
-        "run: rnn-conformance selftest --seeds 20 --save conformance/detection.json"
-    )
-    assert measured["specification"] == specification().version
-    assert [row["mutant"] for row in measured["mutants"]] == list(catalogue())
-    assert measured["seeds"] == list(range(20))
-    assert measured["killed"] == measured["of"]
+DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_saved_score_is_printed_without_a_run() -> None:
-    """The page in docs/ is the saved score, and a theme gives a part of it."""
-    everything = command("--saved", "--format", "markdown")
+@pytest.mark.parametrize("what", ["detection", "diagnosis", "promises"])
+def test_what_is_saved_is_of_the_present_catalogue(what: str) -> None:
+    """What the reports and the pages of docs/ show was measured on these mutants."""
+    found = saved(what)
+    how = {"detection": "--seeds 20", "diagnosis": "--diagnose", "promises": "--alone"}[what]
+    assert found["catalogue"] == digests(), f"run: rnn-conformance selftest {how} --save conformance/{what}.json"
+    assert found["specification"] == specification().version
+    assert found == measured(what, found["mutants"], found["profile"], found["seeds"])
+
+
+def test_every_mutant_is_noticed() -> None:
+    """With each of 20 seeds, in the default profile."""
+    score_saved = saved("detection")
+    assert [row["mutant"] for row in score_saved["mutants"]] == list(catalogue())
+    assert (score_saved["profile"], score_saved["seeds"]) == ("default", list(range(20)))
+    assert score_saved["killed"] == score_saved["of"]
+
+
+def test_nearly_every_mutant_is_named() -> None:
+    """The diagnosis of at least 95 % of all mutants, run as if they were unknown, names that fault."""
+    found = saved("diagnosis")
+    assert [row["mutant"] for row in found["mutants"]] == list(catalogue())
+    assert found["named"] >= 0.95 * found["of"]
+
+
+def test_every_promise_has_faults_of_its_own() -> None:
+    """Of each promise there is a mutant that only its checks notice."""
+    found = saved("promises")
+    assert {row["mutant"] for row in found["mutants"]} <= set(candidates())
+    assert {row["promise"] for row in found["mutants"]} - {""} == set(PROMISES)
+    for row in found["mutants"]:
+        assert not row["promise"] or all(row["promise"] in promises_of(check) for check in row["checks"])
+
+
+@pytest.mark.parametrize(
+    ("what", "options"), [("detection", ()), ("diagnosis", ("--diagnose",)), ("promises", ("--alone",))]
+)
+def test_what_is_saved_is_printed_without_a_run(what: str, options: tuple[str, ...]) -> None:
+    """The page in docs/ is what was saved, and a theme gives a part of it."""
+    everything = command(*options, "--saved", "--format", "markdown")
     assert everything.exit_code == 0, everything.output
-    page = Path(__file__).parents[1].joinpath("docs", "detection.md").read_text(encoding="utf-8")
-    assert page.endswith(everything.stdout), "run: rnn-conformance selftest --saved --format markdown"
-    some = json.loads(command("masks", "--saved", "--format", "json").stdout)
+    page = (DOCS / f"{what}.md").read_text(encoding="utf-8")
+    assert page.endswith(everything.stdout), (
+        f"run: rnn-conformance selftest {' '.join(options)} --saved --format markdown"
+    )
+    some = json.loads(command("masks", *options, "--saved", "--format", "json").stdout)
     assert {row["theme"] for row in some["mutants"]} == {"masks"}
-    assert some["killed"] == some["of"] == len(some["mutants"])
+    assert some["of"] == len(some["mutants"])
+
+
+def test_every_clause_belongs_to_one_promise_or_to_the_forward_pass() -> None:
+    """A chapter, or a clause of one; and every promise has clauses and checks."""
+    assert promise_of("9.4") == promise_of("5.3") == "Lengths and masks"
+    assert promise_of("11.10") == "Gradients"
+    assert promise_of("11.9") == "Vanishing and exploding gradients"
+    assert promise_of("1.1") == "The forward pass"
+    assert {promise_of(clause) for clause in specification().clauses} == {*PROMISES, "The forward pass"}
+    assert set(PROMISES) <= {promise for check in checks() for promise in promises_of(check)}
+
+
+def test_what_a_check_notices() -> None:
+    """Of several mutants at once, those that it notices when it is run on each of them."""
+    mutants = ["extra-features-cut-off", "initial-state-cut-off", "bias-twice"]
+    assert noticed_by("test_refusals.py::test_wrong_number_of_features", mutants, 0, "smoke") == mutants[:1]
+
+
+def test_diagnosis_of_a_mutant() -> None:
+    """Its own name is among those that it is like."""
+    row = diagnose_mutant("bias-negated", "smoke", 0)
+    assert (row["check"], row["alike"]) == ("test_values.py::test_recurrence[float32]", ["bias-negated"])
+
+
+def test_lines_of_other_mutants_stay(tmp_path: Path) -> None:
+    """As long as these have not changed since, and were measured in the same way."""
+    file = tmp_path / "diagnosis.json"
+
+    def told(*names: str, profile: str = "default") -> dict[str, Any]:
+        rows = [{"mutant": name, "theme": catalogue()[name].theme, "check": "", "alike": [name]} for name in names]
+        return measured("diagnosis", rows, profile, [0])
+
+    save(file, "diagnosis", told("never-reset"))
+    save(file, "diagnosis", told("bias-twice"))
+    together = json.loads(file.read_text())
+    assert [row["mutant"] for row in together["mutants"]] == ["bias-twice", "never-reset"]
+    assert (together["named"], together["of"]) == (2, 2)
+    with pytest.raises(ValueError, match="measured with profile default and 1 seeds: measure with the same"):
+        save(file, "diagnosis", told("bias-missing", profile="smoke"))
+    together["catalogue"]["states"] = "00000000"
+    file.write_text(json.dumps(together))
+    save(file, "diagnosis", told("bias-missing"))
+    assert [row["mutant"] for row in json.loads(file.read_text())["mutants"]] == ["bias-twice", "bias-missing"]
+
+
+@pytest.mark.parametrize("options", [("--alone", "--diagnose"), ("--all", "--alone"), ("--diagnose", "--seeds", "2")])
+def test_questions_exclude_one_another(options: tuple[str, ...]) -> None:
+    """The error says which."""
+    result = command(*options)
+    assert result.exit_code == 2
+    assert "exclude one another" in " ".join(result.output.split())
