@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from packaging.version import Version
 
 from rnn_conformance.adapters import _examples
 from rnn_conformance.adapters._flax import bidirectional_options, describe, rnn_options
@@ -85,7 +86,7 @@ class _NnxNetwork(JaxNetwork):
                 arrays += direction.W.T, direction.U.T, direction.b
         with x64(self._architecture.dtype):
             for param, array in zip(_params(self._architecture, self._loaded), arrays, strict=True):
-                param[...] = jnp.array(np.array(array))  # copied first: JAX may read an array after the call
+                _write(param, jnp.array(np.array(array)))  # copied first: JAX may read an array after the call
             self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
             if self._architecture.mode == "reloaded":
                 self._parameters = _reloaded(self._architecture, self._loaded)
@@ -94,7 +95,7 @@ class _NnxNetwork(JaxNetwork):
         return self.unpack(self._modules or self._parameters)
 
     def unpack(self, parameters: Parameters) -> Weights:
-        arrays = [np.asarray(param[...]) for param in _params(self._architecture, parameters)]
+        arrays = [_read(param) for param in _params(self._architecture, parameters)]
         table = arrays.pop(0) if self._architecture.embedding else None
         read = (LayerWeights(W.T, U.T, b) for W, U, b in zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True))
         layers = []
@@ -123,8 +124,30 @@ class _NnxNetwork(JaxNetwork):
 
         modules = self._merge(parameters)
         optimizer = nnx.Optimizer(modules, optax.sgd(rate), wrt=nnx.Param)
-        optimizer.update(modules, jax.grad(loss)(parameters))
+        gradients = jax.grad(loss)(parameters)
+        if _is_before_0_11():
+            optimizer.update(gradients)
+        else:
+            optimizer.update(modules, gradients)
         return nnx.state(modules, nnx.Param)
+
+
+def _is_before_0_11() -> bool:
+    """Whether an optimizer still holds its model, and a split state holds no Params, to be indexed, but their values."""
+    import flax
+
+    return Version(flax.__version__) < Version("0.11")
+
+
+def _write(param: Any, array: Any) -> None:
+    if _is_before_0_11():
+        param.value = array
+    else:
+        param[...] = array
+
+
+def _read(param: Any) -> NDArray[np.generic]:
+    return np.asarray(param.value if _is_before_0_11() else param[...])
 
 
 def _modules(architecture: Architecture) -> list[Any]:
