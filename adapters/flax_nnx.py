@@ -51,8 +51,8 @@ class _NnxNetwork(JaxNetwork):
         parameters, others = states
 
         def merge(parameters: Parameters) -> list[Any]:
-            # A copy, because a call counts the random numbers that it asked for.
-            merged: list[Any] = nnx.merge(graph, parameters, others, copy=True)
+            # A copy, because a call counts the random numbers that it asked for; before 0.11 there is nothing else.
+            merged: list[Any] = nnx.merge(graph, parameters, others, **({} if _is_before_0_11() else {"copy": True}))
             return merged
 
         def call(
@@ -133,7 +133,7 @@ class _NnxNetwork(JaxNetwork):
 
 
 def _is_before_0_11() -> bool:
-    """Whether an optimizer still holds its model, and a split state holds no Params, to be indexed, but their values."""
+    """Whether an optimizer still holds its model, and a split state no Params that can be indexed."""
     import flax
 
     return Version(flax.__version__) < Version("0.11")
