@@ -30,7 +30,13 @@ def x64(dtype: str) -> AbstractContextManager[Any]:
     """JAX's 64-bit types for float64 alone, so that float32 is computed as JAX's users compute it."""
     import jax
 
-    return jax.enable_x64(True) if dtype == "float64" else nullcontext()
+    if dtype != "float64":
+        return nullcontext()
+    if not hasattr(jax, "enable_x64"):  # before JAX 0.8
+        from jax.experimental import enable_x64
+
+        return enable_x64(True)
+    return jax.enable_x64(True)
 
 
 def activation(name: str) -> Callable[[Any], Any]:
