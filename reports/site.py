@@ -76,7 +76,7 @@ def write_site(results: Sequence[Results], folder: Path) -> Path:
 
 
 def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline] = ()) -> Iterator[tuple[str, str]]:
-    """Each page of a site in this folder, with its path there; the same summary gives the same text."""
+    """Each page of a site, and each picture that is a file, with its path; the same summary gives the same text."""
     common = {"summary": summary, "timelines": timelines}
 
     def page(name: str, template: str, **values: object) -> tuple[str, str]:
@@ -88,7 +88,9 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
     yield page("index.html", "index.html", pictures=pictures(summary), totals=totals)
     yield page("atlas.html", "atlas.html", sections=atlas(summary), compared=COMPARED)
     if timelines:
-        yield page("history.html", "history.html", pictures=[timeline_picture(each) for each in timelines])
+        drawn = [timeline_picture(each) for each in timelines]
+        yield page("history.html", "history.html", pictures=drawn)
+        yield from ((f"{picture.name}.svg", picture.svg) for picture in drawn)
     for backend in summary.backends:
         deviations = known(replace(summary, backends=[backend]))
         yield page(backend_page(backend.name), "backend.html", backend=backend, deviations=deviations)

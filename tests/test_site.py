@@ -289,6 +289,7 @@ def test_pictures_and_other_pages_are_offered_where_there_are_any() -> None:
     drawn = dict(render(summarise([new]), timelines=timelines([old, new])))
     assert "<svg" in drawn["index.html"]
     assert "<svg" in drawn["history.html"]
+    assert drawn["history-torch.svg"].startswith("<svg")
     assert {"atlas.html", "history.html", "#pictures"} <= set(Elements(drawn["index.html"]).values("href"))
 
 
