@@ -154,9 +154,7 @@ _KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
     "footer": Footer,
 }
 
-_TYPES: dict[type[Any], Mapping[str, Any]] = {
-    cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst, Fingerprint)
-}
+_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*_KINDS.values(), Worst, Fingerprint)}
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:
