@@ -31,8 +31,8 @@ def _description() -> Description:
             "embedding": "embed.embedding, (tokens, features)",
             "load": "param[...] = array, in the modules, or in the state that nnx.split takes from them",
             "read": "numpy.asarray(param[...])",
-            "reloaded": "the pure dict of the state through flax.serialization.to_bytes and from_bytes, whose arrays are "
-            "NumPy's and may only be read: param[...] = array raises until they are replaced",
+            "reloaded": "the pure dict of the state through flax.serialization.to_bytes and from_bytes, whose arrays "
+            "are NumPy's and may only be read: param[...] = array raises until they are replaced",
         },
     )
 

@@ -106,5 +106,6 @@ def table(found: Mapping[str, Sequence[str]], tried: Sequence[str], seed: int, p
     for name in tried:
         noticing = found.get(name, ())
         promise = next((promise for promise in PROMISES if noticing and promise in _in_common(noticing)), "")
-        rows.append({"mutant": name, "theme": catalogue()[name].theme, "promise": promise, "checks": list(noticing)})
+        told = {"promise": promise, "checks": list(noticing), "profile": profile}
+        rows.append({"mutant": name, "theme": catalogue()[name].theme, **told})
     return measured("promises", rows, profile, [seed])
