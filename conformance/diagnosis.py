@@ -12,7 +12,7 @@ import numpy as np
 from rnn_conformance.conformance.check import Check, Evidence, Pin
 from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import NonConforming
-from rnn_conformance.conformance.mutants import OF_SOME_CALLS, catalogue
+from rnn_conformance.conformance.mutants import catalogue
 from rnn_conformance.conformance.mutants_base import MutantAdapter, Sound
 from rnn_conformance.conformance.subject import Subject, SubjectExited
 from rnn_conformance.conformance.verdicts import Function
@@ -32,6 +32,9 @@ _FURTHER = 6
 
 _CALLS = 60
 """So many times an example is run again where a subject is not always wrong."""
+
+_OF_SOME_CALLS = "calls"
+"""The theme of the mutants whose calls disturb one another."""
 
 
 def diagnose(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
@@ -107,7 +110,7 @@ def _now_and_then(
     """The mutants that fail in that way in some calls and not in others, as the subject does."""
     found = []
     for name, mutant in mutants.items():
-        if catalogue()[name].theme == OF_SOME_CALLS:
+        if catalogue()[name].theme == _OF_SOME_CALLS:
             outcomes = [_outcome(function, check, mutant, pin) for _ in range(_CALLS)]
             failures = [outcome for outcome in outcomes if outcome is not None]
             if 0 < len(failures) < _CALLS and any(_in_words(str(f)) == _in_words(str(failure)) for f in failures):

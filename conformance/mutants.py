@@ -6,9 +6,10 @@ Each is a class of a few lines in one of the files mutants_<theme>.py, on top of
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from zlib import crc32
 
@@ -30,9 +31,6 @@ THEMES = (
     "refusals",
 )
 
-OF_SOME_CALLS = "calls"
-"""The theme of the mutants whose calls disturb one another."""
-
 
 @cache
 def catalogue() -> Mapping[str, Mutant]:
@@ -42,12 +40,41 @@ def catalogue() -> Mapping[str, Mutant]:
     return {m.name: m for theme in THEMES for m in MARKED.values() if m.theme == theme}
 
 
+@cache
 def digests() -> Mapping[str, str]:
-    """For each theme eight digits that change whenever one of its mutants does, since a measurement is of these."""
-    folder = importlib.resources.files("rnn_conformance.conformance")
+    """For each mutant eight digits that change whenever its code does, since what was measured is of that code.
 
-    def crc(name: str, before: int = 0) -> int:
-        return crc32((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"), before)
+    Of its file, that is all but the imports and the other mutants; and all of the sound layer.
+    """
+    base = _crc(_statements("mutants_base"), 0)
+    found: dict[str, str] = {}
+    for theme in THEMES:
+        statements = _statements(f"mutants_{theme}")
+        classes = {m.network.__name__: name for name, m in catalogue().items() if m.theme == theme}
+        shared = [(node, text) for node, text in statements if getattr(node, "name", "") not in classes]
+        before = _crc(
+            [(node, text) for node, text in shared if not isinstance(node, ast.Import | ast.ImportFrom)], base
+        )
+        for node, text in statements:
+            if isinstance(node, ast.ClassDef) and node.name in classes:
+                found[classes[node.name]] = f"{_crc([(node, text)], before):08x}"
+    return {name: found[name] for name in catalogue()}
 
-    base = crc("mutants_base")
-    return {theme: f"{crc(f'mutants_{theme}', base):08x}" for theme in THEMES}
+
+Statement = tuple[ast.stmt, str]
+"""A statement of a file, and its text."""
+
+
+def _statements(module: str) -> list[Statement]:
+    file = importlib.resources.files("rnn_conformance.conformance").joinpath(f"{module}.py")
+    source = file.read_text(encoding="utf-8")
+    lines = source.splitlines()
+
+    def first(node: ast.stmt) -> int:
+        return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+
+    return [(node, "\n".join(lines[first(node) - 1 : node.end_lineno])) for node in ast.parse(source).body]
+
+
+def _crc(statements: Sequence[Statement], before: int) -> int:
+    return crc32("\n".join(text for _, text in statements).encode(), before)

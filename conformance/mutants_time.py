@@ -288,3 +288,14 @@ class LastBitPastStep250(Sound):
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
         y = super().step(layer, weights, x, h, t)
         return np.nextafter(y, y * 0) if t >= 250 else y
+
+
+@mutant("1.11")
+class LatchesForget(Sound):
+    """A unit that has been exactly 1 or -1 for a hundred timesteps is taken for dead, and starts again from 0."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        new = super().step(layer, weights, x, h, t)
+        held = (np.abs(new) == 1) & (new == h)
+        self.held = np.where(held, self.held + 1, 0) if t else np.zeros(new.shape, int)
+        return np.where(self.held < 100, new, 0).astype(new.dtype)

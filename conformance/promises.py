@@ -10,7 +10,7 @@ from typing import Any
 
 from rnn_conformance.conformance.chorus import Chorus
 from rnn_conformance.conformance.measured import measured
-from rnn_conformance.conformance.mutants import OF_SOME_CALLS, catalogue
+from rnn_conformance.conformance.mutants import catalogue
 from rnn_conformance.conformance.selftest import check_of, checks, clauses_of, dtypes_of, failure_of, in_processes
 from rnn_conformance.conformance.subject import Subject
 
@@ -47,16 +47,9 @@ def promises_of(check: str) -> frozenset[str]:
 
 
 def candidates() -> list[str]:
-    """The mutants that are said to break one promise beyond the forward pass and nothing else.
-
-    Without those whose calls disturb one another: what they answer depends on which checks were run before.
-    """
+    """The mutants that are said to break one promise beyond the forward pass and nothing else."""
     found = {name: {promise_of(clause) for clause in mutant.breaks} for name, mutant in catalogue().items()}
-    return [
-        name
-        for name, promises in found.items()
-        if len(promises) == 1 and promises != {FORWARD} and catalogue()[name].theme != OF_SOME_CALLS
-    ]
+    return [name for name, promises in found.items() if len(promises) == 1 and promises != {FORWARD}]
 
 
 def noticed_by(check: str, mutants: Sequence[str], seed: int, profile: str) -> list[str]:
@@ -113,5 +106,6 @@ def table(found: Mapping[str, Sequence[str]], tried: Sequence[str], seed: int, p
     for name in tried:
         noticing = found.get(name, ())
         promise = next((promise for promise in PROMISES if noticing and promise in _in_common(noticing)), "")
-        rows.append({"mutant": name, "theme": catalogue()[name].theme, "promise": promise, "checks": list(noticing)})
+        told = {"promise": promise, "checks": list(noticing), "profile": profile}
+        rows.append({"mutant": name, "theme": catalogue()[name].theme, **told})
     return measured("promises", rows, profile, [seed])

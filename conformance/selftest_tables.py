@@ -96,14 +96,17 @@ def _promises(measured: Measured, every: bool) -> Printed:
         only = [row for row in measured["mutants"] if row["promise"] == promise]
         if not only:
             none.add(promise)
-        told = "; ".join(f"{row['mutant']} ({', '.join(_function(name) for name in row['checks'])})" for row in only)
+        told = "; ".join(
+            f"{row['mutant']} ({row['profile']}: {', '.join(_function(name) for name in row['checks'])})"
+            for row in only
+        )
         rows.append([promise, ", ".join(clauses), ", ".join(cited), f"{len(only)}", told])
-    last = (
-        f"{measured['alone']} of {measured['of']} mutants that were tried are noticed by the checks of one promise "
-        f"alone, profile {measured['profile']}"
-    )
+    last = f"{measured['alone']} of {measured['of']} mutants that were tried are noticed by one promise's checks alone"
     return Printed(
-        ("promise", "clauses", "checks", "only these", "mutants (and which checks)"), rows, last, frozenset(none)
+        ("promise", "clauses", "checks", "only these", "mutants (profile: and which checks)"),
+        rows,
+        last,
+        frozenset(none),
     )
 
 

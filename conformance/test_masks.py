@@ -66,6 +66,13 @@ def test_last_output_under_a_mask(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.has_parts, return_sequences=False)
 
 
+@pytest.mark.clause("9.4", modes="main", dtypes=("float32",))
+def test_padded_outputs_from_a_state(check: Check) -> None:
+    """From a given initial state, too, padded outputs are what the adapter declares, and that is zero at first."""
+    check.requires("initial state")
+    _search_padded_outputs(check, ["layer"], laws.maskings(), given=True)
+
+
 @pytest.mark.clause("9.4")
 def test_padded_outputs(check: Check) -> None:
     """Outputs at timesteps that are not valid are what the adapter declares: zero, a repetition, or an evolution."""
@@ -76,13 +83,6 @@ def test_padded_outputs(check: Check) -> None:
 def test_padded_outputs_of_directions(check: Check) -> None:
     """In backward and bidirectional layers, too, padded outputs are what the adapter declares."""
     _search_padded_outputs(check, ["layer"], laws.turned_and_masked())
-
-
-@pytest.mark.clause("9.4", modes="main", dtypes=("float32",))
-def test_padded_outputs_from_a_state(check: Check) -> None:
-    """From a given initial state, too, padded outputs are what the adapter declares, and that is zero at first."""
-    check.requires("initial state")
-    _search_padded_outputs(check, ["layer"], laws.maskings(), given=True)
 
 
 def _search_padded_outputs(
@@ -104,6 +104,12 @@ def _search_padded_outputs(
 
 
 @pytest.mark.clause("9.5")
+def test_nan_in_the_padding(check: Check) -> None:
+    """NaN, infinities and the largest number in the padding change no bit of a valid output or of a final state."""
+    _search_paddings(check, _KINDS, laws.maskings(), _extreme)
+
+
+@pytest.mark.clause("9.5")
 def test_numbers_in_the_padding(check: Check) -> None:
     """Other numbers at timesteps that are not valid change no bit of a valid output or of a final state."""
 
@@ -112,12 +118,6 @@ def test_numbers_in_the_padding(check: Check) -> None:
         return case.next().inputs[~case.mask]
 
     _search_paddings(check, _KINDS, laws.maskings(), padding)
-
-
-@pytest.mark.clause("9.5")
-def test_nan_in_the_padding(check: Check) -> None:
-    """NaN, infinities and the largest number in the padding change no bit of a valid output or of a final state."""
-    _search_paddings(check, _KINDS, laws.maskings(), _extreme)
 
 
 @pytest.mark.clause("9.5", "10.6", modes="main", dtypes=("float32",))
