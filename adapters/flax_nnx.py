@@ -34,8 +34,8 @@ def _description() -> Description:
             "both directions": "`Bidirectional.forward_rnn` and `.backward_rnn`",
             "embedding": "`Embed.embedding`, `(tokens, features)`",
         },
-        "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's and "
-        "may only be read: `param[...] = array` raises until they are replaced",
+        "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
+        "and may only be read: `param[...] = array` raises until they are replaced",
         _examples.nnx_rnn,
     )
 
