@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from rnn_conformance.adapters.protocol import Description, Network, Unsupported
@@ -32,11 +33,9 @@ def x64(dtype: str) -> AbstractContextManager[Any]:
 
     if dtype != "float64":
         return nullcontext()
-    if not hasattr(jax, "enable_x64"):  # before JAX 0.8
-        from jax.experimental import enable_x64
-
-        return enable_x64(True)
-    return jax.enable_x64(True)
+    here: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # before JAX 0.8
+    switched: AbstractContextManager[Any] = here.enable_x64(True)
+    return switched
 
 
 def activation(name: str) -> Callable[[Any], Any]:

@@ -124,7 +124,7 @@ class _NnxNetwork(JaxNetwork):
             return optax.losses.squared_error(outputs, targets).mean()
 
         modules = self._merge(parameters)
-        optimizer = nnx.Optimizer(modules, optax.sgd(rate), wrt=nnx.Param)
+        optimizer: Any = nnx.Optimizer(modules, optax.sgd(rate), wrt=nnx.Param)
         gradients = jax.grad(loss)(parameters)
         if _is_before_0_11():
             optimizer.update(gradients)
@@ -147,7 +147,7 @@ def _write(param: Any, array: Any) -> None:
         param[...] = array
 
 
-def _read(param: Any) -> NDArray[np.generic]:
+def _read(param: Any) -> Any:
     return np.asarray(param.value if _is_before_0_11() else param[...])
 
 

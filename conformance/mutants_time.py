@@ -294,6 +294,8 @@ class LastBitPastStep250(Sound):
 class LatchesForget(Sound):
     """A unit that has been exactly 1 or -1 for a hundred timesteps is taken for dead, and starts again from 0."""
 
+    held: Array
+
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
         new = super().step(layer, weights, x, h, t)
         held = (np.abs(new) == 1) & (new == h)
