@@ -13,6 +13,7 @@ from rnn_conformance.conformance.console import report_format_option
 from rnn_conformance.reports.badges import write_badges
 from rnn_conformance.reports.document import as_json
 from rnn_conformance.reports.harmless import shown
+from rnn_conformance.reports.history import split
 from rnn_conformance.reports.junit import junit
 from rnn_conformance.reports.loading import load
 from rnn_conformance.reports.markdown import markdown
@@ -35,13 +36,14 @@ _RENDER = {"markdown": markdown, "json": as_json, "junit": junit}
 )
 @report_format_option
 def report(results: tuple[Path, ...], to: Path, form: str) -> None:
-    """Make one page of the results of several runs.
+    """Make one report of the results of several runs; of a backend at several versions, a timeline, too.
 
     RESULTS are results files, or folders, at any depth, that hold them. A file that is named twice counts once, and
     JSON lines in a folder that are no results are left out.
 
     \b
     rnn-conformance report results/ --to report
+    rnn-conformance report keras-3.10/ keras-3.15/ --to history
     rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown >> "$GITHUB_STEP_SUMMARY"
     rnn-conformance report results/ --format junit > junit.xml
     rnn-conformance report results/ --format json > report.json     (see: rnn-conformance schema)
@@ -69,13 +71,16 @@ def schema() -> None:
 
 
 def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
-    """Read results, write the page and the badges into a folder, print the summary, and return the exit status.
+    """Read results, write the site and the badges into a folder, print the summary, and return the exit status.
+
+    Of a backend at several versions, the summary and the status are those of the newest.
 
     Raises ValueError for results that are damaged or cannot be shown together, and OSError for what cannot be read or
     written.
     """
     results = load(paths, lambda path: click.echo(f"left out, since it holds no results: {shown(str(path))}", err=True))
-    summary = summarise(results)
+    newest, _ = split(results)
+    summary = summarise(newest)
     page = write_site(results, folder)
     write_badges(summary, folder)
     if form == "pretty":
@@ -83,4 +88,4 @@ def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     else:
         click.echo(_RENDER[form](summary))
     click.echo(f"The report: {page}", err=form != "pretty")
-    return exit_status(results)
+    return exit_status(newest)

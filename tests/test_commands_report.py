@@ -75,6 +75,16 @@ def test_a_copy_is_not_merged(folder: Path, tmp_path: Path) -> None:
     assert "adapter torch comes twice" in one_line(result.stderr)
 
 
+def test_versions_of_a_backend_are_a_timeline(folder: Path, tmp_path: Path) -> None:
+    """The newest is the one that the report is about, and that the exit status is of."""
+    written(folder / "newer.jsonl", results(versions={"torch": "2.14.0"}))
+    result = report(folder, "--to", tmp_path / "page", "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert [each["adapter"] for each in json.loads(result.stdout)["backends"]] == ["torch", "numpy"]
+    assert "2.14.0" in (tmp_path / "page" / "history.html").read_text(encoding="utf-8")
+    assert (tmp_path / "page" / "history-torch.svg").is_file()
+
+
 def test_something_else_is_left_out(folder: Path, tmp_path: Path) -> None:
     """And named, so that nobody wonders."""
     (folder / "events.jsonl").write_text('{"event": 1}\n')
