@@ -31,7 +31,7 @@ def test_run_conforms(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "numpy" in result.stdout
     assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
-    site = {"index.html", "site.css", "site.js", "backends", "cells", "badges"}
+    site = {"index.html", "atlas.html", "site.css", "site.js", "backends", "cells", "badges"}
     assert {path.name for path in tmp_path.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
 
 
