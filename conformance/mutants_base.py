@@ -221,6 +221,18 @@ class Sound(NumpyNetwork):
         return scales(self.random, shape, rate, self.computing, self.choices)
 
 
+class InAnotherOrder(Sound):
+    """Where `other` is set, each sum is taken in another order: right within rounding, but of other bits."""
+
+    other = False
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        if not self.other or weights.b is None:
+            return super().step(layer, weights, x, h, t)
+        z = self.product(h, weights.U) + weights.b + self.product(x, weights.W)
+        return self.kept(self.activate(layer.activation, z))
+
+
 @dataclass(frozen=True)
 class MutantAdapter:
     """An adapter with one fault; `description` is what it says of itself, and how it is run."""

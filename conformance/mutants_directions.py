@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_conformance.conformance.mutants_base import Sound, mutant
+from rnn_conformance.conformance.mutants_base import InAnotherOrder, Sound, mutant
 from rnn_conformance.reference.architecture import (
     Architecture,
     Array,
@@ -212,6 +212,17 @@ class UpperLayerReadsOtherOrder(_OtherLayer):
     def changed(self, layer: Layer, outputs: Array, final: LayerState) -> tuple[Array, LayerState]:
         on_top = self.position == len(self.architecture.layers) - 1
         return (outputs if on_top or layer.direction != "backward" else outputs[:, ::-1]), final
+
+
+@mutant("10.2")
+class BackwardPathByTheBeginning(InAnotherOrder):
+    """Where the first timestep is positive in sum, a backward layer goes another way, whose last bits are others."""
+
+    def direction(
+        self, layer: Layer, weights: LayerWeights, x: Array, h: Array | None, mask: Mask | None, backward: bool
+    ) -> Pass:
+        self.other = layer.direction == "backward" and bool(x[:, :1].sum() > 0)
+        return super().direction(layer, weights, x, h, mask, backward)
 
 
 @mutant("10.2")

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_conformance.adapters._numpy_network import each_state
 from rnn_conformance.adapters.protocol import Inputs
-from rnn_conformance.conformance.mutants_base import Sound, mutant
+from rnn_conformance.conformance.mutants_base import InAnotherOrder, Sound, mutant
 from rnn_conformance.reference.architecture import Array, Layer, LayerWeights, Mask, Output, State
 from rnn_conformance.reference.gradients import Pass
 
@@ -66,20 +66,14 @@ class InitialStateRounded(_OtherStart):
 
 
 @mutant("3.6")
-class SumInAnotherOrder(Sound):
+class SumInAnotherOrder(InAnotherOrder):
     """With a given initial state the sum is taken in another order, which shows in the last bits."""
 
     def direction(
         self, layer: Layer, weights: LayerWeights, x: Array, h: Array | None, mask: Mask | None, backward: bool
     ) -> Pass:
-        self.bias_first = h is not None
+        self.other = h is not None
         return super().direction(layer, weights, x, h, mask, backward)
-
-    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
-        if not self.bias_first or weights.b is None:
-            return super().step(layer, weights, x, h, t)
-        z = self.product(h, weights.U) + weights.b + self.product(x, weights.W)
-        return self.kept(self.activate(layer.activation, z))
 
 
 @mutant("3.1")

@@ -42,6 +42,7 @@ def test_latches(check: Check) -> None:
     units = 5
     # Mostly 0, so that the latches have something to hold.
     signal = np.random.default_rng(check.seed).choice([-1, 0, 1], (_BATCH, _timesteps(check), units), p=[0.1, 0.8, 0.1])
+    signal[1, 0], signal[1, 1:] = 1, 0  # nothing is read any more: in the second sequence all are held to the end
     weights = machines.latches(units, check.dtype)
     held = machines.latched(signal)
     why = "a latch holds the last number that was not 0"

@@ -132,7 +132,7 @@ def on(browser: Browser, folder: Path, *runs: Results) -> Browser:
 def test_pages_load_from_files_alone(browser: Browser) -> None:
     """No page makes the console complain, and none asks for anything that does not lie in the site."""
     pages = sorted(path.relative_to(browser.site).as_posix() for path in browser.site.rglob("*.html"))
-    assert len(pages) == 1 + 3 + 3 * len(CLAUSES)
+    assert len(pages) == 2 + 3 + 3 * len(CLAUSES)
     for page in pages:
         browser.open(page)
         assert browser.complaints() == [], page
