@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from rnn_conformance.conformance.commands import cli
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich", "jinja2", "markupsafe", "jsonschema"):
+        if error.name not in ("click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"):
             raise
         print(f"the command line needs {error.name}: pip install 'rnn-conformance[desk]'", file=sys.stderr)
         sys.exit(2)

@@ -40,13 +40,15 @@ def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, for
     Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 it could not be run. The gravest one counts.
     """
     found: list[tuple[Path, str, CheckRecord]] = []
-    try:
-        for witness in witnesses:  # all of them, before anything is run
-            check_installed(adapter or read_witness(witness).adapter)
+    try:  # all of them, before anything is run
+        if adapter:
+            check_installed(adapter)
+        names = [adapter or one.adapter for one in map(read_witness, witnesses)]
+        for name in names:
+            check_installed(name)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    for witness in witnesses:
-        name = adapter or read_witness(witness).adapter
+    for witness, name in zip(witnesses, names, strict=True):
         checks = run_again(witness, name, timeout).checks
         record = min(checks, key=lambda each: SEVERITY.index(each.verdict))
         found.append((witness, name, record))

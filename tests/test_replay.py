@@ -137,6 +137,7 @@ def test_what_cannot_be_run(witness: Path, fields: dict[str, object], message: s
     ("content", "arguments", "helps"),
     [
         ("{}", (), ["w.json is no witness", "'witness' is 1"]),
+        ("{}", ("--adapter", "numpy"), ["w.json is no witness", "'witness' is 1"]),
         (None, (), ["w.json", "does not exist"]),
         ("", ("--adapter", "pytorch"), ["there is no adapter 'pytorch'", "keras-jax"]),
         ("", ("--format", "xml"), ["'pretty'", "'markdown'", "'json'"]),
