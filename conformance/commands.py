@@ -13,6 +13,7 @@ from rich.console import Console
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands_atlas import atlas
 from rnn_conformance.conformance.commands_compare import compare
+from rnn_conformance.conformance.commands_deviations import deviations
 from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_report import read_and_show, report, schema
 from rnn_conformance.conformance.commands_selftest import selftest
@@ -45,10 +46,11 @@ def cli() -> None:
     rnn-conformance selftest              what the suite notices
     rnn-conformance spec 1.1              what a clause says
     rnn-conformance atlas                 where each framework keeps its weights
+    rnn-conformance deviations            where frameworks are known to depart
     """
 
 
-for _command in (report, compare, atlas, schema, replay, selftest):
+for _command in (report, compare, atlas, deviations, schema, replay, selftest):
     cli.add_command(_command)
 
 

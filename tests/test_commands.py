@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,10 @@ from click.testing import CliRunner, Result
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands import cli
+from rnn_conformance.conformance.deviations import known_deviations
 from rnn_conformance.reference.spec import specification
+
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +183,32 @@ def test_adapter_that_is_not_installed() -> None:
     result = run("run", "torch")
     assert result.exit_code == 2
     assert "pip install 'rnn-conformance[torch]'" in result.stderr
+
+
+def test_deviations_are_told() -> None:
+    """By name or by adapter; each with its reason, its extent, what was seen and where the witness lies."""
+    told = json.loads(run("deviations", "keras-jax-float64", "torch", "--format", "json").stdout)
+    assert [each["deviation"] for each in told] == ["torch-two-biases", "keras-jax-float64"]
+    assert told[0]["clauses"] == ["6.3"]
+    assert told[0]["seen"] == "parameter_count = 21, but should be 18"
+    assert all((PROJECT / each["witness"]).exists() for each in told)
+    pretty = run("deviations", "torch").stdout
+    assert "versions: torch >=2.13" in pretty
+    assert "two biases" in pretty
+    assert run("deviations", "numpy").stdout == "none is known\n"
+
+
+def test_page_of_deviations() -> None:
+    """The page in docs/ is what the command prints, and has a section for each."""
+    page = (PROJECT / "docs" / "deviations.md").read_text(encoding="utf-8")
+    printed = run("deviations", "--format", "markdown").stdout
+    assert page.endswith(printed), "run: rnn-conformance deviations --format markdown"
+    assert re.findall("^## (.+)$", printed, re.MULTILINE) == [d.name for d in known_deviations()]
+
+
+def test_deviation_of_a_wrong_name() -> None:
+    """The right ones are listed, of adapters and of deviations."""
+    result = run("deviations", "keras-jaxx")
+    assert result.exit_code == 2
+    for name in ("keras-jaxx", "keras-jax,", "torch-two-biases"):
+        assert name in result.stderr
