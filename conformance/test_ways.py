@@ -58,7 +58,7 @@ def test_features_crossed(check: Check) -> None:
 
 
 def _rows(check: Check) -> list[Row]:
-    """What to cross with what, as far as the subject offers it; which pairs that covers is left in the evidence."""
+    """What to cross with what, as far as the subject offers it. Which pairs that covers is left in the evidence."""
     description = check.subject.description
     factors = _factors(description)
     allowed, refused = partial(_allowed, description), partial(_refused, check)
@@ -73,7 +73,8 @@ def _rows(check: Check) -> list[Row]:
     else:
         cover = covering_rows(factors, allowed, check.seed, refused)
         rows = _in_turn(cover.rows)
-    check.evidence.measured["pairs"] = summary(factors, cover, rows)
+    if not check.profile.repeats:
+        check.evidence.measured["pairs"] = summary(factors, cover, rows)
     return rows
 
 
