@@ -140,9 +140,12 @@ class Backend:
         return {verdict: counts[verdict] for verdict in ("conforms", *SEVERITY) if counts[verdict]}
 
     def scope(self, verdict: str) -> str:
-        """What all cells of a verdict are about, such as `` (float64 only)``; empty if they differ in that."""
-        scopes = {cell.scope for cell in self.cells.values() if cell.verdict == verdict}
-        return f" ({scopes.pop()})" if len(scopes) == 1 and "" not in scopes else ""
+        """How many cells of a verdict are about one dtype, such as `` (67 of them float64 only)``; empty if none is."""
+        scopes = Counter(cell.scope for cell in self.cells.values() if cell.verdict == verdict)
+        if len(scopes) == 1:
+            return f" ({scope})" if (scope := next(iter(scopes))) else ""
+        found = [f"{number} of them {scope}" for scope, number in scopes.items() if scope]
+        return f" ({', '.join(found)})" if found else ""
 
     @property
     def examples(self) -> int:

@@ -152,6 +152,9 @@ def test_scope_of_a_verdict() -> None:
     (backend,) = summarise([results(checks=[right, wrong])]).backends
     assert backend.cells["1.1"].scope == "float64 only"
     assert "1 known deviation (float64 only)" in sentence(backend)
+    everywhere = check("1.2", "deviation", check="test_values.py::test_1_2[float32]")
+    (backend,) = summarise([results(checks=[right, wrong, everywhere])]).backends
+    assert "2 known deviations (1 of them float64 only)" in sentence(backend)
     (backend,) = summarise([results(checks=[wrong])]).backends
     assert backend.cells["1.1"].scope == ""
 
