@@ -108,7 +108,7 @@ def conclude(
         case=str(case) if case else "",
         witness=dict(_arrays(case, shown.details)),
         deviation=", ".join(deviation.name for deviation in known),
-        reason=" ".join(deviation.explanation for deviation in known),
+        reason="\n".join(deviation.explanation for deviation in known),
         diagnosis=diagnosis,
         measured=dict(evidence.measured),
         shares=dict(evidence.shares),

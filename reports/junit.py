@@ -74,7 +74,7 @@ def _case(backend: Backend, record: CheckRecord) -> Element:
         first = record.reason if record.verdict == "deviation" else record.message
         message = f"{record.verdict}: {first.partition(chr(10))[0]}"
         found = SubElement(case, outcome, {"type": record.verdict, "message": shown(message)})
-        told = [record.title, record.message, record.case and f"case: {record.case}"]
+        told = [record.title, record.reason, record.message, record.case and f"case: {record.case}"]
         told += [record.diagnosis, *evidence(record, backend.results.path.parent)]
         found.text = shown("\n".join(filter(None, told)))
     elif record.message:

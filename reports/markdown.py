@@ -14,7 +14,6 @@ from rnn_conformance.reports.summary import (
     Summary,
     alike,
     evidence,
-    extent,
     figure,
     known,
     sentence,
@@ -78,9 +77,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield ""
         yield "### Known deviations"
         yield ""
-        for name, group in deviations.items():
-            first = next((record for _, record in group if record.case), group[0][1])  # the one with the witness
-            yield f"- **{escape(name)}**: {escape(extent(group))}. {escape(first.reason or first.message)}"
+        for each in deviations:
+            yield f"- **{escape(each.name)}**: {escape(each.extent)}. {escape(each.reason or each.message)}"
 
 
 def _matrix(summary: Summary) -> Iterator[str]:

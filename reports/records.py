@@ -94,7 +94,7 @@ class CheckRecord:
 
     `check` is its pytest name, such as ``test_values.py::test_recurrence[float32-eager]``. `examples` counts judged
     examples, `discriminating` those that could have failed; `message` explains a verdict other than conforms;
-    `deviation` names the known deviation that this is, and `reason` says why it is known;
+    `deviation` names the known deviations that this is, and `reason` says why, in a line for each;
     `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.

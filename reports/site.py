@@ -36,10 +36,10 @@ from rnn_conformance.reports.summary import (
     Summary,
     alike,
     count,
-    extent,
     figure,
     gravest,
     known,
+    reasons_of,
     sentence,
     summarise,
     truncation,
@@ -132,7 +132,6 @@ def site_environment() -> Environment:
         "backend_page": backend_page,
         "cell_page": cell_page,
         "count": count,
-        "extent": extent,
         "gravest": gravest,
         "is_long": is_long,
         "largest": largest,
@@ -142,6 +141,7 @@ def site_environment() -> Environment:
         "others_page": others_page,
         "place": filters.place,
         "problems": PROBLEMS,
+        "reasons_of": reasons_of,
         "symbols": SYMBOLS,
     }
     return environment

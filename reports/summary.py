@@ -165,6 +165,35 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A known deviation: why it is, and the records that name it, each with its backend."""
+
+    name: str
+    reason: str
+    records: Sequence[tuple[Backend, CheckRecord]]
+
+    @property
+    def seen(self) -> CheckRecord:
+        """The record that shows it best: one of it alone, with a witness, if there is such a one."""
+        return min((record for _, record in self.records), key=lambda each: (len(reasons_of(each)), not each.case))
+
+    @property
+    def message(self) -> str:
+        """What was seen of it; empty if that was always together with others, since it may be about one of these."""
+        return self.seen.message if len(reasons_of(self.seen)) == 1 else ""
+
+    @property
+    def extent(self) -> str:
+        """What it is about, such as ``torch; clauses 1.1, 1.3 in float64``."""
+        backends = dict.fromkeys(backend.name for backend, _ in self.records)
+        cited = {clause for _, record in self.records for clause in record.clauses}
+        clauses = [clause for clause in self.records[0][0].results.header.clauses if clause in cited]
+        dtypes = dict.fromkeys(record.dtype for _, record in self.records if record.dtype)
+        where = f" in {' and '.join(dtypes)}" if dtypes else ""
+        return f"{', '.join(backends)}; clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}{where}"
+
+
+@dataclass(frozen=True)
 class Summary:
     """Several backends' results, held against the same specification by the same suite."""
 
@@ -256,21 +285,22 @@ def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
     return list(groups.values())
 
 
-def known(summary: Summary) -> Mapping[str, Sequence[tuple[Backend, CheckRecord]]]:
-    """Every record of a known deviation, with its backend, by the name of the deviation."""
-    found = [(backend, record) for backend in summary.backends for record in backend.of_verdict("deviation")]
-    names = dict.fromkeys(record.deviation for _, record in found)
-    return {name: [(backend, record) for backend, record in found if record.deviation == name] for name in names}
+def known(summary: Summary) -> Sequence[Known]:
+    """The known deviations that records name, in the order in which they are met."""
+    found: dict[str, list[tuple[Backend, CheckRecord]]] = {}
+    reasons: dict[str, str] = {}
+    for backend in summary.backends:
+        for record in backend.of_verdict("deviation"):
+            for name, reason in reasons_of(record).items():
+                found.setdefault(name, []).append((backend, record))
+                reasons.setdefault(name, reason)
+    return [Known(name, reasons[name], records) for name, records in found.items()]
 
 
-def extent(deviations: Sequence[tuple[Backend, CheckRecord]]) -> str:
-    """What a known deviation is about, such as ``torch; clauses 1.1, 1.3 in float64``."""
-    backends = dict.fromkeys(backend.name for backend, _ in deviations)
-    cited = {clause for _, record in deviations for clause in record.clauses}
-    clauses = [clause for clause in deviations[0][0].results.header.clauses if clause in cited]
-    dtypes = dict.fromkeys(record.dtype for _, record in deviations if record.dtype)
-    where = f" in {' and '.join(dtypes)}" if dtypes else ""
-    return f"{', '.join(backends)}; clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}{where}"
+def reasons_of(record: CheckRecord) -> Mapping[str, str]:
+    """The reason of each known deviation that a record names; all in one if it has not as many reasons as names."""
+    names, reasons = record.deviation.split(", "), record.reason.splitlines()
+    return dict(zip(names, reasons, strict=True)) if len(names) == len(reasons) else {record.deviation: record.reason}
 
 
 def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:

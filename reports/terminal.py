@@ -15,10 +15,10 @@ from rnn_conformance.reports.records import CheckRecord
 from rnn_conformance.reports.summary import (
     SYMBOLS,
     Backend,
+    Known,
     Summary,
     alike,
     evidence,
-    extent,
     figure,
     known,
     title,
@@ -56,7 +56,7 @@ class TerminalReport:
                 yield from _problem(self.summary, backend, group)
         if deviations := known(self.summary):
             yield text_of("\nKnown deviations", "bold")
-            yield from (_deviation(name, group) for name, group in deviations.items())
+            yield from map(_deviation, deviations)
 
 
 def _table(summary: Summary) -> Table:
@@ -97,11 +97,11 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
-def _deviation(name: str, records: Sequence[tuple[Backend, CheckRecord]]) -> Padding:
-    first = next((record for _, record in records if record.case), records[0][1])  # the one with the witness
-    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + text_of(f"{name}: {extent(records)}", "bold")]
-    lines += [text_of(first.reason)] if first.reason else []
-    lines += [text_of(f"seen: {first.message}")] if first.message else []
+def _deviation(deviation: Known) -> Padding:
+    head = text_of(f"{deviation.name}: {deviation.extent}", "bold")
+    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + head]
+    lines += [text_of(deviation.reason)] if deviation.reason else []
+    lines += [text_of(f"seen: {deviation.message}")] if deviation.message else []
     return Padding(Text("\n").join(lines), (0, 0, 1, 2))
 
 

@@ -110,6 +110,13 @@ def test_what_is_known_is_left_out() -> None:
     assert "tanh" not in found.worst.case
 
 
+def test_several_have_a_line_of_the_reason_each() -> None:
+    """So that a report can tell them apart."""
+    found = record(adapter(), NO_TANH, replace(NO_TANH, name="never-tanh", reason="it is another, always"))
+    assert found.deviation.split(", ") == ["no-tanh", "never-tanh"]
+    assert found.reason.splitlines() == ["its tanh is another", "it is another, always"]
+
+
 def test_anything_else_fails() -> None:
     """A fault in other cases is no part of the deviation."""
     found = record(adapter(wrong_everywhere), NO_TANH)

@@ -16,7 +16,17 @@ from rich.console import Console
 
 from rnn_conformance.reports.markdown import escape, fenced, markdown
 from rnn_conformance.reports.records import VERDICTS, Results, Worst
-from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, figure, sentence, summarise
+from rnn_conformance.reports.summary import (
+    MEANINGS,
+    SEVERITY,
+    SYMBOLS,
+    exit_status,
+    figure,
+    known,
+    reasons_of,
+    sentence,
+    summarise,
+)
 from rnn_conformance.reports.terminal import TerminalReport
 
 
@@ -278,6 +288,19 @@ def test_deviation_shows_what_was_seen() -> None:
     left_out = check(verdict="deviation", deviation="d", message="left out: dtype float64")
     seen = check(verdict="deviation", deviation="d", message="0.5, but should be 0.25", case="one unit")
     assert "seen: 0.5, but should be 0.25" in on_terminal(results(checks=[left_out, seen]))
+
+
+def test_deviations_of_one_check_are_told_apart() -> None:
+    """Each stands once with its own reason and extent, and with what was seen of it alone."""
+    alone = check("1.1", "deviation", deviation="a", reason="first reason", message="seen of a", case="c")
+    both = check("1.2", "deviation", deviation="a, b", reason="first reason\nsecond reason", message="of one of them")
+    found = known(summarise([results(checks=[both, alone])]))
+    assert [(each.name, each.reason, each.message) for each in found] == [
+        ("a", "first reason", "seen of a"),
+        ("b", "second reason", ""),
+    ]
+    assert [each.extent for each in found] == ["torch; clauses 1.1, 1.2 in float32", "torch; clause 1.2 in float32"]
+    assert reasons_of(replace(both, reason="one reason for two")) == {"a, b": "one reason for two"}
 
 
 # Markdown

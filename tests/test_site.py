@@ -246,6 +246,13 @@ def test_reason_of_a_deviation_is_told_once() -> None:
     assert "<b>two-biases</b>, as above" in html
 
 
+def test_each_deviation_of_a_check_has_its_paragraph() -> None:
+    """Where a check departs for two reasons, each stands beside its name."""
+    html = cell_of(results(checks=[check("1.1", "deviation", deviation="a, b", reason="One.\nTwo.")]))
+    assert '<p class="reason"><b>a</b>: One.</p>' in html
+    assert '<p class="reason"><b>b</b>: Two.</p>' in html
+
+
 def test_checks_without_a_clause_have_a_page() -> None:
     """What cites no clause of the specification is linked from the matrix and from its backend."""
     site = pages(results(checks=[*every_clause(), check("9.9", "broken", message="no such clause")]))
