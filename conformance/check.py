@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.deviations import Deviation, Facts, facts_given, facts_of
+from rnn_conformance.conformance.draws import from_the_seed_alone
 from rnn_conformance.conformance.journal import Journal
 from rnn_conformance.conformance.judging import Findings, Judgement, NonConforming, judge
 from rnn_conformance.conformance.judging_gradients import judge_gradients
@@ -377,7 +378,8 @@ class Check:
             for k in range(draws):
                 attempt(replace(case, regime=regime, seed=number * draws + k))
 
-        holds()
+        with from_the_seed_alone():
+            holds()
 
     def begin_again(self) -> None:
         """Go on with the next seed, for a soak."""

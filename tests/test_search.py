@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +59,19 @@ def test_same_seed_same_cases() -> None:
     """A run can be repeated, on this machine or another."""
     assert cases_of(3) == cases_of(3)
     assert cases_of(3) != cases_of(4)
+
+
+def test_cases_do_not_depend_on_where_packages_are(tmp_path: Path) -> None:
+    """Hypothesis draws numbers that stand in code outside of site-packages, such as a framework in editable form."""
+    (tmp_path / "framework.py").write_text(f"NUMBERS = {list(range(70_000, 71_000))}\n", encoding="utf-8")
+    script = "from test_search import cases_of; print(*map(cases_of, range(20)), sep='\\n')"
+    path = f"{Path(__file__).parent}{os.pathsep}{tmp_path}"
+
+    def drawn(script: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": path}
+        return subprocess.run([sys.executable, "-c", script], env=environment, check=True, text=True, stdout=-1).stdout
+
+    assert drawn(script) == drawn(f"import framework; {script}") != ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
