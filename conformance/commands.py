@@ -29,6 +29,7 @@ from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.supervisor import Order, run_all
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.harmless import shown
+from rnn_conformance.reports.records import DamagedResults
 
 _INTERRUPTED = 130
 
@@ -124,6 +125,8 @@ def run(
             _show(paths, form, out)
         click.echo("interrupted; what was found until then is in the report", err=True)
         sys.exit(_INTERRUPTED)
+    except (DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
+        raise _DidNotWork(shown(str(error))) from None
     sys.exit(_show(paths, form, out))
 
 

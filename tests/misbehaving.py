@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
@@ -46,6 +47,10 @@ def _exits() -> NoReturn:
     sys.exit("good bye")
 
 
+def _overwrites() -> None:
+    Path(sys.argv[1]).write_text("no results\n", encoding="utf-8")
+
+
 def _raises() -> NoReturn:
     raise MemoryError("no room for one more sequence")
 
@@ -55,6 +60,7 @@ leaves = _on_a_bad_day(_leaves)  # ends the process behind Python's back
 hangs = _on_a_bad_day(_hangs)  # does not return
 prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
+overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 

@@ -39,6 +39,14 @@ def test_run_conforms(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
 
 
+def test_results_that_something_else_damages(tmp_path: Path) -> None:
+    """A layer, or another run with the same folder, that overwrites the results ends the run with a word on that."""
+    result = run("run", "misbehaving:overwrites", "--profile", "smoke", "--only", "1.10", "--out", tmp_path)
+    assert result.exit_code == 3
+    assert "misbehaving_overwrites.jsonl, line 1: " in result.stderr
+    assert "Traceback" not in result.output
+
+
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     """Witnesses and scripts lie beside the results, and the summary says how to use them."""
     result = run("run", "planted:transposed", "--profile", "smoke", "--only", "1.4", "--out", tmp_path)
