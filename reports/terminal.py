@@ -69,7 +69,7 @@ def _table(summary: Summary) -> Table:
         table.add_row(
             text_of(backend.name),
             Text(", ").join(
-                Text(f"{number} {verdict}{backend.scope(verdict)}", style_of(verdict))
+                text_of(f"{number} {verdict}{backend.scope(verdict)}", style_of(verdict))
                 for verdict, number in backend.counts.items()
             ),
             f"{backend.examples:,}",

@@ -150,7 +150,8 @@ def hostile() -> Results:
     return results(
         HOSTILE,
         checks=[replace(record, verdict=verdict) for verdict in VERDICTS]
-        + [replace(record, clauses=[HOSTILE]), replace(record, verdict="observed", clauses=[])],
+        + [replace(record, clauses=[HOSTILE]), replace(record, verdict="observed", clauses=[])]
+        + [replace(record, verdict="conforms", dtype="float32")],
         framework=HOSTILE,
         versions={HOSTILE: HOSTILE},
         environment={HOSTILE: HOSTILE},

@@ -142,6 +142,21 @@ def test_wrong_usage(tmp_path: Path) -> None:
         assert helps in " ".join(result.stderr.split())
 
 
+def test_an_error_sends_no_control_sequence(tmp_path: Path) -> None:
+    """A name from a results file is shown, also in the error that it causes."""
+    for folder in ("old", "other"):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "a.jsonl", results(f"\x1b[31m{folder}"))
+    for again, helps in ((False, "no adapter is in both"), (True, "comes twice")):
+        if again:
+            written(tmp_path / "old" / "b.jsonl", results("\x1b[31mold"))
+        result = compared(tmp_path / "old", tmp_path / "other")
+        assert result.exit_code == 2
+        assert "\x1b" not in result.output
+        assert "\\x1b[31mold" in result.stderr
+        assert helps in result.stderr
+
+
 def test_a_wrong_histogram_is_no_traceback(tmp_path: Path) -> None:
     """What a results file holds is data, and may be wrong."""
     result = compared(run(tmp_path / "old"), run(tmp_path / "new", replace(OLD, shares={"large": 1})))

@@ -17,16 +17,19 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from mutations import ATTRIBUTE, TAG, damaged
+from mutations import ATTRIBUTE, LINES, TAG, damaged
 from rich.console import Console
 
 from rnn_conformance.reports.badges import endpoint, picture
+from rnn_conformance.reports.comparison import NotComparable, compare
+from rnn_conformance.reports.comparison_markdown import comparison_markdown
+from rnn_conformance.reports.comparison_terminal import TerminalComparison
 from rnn_conformance.reports.document import as_json
 from rnn_conformance.reports.harmless import safe_relative
 from rnn_conformance.reports.junit import junit
 from rnn_conformance.reports.loading import load, validate_document
 from rnn_conformance.reports.markdown import markdown
-from rnn_conformance.reports.records import DamagedResults
+from rnn_conformance.reports.records import DamagedResults, Results
 from rnn_conformance.reports.site import render
 from rnn_conformance.reports.summary import Summary, summarise
 from rnn_conformance.reports.terminal import TerminalReport
@@ -36,6 +39,8 @@ def test_no_file_does_harm(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """A file is refused with its name, and the line where there is damage; or all that is made of it is harmless."""
     examples = pytestconfig.getoption("--fuzz-examples")
     file = tmp_path / "fuzzed.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in LINES))
+    (undamaged,) = load([file])
     ended: Counter[str] = Counter()
 
     @settings(
@@ -49,23 +54,25 @@ def test_no_file_does_harm(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     @given(damaged())
     def tried(data: bytes) -> None:
         file.write_bytes(data)
-        summary, damage = loaded(file)
-        if summary:
-            check_harmless(summary)
+        results, damage = loaded(file)
+        if results:
+            check_harmless(summarise([results]))
+            ended["compared"] += check_comparison_harmless(undamaged, results)
         else:
             assert re.match(rf"{re.escape(str(file))}, line \d+: ", damage)
             assert len(damage) < len(str(file)) + 500
-        ended["shown" if summary else "refused"] += 1
+        ended["shown" if results else "refused"] += 1
 
     tried()
-    print(f"{sum(ended.values()):,} files: {ended['refused']:,} refused, {ended['shown']:,} shown")
+    print(f"{ended['refused']:,} files refused, {ended['shown']:,} shown, {ended['compared']:,} of them compared")
     assert min(ended["refused"], ended["shown"]) > examples / 10
+    assert ended["compared"] > examples / 50
 
 
-def loaded(file: Path) -> tuple[Summary | None, str]:
-    """The summary of a results file, or what is said of its damage; no other exception is caught."""
+def loaded(file: Path) -> tuple[Results | None, str]:
+    """What a results file holds, or what is said of its damage; no other exception is caught."""
     try:
-        return summarise(load([file])), ""
+        return load([file])[0], ""
     except DamagedResults as error:
         return None, str(error)
 
@@ -76,18 +83,30 @@ def check_harmless(summary: Summary) -> None:
         assert all(map(safe_relative, name.replace("~", "_").split("/"))), name
         Page(html)
     text = markdown(summary)
-    outside = re.sub(r"^(`{3,})text\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
-    assert "<" not in outside
-    assert printable(text)
-    assert printable(on_terminal(summary))
+    assert "<" not in outside_of_fences(text)
+    assert not obeyed(text)
+    assert not obeyed(on_terminal(TerminalReport(summary)))
     for xml in (junit(summary), *map(picture, summary.backends)):
         assert not {TAG} & {element.tag for element in ElementTree.fromstring(xml).iter()}
         assert not [element for element in ElementTree.fromstring(xml).iter() if ATTRIBUTE in element.attrib]
     written = as_json(summary)
-    assert printable(written)
+    assert not obeyed(written)
     validate_document(json.loads(written))
     for backend in summary.backends:
-        assert printable(json.dumps(endpoint(backend)))
+        assert not obeyed(json.dumps(endpoint(backend)))
+
+
+def check_comparison_harmless(old: Results, new: Results) -> bool:
+    """The same of what is made of a comparison; False if the two are not comparable."""
+    try:
+        comparison = compare(old, new)
+    except NotComparable:
+        return False
+    text = comparison_markdown(comparison)
+    assert f"<{TAG}" not in outside_of_fences(text)
+    assert not obeyed(text)
+    assert not obeyed(on_terminal(TerminalComparison(comparison)))
+    return True
 
 
 class Page(HTMLParser):
@@ -111,12 +130,17 @@ class Page(HTMLParser):
                 assert not parts.path.startswith("/"), value
 
 
-def printable(text: str) -> bool:
-    """Whether a terminal obeys nothing of this."""
-    return all(c.isprintable() or c in "\n\t" for c in text)
+def obeyed(text: str) -> list[str]:
+    """The lines of this in which there is something that a terminal would obey."""
+    return [line for line in text.split("\n") if not line.replace("\t", "").isprintable()]
 
 
-def on_terminal(summary: Summary) -> str:
+def outside_of_fences(text: str) -> str:
+    """Markdown without its blocks of plain text."""
+    return re.sub(r"^(`{3,})text\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def on_terminal(report: TerminalReport | TerminalComparison) -> str:
     out = StringIO()
-    Console(file=out, width=100, force_terminal=False, color_system=None).print(TerminalReport(summary))
+    Console(file=out, width=100, force_terminal=False, color_system=None).print(report)
     return out.getvalue()

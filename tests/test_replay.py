@@ -137,6 +137,7 @@ def test_what_cannot_be_run(witness: Path, fields: dict[str, object], message: s
     ("content", "arguments", "helps"),
     [
         ("{}", (), ["w.json is no witness", "'witness' is 1"]),
+        ('{"witness": 1, "\\u001b[31m": 1}', (), ["w.json is no witness", "too many or too few: \\x1b[31m"]),
         ("{}", ("--adapter", "numpy"), ["w.json is no witness", "'witness' is 1"]),
         (None, (), ["w.json", "does not exist"]),
         ("", ("--adapter", "pytorch"), ["there is no adapter 'pytorch'", "keras-jax"]),
@@ -150,6 +151,7 @@ def test_wrong_usage(tmp_path: Path, content: str | None, arguments: Sequence[st
         path.write_text(content, encoding="utf-8")
     result = replay(path, *arguments)
     assert result.exit_code == 2
+    assert "\x1b" not in result.output
     for text in helps:
         assert text in result.stderr.replace("\n", "")
 
