@@ -13,7 +13,7 @@ from rich.console import Console
 
 from rnn_conformance.conformance.console import format_option
 from rnn_conformance.reports.change import KINDS
-from rnn_conformance.reports.comparison import Comparison
+from rnn_conformance.reports.comparison import Comparison, NotComparable
 from rnn_conformance.reports.comparison import compare as compare_results
 from rnn_conformance.reports.comparison_markdown import comparison_markdown
 from rnn_conformance.reports.comparison_terminal import TerminalComparison
@@ -90,7 +90,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     for pair in pairs:
         try:
             comparisons.append(compare_results(*pair))
-        except ValueError as reason:
+        except NotComparable as reason:
             refused.append(f"{pair[1].header.adapter}: not comparable: {reason}")
     _show(comparisons, alone, refused, form)
     sys.exit(2 if refused else int(any(_fails(comparison, fail_on) for comparison in comparisons)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def _spread(backend: Backend) -> Counter[int]:
                 continue
             if share == "exact":
                 spread[_EXACT] += number
-            elif re.fullmatch(r"-?[0-9]{1,4}", share):
+            else:
                 spread[min(max(int(share), _LEAST), _MOST)] += number
     return spread
 

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,9 @@ VERDICTS = {
     "broken": "the adapter or the suite itself did not work",
 }
 """Every verdict, with what it means."""
+
+SHARE = "exact|-?[0-9]{1,4}"
+"""What errors are counted by, as a regular expression: zero, or an exponent of two."""
 
 
 class DamagedResults(ValueError):
@@ -259,6 +263,10 @@ def _record(data: Any) -> Header | CheckRecord | Footer:
     record: Header | CheckRecord | Footer = _build(KINDS[kind], fields)
     if isinstance(record, CheckRecord) and record.verdict not in VERDICTS:
         raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
+    if isinstance(record, CheckRecord):
+        for share in record.shares:
+            if not re.fullmatch(SHARE, share):
+                raise ValueError(f'shares are counted by exponents of two and by "exact", not by {shortened(share)}')
     return record
 
 

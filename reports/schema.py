@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from rnn_conformance.reports.document import DOCUMENT, STATUSES, BackendSummary, ClauseSummary, Document
-from rnn_conformance.reports.records import KINDS, NOT_FINITE, SCHEMA, VERDICTS, CheckRecord, Header
+from rnn_conformance.reports.records import KINDS, NOT_FINITE, SCHEMA, SHARE, VERDICTS, CheckRecord, Header
 from rnn_conformance.reports.summary import MEANINGS
 
 FILE = Path(__file__).with_name("schema.json")
@@ -30,6 +30,7 @@ _SCALARS: Mapping[Any, Mapping[str, Any]] = {
 _NARROWER: Mapping[tuple[type, str], Mapping[str, Any]] = {
     (Header, "schema"): {"const": SCHEMA},
     (CheckRecord, "verdict"): {"enum": list(VERDICTS)},
+    (CheckRecord, "shares"): {"propertyNames": {"pattern": f"^({SHARE})$"}},
     (ClauseSummary, "verdict"): {"enum": list(MEANINGS)},
     (BackendSummary, "status"): {"enum": list(STATUSES)},
     (Document, "status"): {"enum": list(STATUSES)},

@@ -161,4 +161,4 @@ def test_a_wrong_histogram_is_no_traceback(tmp_path: Path) -> None:
     """What a results file holds is data, and may be wrong."""
     result = compared(run(tmp_path / "old"), run(tmp_path / "new", replace(OLD, shares={"large": 1})))
     assert result.exit_code == 2
-    assert "not by 'large'" in " ".join(result.output.split())
+    assert "torch.jsonl, line 2: shares are counted by exponents of two" in " ".join(result.output.split())

@@ -311,12 +311,6 @@ def test_other_bounds_are_not_compared() -> None:
     assert comparison.notes == ["errors in float32 are judged by other bounds, so their shares are not compared"]
 
 
-def test_a_histogram_that_is_none() -> None:
-    """A wrong bin is a clear error."""
-    with pytest.raises(ValueError, match="not by 'large'"):
-        changes(check(shares={"large": 5}), check(shares={"-5": 5}))
-
-
 # Bits
 
 

@@ -132,7 +132,7 @@ def test_what_the_schema_refuses(line: object, message: str) -> None:
 def test_the_reader_and_the_schema_agree(tmp_path: Path) -> None:
     """Whatever field of a line is left out, is one too many or has another type: both refuse it, or neither does."""
     path = tmp_path / "one.jsonl"
-    others = [None, True, 1, 1.5, "x", "nan", [], ["x"], [1], {}, {"x": "y"}, {"x": 1}]
+    others = [None, True, 1, 1.5, "x", "nan", [], ["x"], [1], {}, {"x": "y"}, {"x": 1}, {"exact": 1}]
     first, lines = whole()[0], whole()
     for line in lines:
         changed = [{**line, name: other} for name in line if name != "record" for other in others]

@@ -117,11 +117,9 @@ def test_shares_are_added_up_over_records() -> None:
     assert {"torch", "20 errors", "2", "beyond"} <= set(texts(picture))
 
 
-@pytest.mark.parametrize(
-    "shares", [{"exact": -1}, {"exact": 10**400}, {"many": 3}, {"1e9": 3}, {"-99999999": 1}, {HOSTILE: 1}, {"٣": 1}]
-)
+@pytest.mark.parametrize("shares", [{"exact": -1}, {"exact": 10**400}])
 def test_shares_that_mean_nothing_are_left_out(shares: dict[str, int]) -> None:
-    """A share that no run writes, or a number that cannot be, draws nothing."""
+    """A number that cannot be draws nothing."""
     assert drawn(check(shares=shares)) == []
 
 
