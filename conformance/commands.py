@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -34,7 +35,18 @@ from rnn_conformance.reports.records import DamagedResults
 _INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose errors, which may hold what stands in a file, send nothing that a terminal obeys."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = shown(error.message)
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rnn-conformance")
 def cli() -> None:
     """Check recurrent layers of different frameworks against one specification.
@@ -126,7 +138,7 @@ def run(
         click.echo("interrupted; what was found until then is in the report", err=True)
         sys.exit(_INTERRUPTED)
     except (DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
-        raise _DidNotWork(shown(str(error))) from None
+        raise _DidNotWork(str(error)) from None
     sys.exit(_show(paths, form, out))
 
 
@@ -186,4 +198,4 @@ def _show(paths: Sequence[Path], form: str, out: Path) -> int:
     try:
         return read_and_show(paths, form, out)
     except (ValueError, OSError) as error:
-        raise _DidNotWork(shown(str(error))) from None
+        raise _DidNotWork(str(error)) from None

@@ -17,7 +17,6 @@ from rnn_conformance.reports.comparison import Comparison, NotComparable
 from rnn_conformance.reports.comparison import compare as compare_results
 from rnn_conformance.reports.comparison_markdown import comparison_markdown
 from rnn_conformance.reports.comparison_terminal import TerminalComparison
-from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.loading import load
 from rnn_conformance.reports.markdown import escape
 from rnn_conformance.reports.records import Results
@@ -72,7 +71,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     try:
         before, after = _by_adapter(old), _by_adapter(new)
     except ValueError as error:
-        raise click.UsageError(shown(str(error))) from None
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.UsageError(f"{error.filename}: {error.strerror}") from None
     pairs = [(before[adapter], after[adapter]) for adapter in before if adapter in after]
@@ -85,7 +84,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     }
     if not pairs:
         told = "; ".join(f"{where}: {', '.join(adapters)}" for where, adapters in alone.items())
-        raise click.UsageError(shown(f"there is nothing to compare, as no adapter is in both ({told})"))
+        raise click.UsageError(f"there is nothing to compare, as no adapter is in both ({told})")
     comparisons, refused = [], []
     for pair in pairs:
         try:

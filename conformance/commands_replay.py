@@ -47,7 +47,7 @@ def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, for
         for name in names:
             check_installed(name)
     except ValueError as error:
-        raise click.UsageError(shown(str(error))) from None
+        raise click.UsageError(str(error)) from None
     for witness, name in zip(witnesses, names, strict=True):
         checks = run_again(witness, name, timeout).checks
         record = min(checks, key=lambda each: SEVERITY.index(each.verdict))

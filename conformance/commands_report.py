@@ -53,7 +53,7 @@ def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     try:
         status = read_and_show(results, form, to)
     except (ValueError, OSError) as error:
-        raise click.UsageError(shown(str(error))) from None
+        raise click.UsageError(str(error)) from None
     sys.exit(status)
 
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from rnn_conformance.reports.harmless import file_name, shown
-from rnn_conformance.reports.summary import NOT_RUN, Backend, Summary, count, exit_status, others, phrase, sentence
+from rnn_conformance.reports.summary import NOT_RUN, Backend, Summary, exit_status
+from rnn_conformance.reports.wording import count, others, phrase, sentence
 
 FOLDER = "badges"
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnn_conformance.reports.records import CheckRecord, append, read
-from rnn_conformance.reports.summary import truncated, truncation
+from rnn_conformance.reports.summary import truncated
+from rnn_conformance.reports.wording import truncation
 
 
 def keep(results: Path, baselines: Path) -> list[Path]:

@@ -9,7 +9,8 @@ from rnn_conformance.reports.capabilities import capability_changes, rejudged
 from rnn_conformance.reports.change import BETTER, KINDS, OTHER, WORSE, Change, tally
 from rnn_conformance.reports.drift import accuracy, bits, frozen, pooled
 from rnn_conformance.reports.records import CheckRecord, Header, Results
-from rnn_conformance.reports.summary import PROBLEMS, SEVERITY, count, summarise, title, truncated, truncation
+from rnn_conformance.reports.summary import PROBLEMS, SEVERITY, summarise, truncated
+from rnn_conformance.reports.wording import count, title, truncation
 
 SAME = {
     "adapter": "these are two backends, not two versions of one",

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from rnn_conformance.reports.records import CheckRecord, Footer, Header, Worst, plain
-from rnn_conformance.reports.summary import Backend, Cell, Summary, exit_status, sentence, title
+from rnn_conformance.reports.summary import Backend, Cell, Summary, exit_status
+from rnn_conformance.reports.wording import sentence, title
 
 DOCUMENT = "rnn-conformance report 1"
 """What the field `document` says; the number changes with the form."""

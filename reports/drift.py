@@ -10,7 +10,7 @@ from typing import Any
 
 from rnn_conformance.reports.change import BETTER, OTHER, WORSE, Change
 from rnn_conformance.reports.records import CheckRecord, Fingerprint
-from rnn_conformance.reports.summary import count, figure
+from rnn_conformance.reports.wording import count, figure
 
 SIGNIFICANCE = 1e-6
 """How rarely two equally accurate runs may be told apart: there are some hundred checks in a run."""

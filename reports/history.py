@@ -8,16 +8,8 @@ from dataclasses import dataclass
 from packaging.version import InvalidVersion, Version
 
 from rnn_conformance.reports.records import CheckRecord, Header, Results, Worst
-from rnn_conformance.reports.summary import (
-    NOT_RUN,
-    Backend,
-    Cell,
-    Observation,
-    backends,
-    check_comparable,
-    count,
-    worst,
-)
+from rnn_conformance.reports.summary import NOT_RUN, Backend, Cell, Observation, backends, check_comparable, worst
+from rnn_conformance.reports.wording import count
 
 _SILENT = {"conforms", NOT_RUN}
 

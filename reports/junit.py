@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element, SubElement
 
 from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import MEANINGS, MISSING, Backend, Summary, evidence, figure, sentence, truncation
+from rnn_conformance.reports.summary import MEANINGS, MISSING, Backend, Summary
+from rnn_conformance.reports.wording import evidence, figure, sentence, truncation
 
 OUTCOMES = {
     "conforms": "",

@@ -8,17 +8,8 @@ from pathlib import Path
 
 from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import (
-    SYMBOLS,
-    Backend,
-    Summary,
-    alike,
-    evidence,
-    figure,
-    known,
-    sentence,
-    title,
-)
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Summary, alike, known
+from rnn_conformance.reports.wording import evidence, figure, sentence, title
 
 
 def markdown(summary: Summary) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rnn_conformance.reports import drawing
 from rnn_conformance.reports.drawing import Picture
-from rnn_conformance.reports.summary import Summary, count
+from rnn_conformance.reports.summary import Summary
+from rnn_conformance.reports.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

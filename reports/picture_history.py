@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rnn_conformance.reports import drawing
 from rnn_conformance.reports.drawing import Picture
 from rnn_conformance.reports.history import Column, Timeline, largest
-from rnn_conformance.reports.summary import NOT_RUN, SYMBOLS, figure
+from rnn_conformance.reports.summary import NOT_RUN, SYMBOLS
+from rnn_conformance.reports.wording import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_conformance.reports import drawing
 from rnn_conformance.reports.drawing import Picture
-from rnn_conformance.reports.summary import Backend, Summary, count
+from rnn_conformance.reports.summary import Backend, Summary
+from rnn_conformance.reports.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -261,13 +261,18 @@ def _record(data: Any) -> Header | CheckRecord | Footer:
             f"of the suite that wrote it ({shortened(fields.get('suite'))}), or run it again"
         )
     record: Header | CheckRecord | Footer = _build(KINDS[kind], fields)
-    if isinstance(record, CheckRecord) and record.verdict not in VERDICTS:
-        raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
     if isinstance(record, CheckRecord):
-        for share in record.shares:
-            if not re.fullmatch(SHARE, share):
-                raise ValueError(f'shares are counted by exponents of two and by "exact", not by {shortened(share)}')
+        _check_words(record)
     return record
+
+
+def _check_words(record: CheckRecord) -> None:
+    """Raise ValueError for a text that a type allows and no run writes."""
+    if record.verdict not in VERDICTS:
+        raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
+    for share in record.shares:
+        if not re.fullmatch(SHARE, share):
+            raise ValueError(f'shares are counted by exponents of two and by "exact", not by {shortened(share)}')
 
 
 def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:

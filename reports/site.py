@@ -35,15 +35,12 @@ from rnn_conformance.reports.summary import (
     Backend,
     Summary,
     alike,
-    count,
-    figure,
     gravest,
     known,
     reasons_of,
-    sentence,
     summarise,
-    truncation,
 )
+from rnn_conformance.reports.wording import count, figure, sentence, truncation
 
 ASSETS = {"site.css": ("site.css", "atlas.css"), "site.js": ("site.js",)}
 """What every page loads, written beside ``index.html``, and the files here that it is made of."""

@@ -12,18 +12,8 @@ from rich.text import Text
 
 from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import (
-    SYMBOLS,
-    Backend,
-    Known,
-    Summary,
-    alike,
-    evidence,
-    figure,
-    known,
-    title,
-    truncation,
-)
+from rnn_conformance.reports.summary import SYMBOLS, Backend, Known, Summary, alike, known
+from rnn_conformance.reports.wording import evidence, figure, title, truncation
 
 STYLES = {
     "conforms": "green",

@@ -10,7 +10,7 @@ from example_results import HOSTILE_NAMES, failing
 
 from rnn_conformance.reports.harmless import file_name, safe, safe_relative, shown
 from rnn_conformance.reports.markdown import escape, fenced
-from rnn_conformance.reports.summary import evidence
+from rnn_conformance.reports.wording import evidence
 
 
 @pytest.mark.parametrize(

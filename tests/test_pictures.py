@@ -118,7 +118,7 @@ def test_shares_are_added_up_over_records() -> None:
 
 
 @pytest.mark.parametrize("shares", [{"exact": -1}, {"exact": 10**400}])
-def test_shares_that_mean_nothing_are_left_out(shares: dict[str, int]) -> None:
+def test_counts_that_cannot_be_are_left_out(shares: dict[str, int]) -> None:
     """A number that cannot be draws nothing."""
     assert drawn(check(shares=shares)) == []
 

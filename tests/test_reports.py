@@ -16,18 +16,9 @@ from rich.console import Console
 
 from rnn_conformance.reports.markdown import escape, fenced, markdown
 from rnn_conformance.reports.records import VERDICTS, Results, Worst
-from rnn_conformance.reports.summary import (
-    MEANINGS,
-    SEVERITY,
-    SYMBOLS,
-    exit_status,
-    figure,
-    known,
-    reasons_of,
-    sentence,
-    summarise,
-)
+from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, known, reasons_of, summarise
 from rnn_conformance.reports.terminal import TerminalReport
+from rnn_conformance.reports.wording import figure, sentence
 
 
 def cell_verdict(*verdicts: str) -> str:
