@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +18,8 @@ from rnn_conformance.conformance.commands_replay import replay
 from rnn_conformance.conformance.commands_report import read_and_show, report, schema
 from rnn_conformance.conformance.commands_selftest import selftest
 from rnn_conformance.conformance.console import (
+    DidNotWork,
+    WrongUsage,
     check_installed,
     format_option,
     print_rows,
@@ -29,24 +30,12 @@ from rnn_conformance.conformance.live import live_progress
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.conformance.supervisor import Order, run_all
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.harmless import shown
 from rnn_conformance.reports.records import DamagedResults
 
 _INTERRUPTED = 130
 
 
-class _Commands(click.Group):
-    """Commands whose errors, which may hold what stands in a file, send nothing that a terminal obeys."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
-            error.message = shown(error.message)
-            raise
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rnn-conformance")
 def cli() -> None:
     """Check recurrent layers of different frameworks against one specification.
@@ -125,7 +114,7 @@ def run(
         for adapter in chosen:
             check_installed(adapter)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve())
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
@@ -138,7 +127,7 @@ def run(
         click.echo("interrupted; what was found until then is in the report", err=True)
         sys.exit(_INTERRUPTED)
     except (DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
-        raise _DidNotWork(str(error)) from None
+        raise DidNotWork(error) from None
     sys.exit(_show(paths, form, out))
 
 
@@ -173,14 +162,10 @@ def spec(clauses: tuple[str, ...], form: str) -> None:
     try:
         numbers = text.select(list(clauses)) if clauses else list(text.clauses)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     chosen = [text.clauses[number] for number in numbers]
     rows = [{"clause": c.number, "chapter": text.chapters[c.chapter], "text": c.text} for c in chosen]
     print_rows(rows, form)
-
-
-class _DidNotWork(click.ClickException):
-    exit_code = 3
 
 
 def _installed() -> list[str]:
@@ -198,4 +183,4 @@ def _show(paths: Sequence[Path], form: str, out: Path) -> int:
     try:
         return read_and_show(paths, form, out)
     except (ValueError, OSError) as error:
-        raise _DidNotWork(str(error)) from None
+        raise DidNotWork(error) from None

@@ -8,7 +8,7 @@ import json
 import click
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.console import check_installed
+from rnn_conformance.conformance.console import WrongUsage, check_installed
 from rnn_conformance.conformance.declarations import declared
 from rnn_conformance.reports.atlas import atlas as sections
 from rnn_conformance.reports.atlas import atlas_markdown
@@ -41,7 +41,7 @@ def atlas(adapters: tuple[str, ...], form: str) -> None:
         chosen = adapters or sorted(a.name for a in registry.registered().values() if not a.missing)
         summary = summarise(declared(list(dict.fromkeys(chosen))))
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     if form == "json":
         click.echo(json.dumps([dataclasses.asdict(section) for section in sections(summary)], indent=2))
     else:

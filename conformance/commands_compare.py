@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rnn_conformance.conformance.console import format_option
+from rnn_conformance.conformance.console import WrongUsage, format_option
 from rnn_conformance.reports.change import KINDS
 from rnn_conformance.reports.comparison import Comparison, NotComparable
 from rnn_conformance.reports.comparison import compare as compare_results
@@ -67,13 +67,13 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     another suite, specification, profile or seed, or cut short.
     """
     if "none" in fail_on and len(fail_on) > 1:
-        raise click.UsageError("--fail-on none goes with no other --fail-on")
+        raise WrongUsage("--fail-on none goes with no other --fail-on")
     try:
         before, after = _by_adapter(old), _by_adapter(new)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+        raise WrongUsage(f"{error.filename}: {error.strerror}") from None
     pairs = [(before[adapter], after[adapter]) for adapter in before if adapter in after]
     if old.is_file() and new.is_file():
         pairs = list(zip(before.values(), after.values(), strict=True))  # also of two adapters, to say why not
@@ -84,7 +84,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     }
     if not pairs:
         told = "; ".join(f"{where}: {', '.join(adapters)}" for where, adapters in alone.items())
-        raise click.UsageError(f"there is nothing to compare, as no adapter is in both ({told})")
+        raise WrongUsage(f"there is nothing to compare, as no adapter is in both ({told})")
     comparisons, refused = [], []
     for pair in pairs:
         try:

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.console import format_option
+from rnn_conformance.conformance.console import WrongUsage, format_option
 from rnn_conformance.conformance.deviations import Deviation, known_deviations
 from rnn_conformance.conformance.selftest import checks, clauses_of
 from rnn_conformance.reference.spec import specification
@@ -37,7 +37,7 @@ def deviations(names: tuple[str, ...], form: str) -> None:
     try:
         chosen = _named(known_deviations(), names)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     if form != "json" and not chosen:
         click.echo("none is known")
     elif form == "json":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from rnn_conformance.conformance.console import check_installed, format_option, timeout_option
+from rnn_conformance.conformance.console import WrongUsage, check_installed, format_option, timeout_option
 from rnn_conformance.conformance.replay import replay as run_again
 from rnn_conformance.conformance.witness import read_witness
 from rnn_conformance.reports.harmless import shown
@@ -47,7 +47,7 @@ def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, for
         for name in names:
             check_installed(name)
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     for witness, name in zip(witnesses, names, strict=True):
         checks = run_again(witness, name, timeout).checks
         record = min(checks, key=lambda each: SEVERITY.index(each.verdict))

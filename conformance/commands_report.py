@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rnn_conformance.conformance.console import report_format_option
+from rnn_conformance.conformance.console import WrongUsage, report_format_option
 from rnn_conformance.reports.badges import write_badges
 from rnn_conformance.reports.document import as_json
 from rnn_conformance.reports.harmless import shown
@@ -53,7 +53,7 @@ def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     try:
         status = read_and_show(results, form, to)
     except (ValueError, OSError) as error:
-        raise click.UsageError(str(error)) from None
+        raise WrongUsage(error) from None
     sys.exit(status)
 
 

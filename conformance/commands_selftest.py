@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rnn_conformance.conformance import results
+from rnn_conformance.conformance.console import WrongUsage
 from rnn_conformance.conformance.diagnosing import diagnosed
 from rnn_conformance.conformance.measured import part
 from rnn_conformance.conformance.measured import save as write
@@ -94,7 +95,7 @@ def selftest(
     Exit status: 0 all noticed, 1 some were not or a check broke, 2 wrong usage.
     """
     if diagnose + alone + every > 1 or ((diagnose or alone) and seeds > 1):
-        raise click.UsageError("--all, --diagnose and --alone exclude one another, and the last two take one seed")
+        raise WrongUsage("--all, --diagnose and --alone exclude one another, and the last two take one seed")
     what = "diagnosis" if diagnose else "promises" if alone else "detection"
     chosen = candidates() if alone and not mutants else _chosen(mutants)
     if saved:
@@ -120,7 +121,7 @@ def selftest(
         try:
             write(save, what, found)
         except ValueError as error:
-            raise click.UsageError(str(error)) from None
+            raise WrongUsage(error) from None
     show(what, found, form, every=every)
     for trial in broken:
         click.echo(f"{trial.mutant}, seed {trial.seed}: a check broke: {trial.broken[0]}", err=True)
@@ -133,7 +134,7 @@ def _chosen(names: tuple[str, ...]) -> list[str]:
     themes = list(dict.fromkeys(fault.theme for fault in known.values()))
     for name in names:
         if name not in known and name not in themes:
-            raise click.UsageError(f"there is no mutant and no theme {name!r}; the themes are {', '.join(themes)}")
+            raise WrongUsage(f"there is no mutant and no theme {name!r}; the themes are {', '.join(themes)}")
     return [name for name, fault in known.items() if not names or name in names or fault.theme in names]
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: the option --format, tables, and a word on what is not installed."""
+"""What the commands share: errors, the option --format, tables, and a word on what is not installed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.reports.harmless import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WrongUsage(click.UsageError):
+    """Status 2. What it tells may come from a file, so nothing of it is obeyed by a terminal."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(shown(str(reason)))
+
+
+class DidNotWork(click.ClickException):
+    """Status 3: the usage is right, but what was asked for could not be done. Told as harmlessly."""
+
+    exit_code = 3
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(shown(str(reason)))
 
 
 def format_option(command: F) -> F:
