@@ -129,7 +129,7 @@ def selftest(
 
 
 def _chosen(names: tuple[str, ...]) -> list[str]:
-    """The mutants of these names and themes, in the order of the catalogue. Raises UsageError for another word."""
+    """The mutants of these names and themes, in the order of the catalogue. Raises WrongUsage for another word."""
     known = catalogue()
     themes = list(dict.fromkeys(fault.theme for fault in known.values()))
     for name in names:
