@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from io import FileIO
 from pathlib import Path
 
 from rnn_conformance.conformance.cases import Case
@@ -38,12 +39,16 @@ class Running:
 
 
 class Journal:
-    """Written by the worker; without a path it writes nothing."""
+    """Written by the worker; without a path it writes nothing.
+
+    Check and search stand first, and replace those before them as a whole, so that whoever reads the file meanwhile
+    never finds half of each. The case after them is written over the last one in place, for speed.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._file = None if path is None else path.open("wb", buffering=0)
+        self._path = path
+        self._file: FileIO | None = None
         self._item = ""
-        self._search = ""
         self._architecture: object = None
         self._text = ""
 
@@ -60,8 +65,13 @@ class Journal:
 
     def enter(self, search: int, seed: int) -> None:
         """Remember which search of the check has begun, and with which seed."""
-        self._search = json.dumps({"search": search, "seed": seed})
-        self._write("")
+        self.close()
+        if self._path is not None:
+            new = self._path.with_name(f"{self._path.name}.new")
+            self._file = new.open("wb", buffering=0)
+            self._file.write(f"{self._item}\n{json.dumps({'search': search, 'seed': seed})}\n\0".encode())
+            self._case_at = self._file.tell() - 1
+            new.replace(self._path)
 
     def note(self, case: Case) -> None:
         """Remember the case, at the cost of some microseconds: it is called for each example."""
@@ -69,15 +79,11 @@ class Journal:
             return
         if case.architecture is not self._architecture:
             self._architecture, self._text = case.architecture, json.dumps(case_as_data(case)["architecture"])
-        self._write(
+        self._file.seek(self._case_at)  # what an earlier, longer text leaves behind the zero byte does not count
+        self._file.write(
             f'{{"architecture": {self._text}, "batch": {case.batch}, "timesteps": {case.timesteps}, '
-            f'"regime": "{case.regime}", "seed": {case.seed}, "pattern": "{case.pattern}"}}'
+            f'"regime": "{case.regime}", "seed": {case.seed}, "pattern": "{case.pattern}"}}\0'.encode()
         )
-
-    def _write(self, case: str) -> None:
-        if self._file is not None:
-            self._file.seek(0)  # what an earlier, longer text leaves behind the zero byte does not count
-            self._file.write(f"{self._item}\n{self._search}\n{case}\0".encode())
 
 
 def running_item(path: Path) -> tuple[Item, int] | None:

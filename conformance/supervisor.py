@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -164,17 +163,27 @@ def _run_worker(order: Order, adapter: str, watch: _Watch, report: Report, stop:
             env=_environment(),
             start_new_session=True,
         )
+    try:
+        return _follow(process, order, adapter, watch, report, stop)
+    finally:  # whatever happened meanwhile: no worker may outlive us
+        if process.poll() is None:
+            _kill(process)
+
+
+def _follow(
+    process: subprocess.Popen[bytes], order: Order, adapter: str, watch: _Watch, report: Report, stop: Event
+) -> _Ended:
+    """Wait for the process to end, which one does not whose check takes too long."""
     running: tuple[Item, int] | None = None
     since = time.monotonic()
     while process.poll() is None:
         watch.look()
-        found = running_item(journal_path(results))
+        found = running_item(journal_path(order.results(adapter)))
         if found != running:  # each seed of a soak has the time for itself
             running, since = found, time.monotonic()
         report(Progress(adapter, watch.done, watch.planned, _doing(found)))
         limit = order.timeout if found else max(order.timeout, _STARTING_SECONDS)
         if stop.is_set() or time.monotonic() - since > limit:
-            _kill(process)
             return _Ended(f"did not return within {limit:g} seconds", "timed out")
         stop.wait(_POLL_SECONDS)
     watch.look()
@@ -247,7 +256,10 @@ def _record_broken(results: Path, adapter: str, order: Order, message: str) -> N
 
 
 class _Watch:
-    """Follows a results file as it grows: how many checks are planned, and how many have a record."""
+    """Follows a results file as it grows: how many checks are planned, and how many have a record.
+
+    Raises DamagedResults, naming file and line, if something else than the worker writes into it.
+    """
 
     def __init__(self, results: Path) -> None:
         self._results = results
@@ -263,9 +275,14 @@ class _Watch:
             *lines, _ = file.read().split(b"\n")
         self._offset += sum(len(line) + 1 for line in lines)
         for line in lines:
-            record = json.loads(line)
-            self.planned = len(record.get("planned", ())) or self.planned
-            self.done += record["record"] == "check"
+            try:
+                record = records.parse_record(line)
+            except ValueError as error:
+                records.read(self._results)  # says which line it is, counted from the first
+                raise records.DamagedResults(f"{self._results}: {error}") from None
+            if isinstance(record, records.Header):
+                self.planned = len(record.planned)
+            self.done += isinstance(record, records.CheckRecord)
 
 
 def _said(log: Path, lines: int = 15) -> str:

@@ -250,6 +250,11 @@ def read(path: Path, validate: Callable[[Any], object] = lambda line: None) -> R
     return Results(path, header, checks, footer)
 
 
+def parse_record(line: bytes) -> Header | CheckRecord | Footer:
+    """The record on one line of a results file. Raises ValueError, saying why, if it is none."""
+    return _record(parse(line))
+
+
 def _record(data: Any) -> Header | CheckRecord | Footer:
     kind = data.get("record") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:

@@ -51,6 +51,13 @@ def _overwrites() -> None:
     Path(sys.argv[1]).write_text("no results\n", encoding="utf-8")
 
 
+def _floods() -> None:
+    results = Path(sys.argv[1])
+    results.with_suffix(".pid").write_text(str(os.getpid()), encoding="utf-8")
+    results.write_text("no results\n" * 100_000, encoding="utf-8")
+    time.sleep(600)
+
+
 def _raises() -> NoReturn:
     raise MemoryError("no room for one more sequence")
 
@@ -61,6 +68,7 @@ hangs = _on_a_bad_day(_hangs)  # does not return
 prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
+floods = _on_a_bad_day(_floods)  # does so with more than stood there, and does not return
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 

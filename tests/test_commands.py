@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_results_that_something_else_damages(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "misbehaving_overwrites.jsonl, line 1: " in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_no_worker_outlives_a_run_that_ends_early(tmp_path: Path) -> None:
+    """The damage is seen while the check still runs: the process in which it does is killed."""
+    result = run("run", "misbehaving:floods", "--profile", "smoke", "--only", "1.10", "--out", tmp_path)
+    assert result.exit_code == 3
+    assert "misbehaving_floods.jsonl, line 1: " in result.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "misbehaving_floods.pid").read_text()), 0)
 
 
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from conftest import Supervised
 from rnn_conformance.conformance import regimes
 from rnn_conformance.conformance.cases import Case
 from rnn_conformance.conformance.encoding import array_as_data, array_from_data, arrays_as_data
-from rnn_conformance.conformance.journal import Item, Journal, read_journal
+from rnn_conformance.conformance.journal import Item, Journal, read_journal, running_item
 from rnn_conformance.conformance.witness import DamagedWitness, Witness, read_witness, witness_of, write_witness
 from rnn_conformance.reference.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.rounding import dtype_of
@@ -198,6 +199,19 @@ def test_journal_says_what_was_running(tmp_path: Path) -> None:
     assert running is not None
     assert (running.search, running.case) == (3, None)
     journal.close()
+
+
+def test_journal_is_never_read_half_written(tmp_path: Path) -> None:
+    """Check and search replace those before them as a whole: who has the file open still reads the earlier ones."""
+    journal = Journal(tmp_path / "journal")
+    journal.begin(ITEM)
+    with (tmp_path / "journal").open("rb") as opened:
+        journal.begin(replace(ITEM, check="test_another"))
+        journal.enter(1, 7)
+        (tmp_path / "then").write_bytes(opened.read())
+    journal.close()
+    read = [running_item(tmp_path / name) for name in ("then", "journal")]
+    assert [(found[0].check, found[1]) for found in read if found] == [(ITEM.check, 0), ("test_another", 7)]
 
 
 def test_run_leaves_a_witness_and_a_script(supervised: Supervised, tmp_path: Path) -> None:
