@@ -98,7 +98,7 @@ def share_of(ratio: float) -> str:
     return str(max(exponent - (2 if mantissa == 0.5 else 1), -20))
 
 
-@dataclass
+@dataclass(eq=False)
 class Check:
     """One check of one subject in one dtype and one mode, with its budget and its evidence.
 

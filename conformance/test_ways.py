@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice, product
 from typing import Any
 
@@ -19,9 +19,8 @@ from rnn_conformance.conformance.few import few_cases
 from rnn_conformance.conformance.judging import same_bits
 from rnn_conformance.conformance.lattice import KINDS, in_direction
 from rnn_conformance.conformance.magnitudes import largest_sum
-from rnn_conformance.conformance.pairs import Factors, Row, covering_rows, summary
+from rnn_conformance.conformance.pairs import Cover, Factors, Row, covering_rows, summary
 from rnn_conformance.conformance.patterns import PATTERNS, PATTERNS_OF_LENGTHS
-from rnn_conformance.conformance.profiles import SEEDS_OF_A_SHAPE
 from rnn_conformance.conformance.refusals import attempt
 from rnn_conformance.reference import network
 from rnn_conformance.reference.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer, Output, Weights
@@ -43,6 +42,7 @@ _EMBEDDINGS: Mapping[str, Embedding | None] = {
 _FEATURES, _BATCH, _TIMESTEPS = 3, 3, 5
 _REGIMES = ("integers", "unit", "saturating")
 _SMOKE_ROWS = 4
+_PARTS = 10
 
 
 @pytest.mark.clause("12.1", modes="main", dtypes=("float32",))
@@ -59,23 +59,25 @@ def test_features_crossed(check: Check) -> None:
 
 def _rows(check: Check) -> list[Row]:
     """What to cross with what, as far as the subject offers it. Which pairs that covers is left in the evidence."""
-    description = check.subject.description
-    factors = _factors(description)
-    allowed, refused = partial(_allowed, description), partial(_refused, check)
+    factors = _factors(check.subject.description)
     if check.profile.name == "smoke":
-        cover = covering_rows(factors, allowed, check.seed)
-        offered = (row for row in _in_turn(cover.rows) if not refused(row))
+        cover = covering_rows(factors, partial(_allowed, check.subject.description), check.seed)
+        offered = (row for row in _in_turn(cover.rows) if not _refused(check, row))
         rows = list(islice(offered, max(_SMOKE_ROWS, len(factors["way"]))))
-    elif check.profile.repeats:  # a part of the cover each time, all of it by all the seeds that have shapes in common
-        cover = covering_rows(factors, allowed, check.shapes_seed)
-        part = _in_turn(cover.rows)[check.seed % SEEDS_OF_A_SHAPE :: SEEDS_OF_A_SHAPE]
-        rows = [row for row in part if not refused(row)]
     else:
-        cover = covering_rows(factors, allowed, check.seed, refused)
+        cover = _offered_cover(check, check.shapes_seed)
         rows = _in_turn(cover.rows)
-    if not check.profile.repeats:
-        check.evidence.measured["pairs"] = summary(factors, cover, rows)
+    if check.profile.repeats:  # other numbers each time for a part of the cover: some ways to run a model take long
+        return rows[check.seed % _PARTS :: _PARTS]
+    check.evidence.measured["pairs"] = summary(factors, cover, rows)
     return rows
+
+
+@lru_cache(maxsize=1)
+def _offered_cover(check: Check, shapes_seed: int) -> Cover:
+    """Rows that the subject offers; in a soak, the seeds that have shapes in common share them."""
+    description = check.subject.description
+    return covering_rows(_factors(description), partial(_allowed, description), shapes_seed, partial(_refused, check))
 
 
 def _factors(description: Description) -> Factors:
