@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from rnn_conformance.conformance.subject import SubjectRaised
+from rnn_conformance.conformance.subject import SubjectRaised, cut, in_a_line
 
 T = TypeVar("T")
 
@@ -25,11 +25,10 @@ def words(refusal: SubjectRaised, length: int = 160) -> str:
     Addresses, paths and the numbers that frameworks give to their layers are left out.
     """
     cause = refusal.__cause__
-    text = " ".join(str(cause).split())
+    text = in_a_line(str(cause))
     text = text.partition("Arguments received by")[0]  # Keras goes on with all the arguments of a call
     text = re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]", "", text)  # nodes of TensorFlow's graphs
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"\b0x[0-9a-fA-F]+\b", "0x...", text)
     text = re.sub(r"(?:/[\w.\-]+){2,}", "...", text)
     text = re.sub(r"_\d+\b", "", text)
-    return f"{type(cause).__name__}: {' '.join(text.split())[:length].rstrip()}"
+    return f"{type(cause).__name__}: {cut(' '.join(text.split()), length)}"

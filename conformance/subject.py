@@ -104,9 +104,14 @@ def guard(doing: str) -> Iterator[None]:
     except (Unsupported, NonConforming, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {_in_a_line(str(error))}") from error
+        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {cut(in_a_line(str(error)), 400)}") from error
 
 
-def _in_a_line(message: str, length: int = 400) -> str:
-    """The beginning of a framework's message, without line ends and terminal colours."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())[:length]
+def in_a_line(message: str) -> str:
+    """A framework's message without line ends and terminal colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", message).split())
+
+
+def cut(text: str, length: int) -> str:
+    """The text, or the beginning of a longer one, which then ends with an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
