@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import archspec.cpu
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Description
@@ -92,11 +93,15 @@ def _plain(description: Description) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """What results may depend on beside the framework."""
+    """What results may depend on beside the framework.
+
+    The processor is told by its microarchitecture, such as "zen3": libraries choose by that which code they run.
+    """
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": archspec.cpu.host().name,
         "numpy": np.__version__,
         "hypothesis": version("hypothesis"),
     }

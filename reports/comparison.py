@@ -113,7 +113,7 @@ def compare(old: Results, new: Results) -> Comparison:
         clauses=list(_clauses(old, new, changes)),
         checks=len(both),
         examples=sum(len(frozen(*pair).pairs) for pair in both),
-        notes=list(_notes(old, new, both)),
+        notes=list(_notes(old, new, both, changes)),
     )
 
 
@@ -265,13 +265,21 @@ def _same_cases(old: Header, new: Header) -> bool:
     return all(old.environment.get(name) == new.environment.get(name) for name in _CASES)
 
 
-def _notes(old: Results, new: Results, both: Sequence[tuple[CheckRecord, CheckRecord]]) -> Iterator[str]:
+def _notes(
+    old: Results, new: Results, both: Sequence[tuple[CheckRecord, CheckRecord]], changes: Sequence[Change]
+) -> Iterator[str]:
     for each, which in ((old, "old"), (new, "new")):
         if not each.header.description:
             yield f"the adapter did not work in the {which} run, so that there is nothing to compare with"
     if not _same_cases(old.header, new.header):
         names = " and ".join(n for n in _CASES if old.header.environment.get(n) != new.header.environment.get(n))
         yield f"another {names} draws other cases from the same seed: a difference may be one of the cases"
+    processors = [each.header.environment.get("processor", "") for each in (old, new)]
+    if changes and all(processors) and processors[0] != processors[1]:
+        yield (
+            f"another processor, {' → '.join(processors)}, may run other code of the same packages: bits, and what is "
+            "seen of rounding, may differ for that alone"
+        )
     if dtypes := rejudged(old.header, new.header):
         yield f"errors in {' and '.join(dtypes)} are judged by other bounds, so their shares are not compared"
     lost = [frozen(*pair).other for pair in both]

@@ -17,6 +17,7 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands import cli
 from rnn_conformance.conformance.deviations import known_deviations
 from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.records import read
 
 PROJECT = Path(__file__).parents[1]
 
@@ -38,6 +39,14 @@ def test_run_conforms(tmp_path: Path) -> None:
     assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
     site = {"index.html", "atlas.html", "site.css", "site.js", "backends", "cells", "badges"}
     assert {path.name for path in tmp_path.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
+
+
+def test_results_say_where_they_come_from(tmp_path: Path) -> None:
+    """The header names all that numbers may depend on, down to the kind of processor."""
+    run("run", "numpy", "--profile", "smoke", "--only", "2.1", "--out", tmp_path)
+    environment = read(tmp_path / "numpy.jsonl").header.environment
+    assert list(environment) == ["python", "platform", "machine", "processor", "numpy", "hypothesis"]
+    assert all(environment.values())
 
 
 def test_results_that_something_else_damages(tmp_path: Path) -> None:

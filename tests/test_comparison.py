@@ -72,6 +72,17 @@ def test_both_environments_are_named() -> None:
     assert comparison.old == "keras-jax (keras 3.14.0, jax 0.10.2, old 1)"
 
 
+def test_another_processor_may_be_the_cause() -> None:
+    """The same packages give other bits on another processor; that is said, if bits or anything else changed."""
+    was, now = check(fingerprints=[fingerprint(0.5)]), check(fingerprints=[fingerprint(0.5 + 2**-24)])
+    zen, ice = ({"processor": name} for name in ("zen3", "icelake"))
+    comparison = compare(results(checks=[was], environment=zen), results(checks=[now], environment=ice))
+    (note,) = comparison.notes
+    assert note.startswith("another processor, zen3 → icelake, may run other code of the same packages: bits,")
+    for other in (results(checks=[was], environment=ice), results(checks=[now], environment=zen)):
+        assert compare(results(checks=[was], environment=zen), other).notes == []
+
+
 # Meaning
 
 
