@@ -274,12 +274,9 @@ def _notes(
     if not _same_cases(old.header, new.header):
         names = " and ".join(n for n in _CASES if old.header.environment.get(n) != new.header.environment.get(n))
         yield f"another {names} draws other cases from the same seed: a difference may be one of the cases"
-    processors = [each.header.environment.get("processor", "") for each in (old, new)]
-    if changes and all(processors) and processors[0] != processors[1]:
-        yield (
-            f"another processor, {' → '.join(processors)}, may run other code of the same packages: bits, and what is "
-            "seen of rounding, may differ for that alone"
-        )
+    was, now = (each.header.environment.get("processor") for each in (old, new))
+    if changes and was and now and was != now:
+        yield "another processor may run other code of the same packages: bits may differ for that alone"
     if dtypes := rejudged(old.header, new.header):
         yield f"errors in {' and '.join(dtypes)} are judged by other bounds, so their shares are not compared"
     lost = [frozen(*pair).other for pair in both]

@@ -1,0 +1,27 @@
+"""What tests of comparisons have in common: shares of errors, and changes in short."""
+
+from __future__ import annotations
+
+from example_results import results
+
+from rnn_conformance.reports.change import Change
+from rnn_conformance.reports.comparison import compare
+from rnn_conformance.reports.records import CheckRecord, Worst
+
+LOW = {"exact": 50, "-5": 300, "-4": 150}
+HIGH = {"exact": 50, "-3": 300, "-2": 150}
+
+
+def changes(old: CheckRecord | list[CheckRecord], new: CheckRecord | list[CheckRecord]) -> list[Change]:
+    """What changed between two runs of the same versions with these records."""
+    runs = [results(checks=each if isinstance(each, list) else [each]) for each in (old, new)]
+    return list(compare(*runs).changes)
+
+
+def told(found: list[Change]) -> list[tuple[str, str]]:
+    """Each change in two words."""
+    return [(change.kind, change.word) for change in found]
+
+
+def worst(ratio: float) -> Worst:
+    return Worst(ratio, 1.0, "outputs[0, 0, 0]", "tanh 3 -> 4")
