@@ -45,8 +45,13 @@ _FAIL_ON = {
     + "; ".join(f"{name}: {what}" for name, what in _FAIL_ON.items())
     + ". Repeatable.",
 )
+@click.option(
+    "--across-suites",
+    is_flag=True,
+    help="Compare also what two states of the suite found, and say so: a change may then be the suite's.",
+)
 @format_option
-def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
+def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool, form: str) -> None:
     """Tell what changed between two runs: of one backend before and after an upgrade, say.
 
     OLD and NEW are results files, or folders, at any depth, that hold them; of folders, the runs of the same adapter
@@ -64,7 +69,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     rnn-conformance compare before after --fail-on meaning --fail-on bits
 
     Exit status: 0 nothing of what --fail-on says, 1 something of it, 2 wrong usage, or runs that cannot be compared: of
-    another suite, specification, profile or seed, or cut short.
+    another state of the suite, specification, profile or seed, or cut short.
     """
     if "none" in fail_on and len(fail_on) > 1:
         raise WrongUsage("--fail-on none goes with no other --fail-on")
@@ -88,7 +93,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], form: str) -> None:
     comparisons, refused = [], []
     for pair in pairs:
         try:
-            comparisons.append(compare_results(*pair))
+            comparisons.append(compare_results(*pair, across_suites=across_suites))
         except NotComparable as reason:
             refused.append(f"{pair[1].header.adapter}: not comparable: {reason}")
     _show(comparisons, alone, refused, form)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.mutants import catalogue, digests
 from rnn_conformance.reference.spec import specification
 
@@ -27,6 +28,7 @@ def measured(what: str, rows: Sequence[Row], profile: str, seeds: Sequence[int])
     name, holds = _TOTALS[what]
     return {
         "suite": version("rnn-conformance"),
+        "digest": suite_digest(),
         "specification": specification().version,
         "profile": profile,
         "seeds": list(seeds),

@@ -15,6 +15,7 @@ import archspec.cpu
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Description
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports import records
 
@@ -38,6 +39,7 @@ def header(
         environment=_environment(),
         description=_plain(description) if description else {},
         suite=version("rnn-conformance"),
+        digest=suite_digest(),
         specification=spec.version,
         chapters=spec.chapters,
         clauses={clause.number: clause.text for clause in spec.clauses.values()},

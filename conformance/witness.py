@@ -24,6 +24,7 @@ from rnn_conformance.conformance.encoding import (
     case_from_data,
     with_arrays,
 )
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.journal import Item
 from rnn_conformance.conformance.profiles import PROFILES
 from rnn_conformance.reference.spec import specification
@@ -42,7 +43,7 @@ class Witness:
 
     `check` is the check's file and function, such as ``test_values.py::test_recurrence``; `search` counts its searches
     from 0; `seed` and `profile` are those of the run. `expected` and `actual` are what was seen, where that is known:
-    an array as data, or text.
+    an array as data, or text. `suite`, `digest` and `specification` say what it was found with.
     """
 
     adapter: str
@@ -61,6 +62,7 @@ class Witness:
     expected: Any = None
     actual: Any = None
     suite: str = field(default_factory=lambda: version("rnn-conformance"))
+    digest: str = field(default_factory=suite_digest)
     specification: str = field(default_factory=lambda: specification().version)
 
     @property
@@ -131,6 +133,7 @@ def parse_witness(text: str) -> Witness:
     names = [f.name for f in fields(Witness)]
     if not isinstance(data, dict) or data.get("witness") != SCHEMA:
         raise ValueError(f"it should be a JSON object whose field 'witness' is {SCHEMA}")
+    data = {"digest": "", **data}  # a witness that is older than it has none
     if wrong := sorted(set(data) ^ {"witness", *names}):
         raise ValueError(f"fields too many or too few: {', '.join(wrong)}; there should be {', '.join(names)}")
     for name, kind in (("search", int), ("seed", int), ("check", str), ("adapter", str), ("dtype", str), ("mode", str)):

@@ -16,11 +16,15 @@ SAME = {
     "adapter": "these are two backends, not two versions of one",
     "schema": "their records mean different things",
     "suite": "another release of the suite may draw other cases and judge them by other bounds",
+    "digest": "another state of the suite may draw other cases, judge them by other bounds, or ask other things",
     "specification": "they are held against different clauses",
     "profile": "the numbers of examples differ, and with them what was seen",
     "seed": "another seed draws other cases",
 }
 """What must be the same of two headers, and why."""
+
+_OF_SUITES = ("suite", "digest")
+"""What may be another where runs of different suites are compared all the same."""
 
 _CASES = ("numpy", "hypothesis")
 """The same seed draws the same cases only with the same versions of these."""
@@ -94,12 +98,12 @@ class Comparison:
         return f"{'; '.join(counts) or 'nothing changed'} ({seen})"
 
 
-def compare(old: Results, new: Results) -> Comparison:
-    """What changed from the old run to the new one.
+def compare(old: Results, new: Results, *, across_suites: bool = False) -> Comparison:
+    """What changed from the old run to the new one; `across_suites` also where another state of the suite made it.
 
     Raises NotComparable, with every reason, for runs that differ in more than their environment, or are truncated.
     """
-    _refuse(old, new)
+    _refuse(old, new, across_suites)
     changes = sorted(_changes(old, new), key=lambda change: list(KINDS).index(change.kind))
     after = {record.check: record for record in new.checks}
     both = [(record, after[record.check]) for record in old.checks if record.check in after]
@@ -117,12 +121,15 @@ def compare(old: Results, new: Results) -> Comparison:
     )
 
 
-def _refuse(old: Results, new: Results) -> None:
+def _refuse(old: Results, new: Results, across_suites: bool) -> None:
     reasons = []
     for field, why in SAME.items():
         ours, theirs = getattr(old.header, field), getattr(new.header, field)
-        if ours != theirs:
-            reasons.append(f"{old.path} is of {field} {ours}, {new.path} of {field} {theirs}: {why}")
+        if ours != theirs and not (across_suites and field in _OF_SUITES):
+            advice = "; --across-suites compares them all the same" if field in _OF_SUITES else ""
+            reasons.append(
+                f"{old.path} is of {field} {ours or 'unknown'}, {new.path} of {field} {theirs or 'unknown'}: {why}{advice}"
+            )
     if not reasons and old.header.clauses != new.header.clauses:
         differing = [n for n, _, _ in _different(old.header.clauses, new.header.clauses)]
         reasons.append(f"they have other words for {count(len(differing), 'clause')}: {', '.join(differing)}")
@@ -130,7 +137,7 @@ def _refuse(old: Results, new: Results) -> None:
         if truncated(each):
             broken = [record.message.strip() for record in each.checks if record.verdict == "broken"]
             reasons.append(f"{each.path} is {truncation(each)}" + "".join(f"\n{message}" for message in broken[:1]))
-    if not reasons and old.header.description and new.header.description:
+    if not reasons and not across_suites and old.header.description and new.header.description:
         for one, other in ((old, new), (new, old)):
             if more := sorted(_functions(one) - _functions(other)):
                 reasons.append(
@@ -271,11 +278,14 @@ def _notes(
     for each, which in ((old, "old"), (new, "new")):
         if not each.header.description:
             yield f"the adapter did not work in the {which} run, so that there is nothing to compare with"
+    if suites := [field for field in _OF_SUITES if getattr(old.header, field) != getattr(new.header, field)]:
+        was, now = (" ".join(getattr(each.header, field) or "unknown" for field in suites) for each in (old, new))
+        yield f"two states of the suite ({was} → {now}) made these runs: what changed may be the suite, not the backend"
     if not _same_cases(old.header, new.header):
         names = " and ".join(n for n in _CASES if old.header.environment.get(n) != new.header.environment.get(n))
         yield f"another {names} draws other cases from the same seed: a difference may be one of the cases"
-    was, now = (each.header.environment.get("processor") for each in (old, new))
-    if changes and was and now and was != now:
+    before, after = (each.header.environment.get("processor") for each in (old, new))
+    if changes and before and after and before != after:
         yield "another processor may run other code of the same packages: bits may differ for that alone"
     if dtypes := rejudged(old.header, new.header):
         yield f"errors in {' and '.join(dtypes)} are judged by other bounds, so their shares are not compared"

@@ -74,6 +74,7 @@ class Header:
 
     `clauses` holds the specification's text by number. `detection` says how many planted faults the suite noticed when
     that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
+    `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
     """
 
     adapter: str
@@ -89,6 +90,7 @@ class Header:
     seed: int
     planned: Sequence[str]
     detection: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
     schema: int = SCHEMA
 
 

@@ -1,0 +1,85 @@
+"""Which state of the suite a result comes from: a digest of what decides cases, judging and clauses.
+
+Two runs can be compared only if both were asked the same questions. The digest is made of syntax trees, statement by
+statement and in no order, without docstrings, comments and imports: code that moves to another file, or is explained in
+other words, keeps it; code that does something else does not. What only tells of results (reports, the command line),
+what plants faults and what is known of frameworks (adapters, deviations) is not in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.resources
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_DIGITS = 12
+"""Hexadecimal digits of the digest."""
+
+_DECIDING = {
+    "reference": ("",),
+    "conformance": (
+        *("cases", "lattice", "regimes", "patterns", "pairs", "magnitudes", "machines", "profiles", "draws"),
+        *("judging", "judging_gradients", "check", "subject", "verdicts", "fingerprints", "replay", "session"),
+        *("laws", "few", "refusals", "test_"),
+    ),
+}
+"""The files that decide, by the beginning of their names, in each room."""
+
+
+@cache
+def suite_digest() -> str:
+    """The digest of this suite, the same on every Python."""
+    found = sorted(digest for source in _sources() for digest in statement_digests(source))
+    return hashlib.sha256("\n".join([*found, _specification()]).encode()).hexdigest()[:_DIGITS]
+
+
+def statement_digests(source: str) -> list[str]:
+    """A digest of each statement at the top of a module, but for its docstring and its imports."""
+    texts = (_told(node) for node in _body(ast.parse(source).body))
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts if text]
+
+
+def _sources() -> Iterator[str]:
+    for room, names in _DECIDING.items():
+        for file in sorted(_room(room).rglob("*.py")):
+            if file.stem.startswith(names):
+                yield file.read_text(encoding="utf-8")
+
+
+def _room(name: str) -> Path:
+    return Path(str(importlib.resources.files(f"rnn_conformance.{name}")))
+
+
+def _specification() -> str:
+    return hashlib.sha256(_room("reference").joinpath("SPEC.md").read_text(encoding="utf-8").encode()).hexdigest()
+
+
+def _body(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Without what says nothing to the machine: docstrings, and where names come from."""
+    return [
+        node
+        for node in statements
+        if not isinstance(node, ast.Import | ast.ImportFrom)
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
+    ]
+
+
+def _told(value: object) -> str:
+    """A node as text: the names and values of its fields that are set.
+
+    `ast.dump` says other things on other versions of Python, such as of fields that are empty.
+    """
+    if isinstance(value, ast.AST):
+        fields = []
+        for name, inner in ast.iter_fields(value):
+            if name == "body" and isinstance(inner, list):
+                inner = _body(inner)
+            if name not in ("ctx", "kind", "type_comment", "type_params") and inner not in (None, []):
+                fields.append(f"{name}={_told(inner)}")
+        return f"{type(value).__name__}({', '.join(fields)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_told, value))}]"
+    return repr(value)
