@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from rnn_conformance.adapters.protocol import Description, Inputs, Network
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
 
 Run = Callable[[Architecture, Weights, Inputs, "State | None"], Output]
 

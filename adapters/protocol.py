@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import Architecture, Choices, Gradients, Mask, Output, State, Weights
-from rnn_conformance.reference.rounding import Precision, standard_precision
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Gradients, Mask, Output, State, Weights
 
 Inputs = NDArray[np.generic]
 """(batch, timesteps, features) floats, or (batch, timesteps) int32 tokens; no batch axis for a single sequence."""

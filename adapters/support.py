@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.adapters.protocol import Description, Unsupported
-from rnn_conformance.reference.architecture import Architecture
+from rnn_conformance.reference.model.architecture import Architecture
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.architecture import LayerWeights
-from rnn_conformance.reference.simple_rnn import simple_rnn
+from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.model.architecture import LayerWeights
 
 try:
     import torch

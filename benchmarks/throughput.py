@@ -37,11 +37,11 @@ def compare(backend: str) -> dict[str, float]:
     import numpy as np
 
     from rnn_conformance.adapters import registry
-    from rnn_conformance.conformance.check import Check
-    from rnn_conformance.conformance.journal import Journal
-    from rnn_conformance.conformance.profiles import Profile
-    from rnn_conformance.conformance.subject import Subject
-    from rnn_conformance.reference.architecture import Architecture, Layer
+    from rnn_conformance.conformance.cases.profiles import Profile
+    from rnn_conformance.conformance.engine.check import Check
+    from rnn_conformance.conformance.engine.subject import Subject
+    from rnn_conformance.conformance.witnesses.journal import Journal
+    from rnn_conformance.reference.model.architecture import Architecture, Layer
 
     rng = np.random.default_rng(0)
     subject = Subject(registry.load(backend))
@@ -123,7 +123,7 @@ def cold(backend: str) -> tuple[int, float]:
 
 def main(backends: list[str]) -> None:
     """Measure each backend in a process of its own, and print a table."""
-    from rnn_conformance.conformance.supervisor import ONE_THREAD
+    from rnn_conformance.conformance.running.supervisor import ONE_THREAD
 
     console = Console(width=150)
     table = Table(

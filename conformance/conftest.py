@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance import room
-from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.journal import Item
-from rnn_conformance.conformance.session import DTYPES, Session
-from rnn_conformance.conformance.verdicts import conclude
-from rnn_conformance.conformance.witness import read_witness
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.verdicts import conclude
+from rnn_conformance.conformance.running import room
+from rnn_conformance.conformance.running.session import DTYPES, Session
+from rnn_conformance.conformance.witnesses.journal import Item
+from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reference.spec import specification
 
 _SESSION = pytest.StashKey[Session]()

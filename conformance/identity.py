@@ -18,15 +18,12 @@ from pathlib import Path
 _DIGITS = 12
 """Hexadecimal digits of the digest."""
 
-_DECIDING = {
-    "reference": ("",),
-    "conformance": (
-        *("cases", "lattice", "regimes", "patterns", "pairs", "magnitudes", "machines", "profiles", "draws"),
-        *("judging", "judging_gradients", "check", "subject", "verdicts", "fingerprints", "replay", "session"),
-        *("laws", "few", "refusals", "test_"),
-    ),
-}
-"""The files that decide, by the beginning of their names, in each room."""
+_DECIDING = (
+    "reference/",
+    *(f"conformance/{room}/" for room in ("cases", "judging", "engine", "checks")),
+    *("conformance/running/session.py", "conformance/running/replay.py"),
+)
+"""What decides: files, or rooms with all that is in them."""
 
 
 @cache
@@ -43,9 +40,10 @@ def statement_digests(source: str) -> list[str]:
 
 
 def _sources() -> Iterator[str]:
-    for room, names in _DECIDING.items():
-        for file in sorted(_room(room).rglob("*.py")):
-            if file.stem.startswith(names):
+    for name in ("reference", "conformance"):
+        room = _room(name)
+        for file in sorted(room.rglob("*.py")):
+            if f"{name}/{file.relative_to(room).as_posix()}".startswith(_DECIDING):
                 yield file.read_text(encoding="utf-8")
 
 
@@ -58,13 +56,12 @@ def _specification() -> str:
 
 
 def _body(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Without what says nothing to the machine: docstrings, and where names come from."""
-    return [
-        node
-        for node in statements
-        if not isinstance(node, ast.Import | ast.ImportFrom)
-        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str))
-    ]
+    """Without what says nothing to the machine: where names come from, and docstrings."""
+    return [node for node in statements if not isinstance(node, ast.Import | ast.ImportFrom) and not _is_text(node)]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _told(value: object) -> str:

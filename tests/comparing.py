@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from example_results import results
 
-from rnn_conformance.reports.change import Change
-from rnn_conformance.reports.comparison import compare
-from rnn_conformance.reports.records import CheckRecord, Worst
+from rnn_conformance.reports.records.records import CheckRecord, Worst
+from rnn_conformance.reports.upgrades.change import Change
+from rnn_conformance.reports.upgrades.comparison import compare
 
 LOW = {"exact": 50, "-5": 300, "-4": 150}
 HIGH = {"exact": 50, "-3": 300, "-2": 150}

@@ -8,8 +8,8 @@ from threading import Event
 
 import pytest
 
-from rnn_conformance.conformance.supervisor import Order, run_one
-from rnn_conformance.reports.records import Results, read
+from rnn_conformance.conformance.running.supervisor import Order, run_one
+from rnn_conformance.reports.records.records import Results, read
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

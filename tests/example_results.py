@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnn_conformance.reports import records
-from rnn_conformance.reports.records import VERDICTS, CheckRecord, Fingerprint, Footer, Header, Results, Worst
+from rnn_conformance.reports.records import records
+from rnn_conformance.reports.records.records import VERDICTS, CheckRecord, Fingerprint, Footer, Header, Results, Worst
 
 HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
 """A text that would be markup, script or a command wherever it is not taken for text."""

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
 from rnn_conformance.adapters.protocol import Description, Inputs
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
 
 
 def _on_a_bad_day(happens: Callable[[], None]) -> FunctionAdapter:

@@ -11,7 +11,7 @@ from typing import Any
 from example_results import check, every_clause, failing, header, observation
 from hypothesis import strategies as st
 
-from rnn_conformance.reports.records import KINDS, Fingerprint, Footer, plain
+from rnn_conformance.reports.records.records import KINDS, Fingerprint, Footer, plain
 
 TAG, ATTRIBUTE = "x-fuzz", "y-fuzz"
 """What no page has of its own."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_conformance.adapters.function import FunctionAdapter
 from rnn_conformance.adapters.protocol import Description, Inputs
-from rnn_conformance.reference.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
 
 
 def layer(x: Any, W: Any, U: Any, b: Any, h: Any = None) -> Any:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from example_results import check, results, written
 
-from rnn_conformance.reports.change import KINDS
+from rnn_conformance.reports.upgrades.change import KINDS
 
 ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ if [ "$1" = run ]; then
   mkdir -p "$6" && cp new.jsonl "$6/torch.jsonl"
   exit "$(cat status)"
 fi
-exec {python} -c 'from rnn_conformance.conformance.cli import main; main()' "$@"
+exec {python} -c 'from rnn_conformance.conformance.commands.cli import main; main()' "$@"
 """
 
 

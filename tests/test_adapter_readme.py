@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, LayerWeights, Weights
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, LayerWeights, Weights
 
 LAYERS = (Layer(3, 5), Layer(5, 4))
 

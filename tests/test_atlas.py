@@ -18,18 +18,19 @@ import pytest
 from click.testing import CliRunner
 from example_results import check, results
 
-from rnn_conformance.adapters import _examples, registry
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.protocol import CONVENTIONS, Description
-from rnn_conformance.conformance.commands import cli
-from rnn_conformance.conformance.declarations import declared
-from rnn_conformance.reference.architecture import Choices, Layer, LayerWeights
-from rnn_conformance.reference.layer_bounds import expected_layer
-from rnn_conformance.reference.rounding import Precision
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.running.declarations import declared
+from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.bounds.layers import expected_layer
+from rnn_conformance.reference.model.architecture import Choices, Layer, LayerWeights
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.atlas import CHOICES, COMPARED, FACTS, atlas, atlas_markdown
-from rnn_conformance.reports.records import Header, Results
-from rnn_conformance.reports.site import render
-from rnn_conformance.reports.summary import Summary, summarise
+from rnn_conformance.reports.overview.summary import Summary, summarise
+from rnn_conformance.reports.records.records import Header, Results
+from rnn_conformance.reports.renderings.atlas import CHOICES, COMPARED, FACTS, atlas, atlas_markdown
+from rnn_conformance.reports.site.site import render
 
 HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* [a](javascript:b) {{ 7 * 7 }}\n``` </pre> `"
 SPECIFICATION = specification()

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, every_clause, failing, results
 
-from rnn_conformance.reports.badges import COLOURS, endpoint, message, picture, write_badges
-from rnn_conformance.reports.harmless import file_name
-from rnn_conformance.reports.records import Results
-from rnn_conformance.reports.summary import Backend, summarise
+from rnn_conformance.reports.overview.summary import Backend, summarise
+from rnn_conformance.reports.records.harmless import file_name
+from rnn_conformance.reports.records.records import Results
+from rnn_conformance.reports.renderings.badges import COLOURS, endpoint, message, picture, write_badges
 
 SVG = "{http://www.w3.org/2000/svg}"
 

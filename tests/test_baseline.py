@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from example_results import check, failing, fingerprint, results, written
 
-from rnn_conformance.reports.baseline import keep
-from rnn_conformance.reports.comparison import compare
-from rnn_conformance.reports.records import read
+from rnn_conformance.reports.documents.baseline import keep
+from rnn_conformance.reports.records.records import read
+from rnn_conformance.reports.upgrades.comparison import compare
 
 
 def test_two_runs_have_the_same_baseline(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_truncated_run_is_no_baseline(tmp_path: Path) -> None:
 def test_command(tmp_path: Path) -> None:
     """As tox runs it; what is wrong is said in a line."""
     written(tmp_path / "torch.jsonl", results())
-    command = [sys.executable, "-m", "rnn_conformance.reports.baseline"]
+    command = [sys.executable, "-m", "rnn_conformance.reports.documents.baseline"]
     done = subprocess.run([*command, tmp_path, tmp_path / "kept"], capture_output=True, text=True, check=True)
     assert done.stdout == f"{tmp_path / 'kept' / 'torch.jsonl'}\n"
     for arguments, message in (([], "usage:"), ([tmp_path / "none", tmp_path], "no results files")):

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.activations import ACTIVATIONS, Activation
-from rnn_conformance.reference.architecture import Layer, LayerWeights
-from rnn_conformance.reference.bounds import Expected, propagated_bound, step_residual
-from rnn_conformance.reference.rounding import gamma, standard_precision, ulp
-from rnn_conformance.reference.simple_rnn import simple_rnn
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Activation
+from rnn_conformance.reference.arithmetic.rounding import gamma, standard_precision, ulp
+from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
+from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.model.architecture import Layer, LayerWeights
 
 Array = NDArray[np.floating]
 Sum = Callable[[Array, np.random.Generator], Array]

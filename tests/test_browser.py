@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from example_results import CLAUSES, HOSTILE, check, every_verdict, failing, hostile, results
 
-from rnn_conformance.reports.records import Results
-from rnn_conformance.reports.site import cell_page, write_site
+from rnn_conformance.reports.records.records import Results
+from rnn_conformance.reports.site.site import cell_page, write_site
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.commands import cli
-from rnn_conformance.conformance.deviations import known_deviations
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.witnesses.deviations import known_deviations
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.records import read
+from rnn_conformance.reports.records.records import read
 
 PROJECT = Path(__file__).parents[1]
 

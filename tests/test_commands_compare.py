@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from example_results import check, fingerprint, results, written
 
-from rnn_conformance.conformance.commands import cli
-from rnn_conformance.reports.change import KINDS
-from rnn_conformance.reports.records import CheckRecord, Worst
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.reports.records.records import CheckRecord, Worst
+from rnn_conformance.reports.upgrades.change import KINDS
 
 OLD = check(shares={"-5": 400}, fingerprints=[fingerprint(0.5)])
 CHANGED = {

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from example_results import check, every_clause, failing, results, written
 
-from rnn_conformance.conformance import commands
-from rnn_conformance.conformance.commands import cli
-from rnn_conformance.reports.loading import validate_document
+from rnn_conformance.conformance.commands import main as commands
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.reports.documents.loading import validate_document
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from comparing import HIGH, LOW, changes, told, worst
 from example_results import check, failing, fingerprint, header, observation, results
 from rich.console import Console
 
-from rnn_conformance.reports.change import KINDS, TRENDS, Change, grouped, subjects, tally
-from rnn_conformance.reports.comparison import SAME, Comparison, NotComparable, Version, compare
-from rnn_conformance.reports.comparison_markdown import comparison_markdown
-from rnn_conformance.reports.comparison_terminal import TerminalComparison
-from rnn_conformance.reports.records import CheckRecord, Results
+from rnn_conformance.reports.records.records import CheckRecord, Results
+from rnn_conformance.reports.renderings.comparison_markdown import comparison_markdown
+from rnn_conformance.reports.renderings.comparison_terminal import TerminalComparison
+from rnn_conformance.reports.upgrades.change import KINDS, TRENDS, Change, grouped, subjects, tally
+from rnn_conformance.reports.upgrades.comparison import SAME, Comparison, NotComparable, Version, compare
 
 
 def described(**description: Any) -> Results:

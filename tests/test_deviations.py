@@ -13,13 +13,20 @@ import numpy as np
 import planted
 import pytest
 
+from rnn_conformance import conformance
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
 from rnn_conformance.adapters.protocol import Adapter, Description
-from rnn_conformance.conformance import session
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.deviations import (
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.test_activations import test_range as activations_in_range
+from rnn_conformance.conformance.checks.test_values import test_recurrence as recurrence
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.engine.verdicts import conclude
+from rnn_conformance.conformance.running import session
+from rnn_conformance.conformance.running.session import Session
+from rnn_conformance.conformance.witnesses.deviations import (
     WORDS,
     Deviation,
     facts_given,
@@ -28,19 +35,13 @@ from rnn_conformance.conformance.deviations import (
     known_deviations,
     parse,
 )
-from rnn_conformance.conformance.journal import Item, Journal
-from rnn_conformance.conformance.profiles import PROFILES
-from rnn_conformance.conformance.session import Session
-from rnn_conformance.conformance.subject import Subject
-from rnn_conformance.conformance.test_activations import test_range as activations_in_range
-from rnn_conformance.conformance.test_values import test_recurrence as recurrence
-from rnn_conformance.conformance.verdicts import conclude
-from rnn_conformance.conformance.witness import Witness, witness_of
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, Output, State, Weights
-from rnn_conformance.reference.rounding import standard_precision
+from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.witness import Witness, witness_of
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, Output, State, Weights
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.records import CheckRecord, read
+from rnn_conformance.reports.records.records import CheckRecord, read
 
 ITEM = Item("test_values.py::test_recurrence[float32-eager]", "", ("1.1",), "float32", "eager")
 
@@ -273,7 +274,7 @@ def test_damaged_entry(text: str, message: str) -> None:
 
 def test_entry_without_its_witness() -> None:
     """The error says where the witness should be."""
-    with pytest.raises(ValueError, match=r"no-tanh: its witness should be in conformance/witnesses/no-tanh\.json"):
+    with pytest.raises(ValueError, match=r"no-tanh: its witness should be in conformance/known/no-tanh\.json"):
         _ = parse(ENTRY)[0].witness
 
 
@@ -329,15 +330,15 @@ def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
 
 
 def test_no_witness_without_its_entry() -> None:
-    """Each file in conformance/witnesses belongs to an entry."""
-    folder = Path(session.__file__).parent / "witnesses"
-    assert {file.stem for file in folder.iterdir()} == {entry.name for entry in known_deviations()}
+    """Each witness in conformance/known belongs to an entry."""
+    folder = Path(conformance.__file__).parent / "known"
+    assert {file.stem for file in folder.glob("*.json")} == {entry.name for entry in known_deviations()}
 
 
 def all_checks() -> dict[str, str]:
     """The file of every check of the suite, by function."""
     found = {}
-    for file in Path(session.__file__).parent.glob("test_*.py"):
-        module = importlib.import_module(f"rnn_conformance.conformance.{file.stem}")
+    for file in Path(conformance.__file__).parent.rglob("test_*.py"):
+        module = importlib.import_module(f"rnn_conformance.conformance.{file.parent.name}.{file.stem}")
         found |= {name: file.name for name in vars(module) if name.startswith("test_")}
     return found

@@ -10,11 +10,11 @@ import jsonschema
 import pytest
 from example_results import CLAUSES, check, every_clause, failing, observation, results
 
-from rnn_conformance.reports.document import STATUSES, as_json
-from rnn_conformance.reports.loading import validate_document
-from rnn_conformance.reports.records import VERDICTS, Results
-from rnn_conformance.reports.schema import schema
-from rnn_conformance.reports.summary import summarise
+from rnn_conformance.reports.documents.document import STATUSES, as_json
+from rnn_conformance.reports.documents.loading import validate_document
+from rnn_conformance.reports.documents.schema import schema
+from rnn_conformance.reports.overview.summary import summarise
+from rnn_conformance.reports.records.records import VERDICTS, Results
 
 
 def written(*runs: Results) -> Any:

@@ -9,9 +9,9 @@ import pytest
 from comparing import HIGH, LOW, changes, told, worst
 from example_results import check, fingerprint, results
 
-from rnn_conformance.reports.change import tally
-from rnn_conformance.reports.comparison import compare
-from rnn_conformance.reports.drift import ulps_apart
+from rnn_conformance.reports.upgrades.change import tally
+from rnn_conformance.reports.upgrades.comparison import compare
+from rnn_conformance.reports.upgrades.drift import ulps_apart
 
 # Accuracy
 

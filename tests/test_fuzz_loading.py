@@ -20,19 +20,19 @@ from hypothesis import HealthCheck, Phase, given, settings
 from mutations import ATTRIBUTE, LINES, TAG, damaged
 from rich.console import Console
 
-from rnn_conformance.reports.badges import endpoint, picture
-from rnn_conformance.reports.comparison import NotComparable, compare
-from rnn_conformance.reports.comparison_markdown import comparison_markdown
-from rnn_conformance.reports.comparison_terminal import TerminalComparison
-from rnn_conformance.reports.document import as_json
-from rnn_conformance.reports.harmless import safe_relative
-from rnn_conformance.reports.junit import junit
-from rnn_conformance.reports.loading import load, validate_document
-from rnn_conformance.reports.markdown import markdown
-from rnn_conformance.reports.records import DamagedResults, Results
-from rnn_conformance.reports.site import render
-from rnn_conformance.reports.summary import Summary, summarise
-from rnn_conformance.reports.terminal import TerminalReport
+from rnn_conformance.reports.documents.document import as_json
+from rnn_conformance.reports.documents.loading import load, validate_document
+from rnn_conformance.reports.overview.summary import Summary, summarise
+from rnn_conformance.reports.records.harmless import safe_relative
+from rnn_conformance.reports.records.records import DamagedResults, Results
+from rnn_conformance.reports.renderings.badges import endpoint, picture
+from rnn_conformance.reports.renderings.comparison_markdown import comparison_markdown
+from rnn_conformance.reports.renderings.comparison_terminal import TerminalComparison
+from rnn_conformance.reports.renderings.junit import junit
+from rnn_conformance.reports.renderings.markdown import markdown
+from rnn_conformance.reports.renderings.terminal import TerminalReport
+from rnn_conformance.reports.site.site import render
+from rnn_conformance.reports.upgrades.comparison import NotComparable, compare
 
 
 def test_no_file_does_harm(tmp_path: Path, pytestconfig: pytest.Config) -> None:

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bounds import SUMS, Drawn, Sum, draw_layer, in_float64, one_by_one, run_in_order
 
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import Architecture, Array, Layer, LayerWeights, Output, Weights
-from rnn_conformance.reference.bounds import Expected
-from rnn_conformance.reference.gradient_bounds import expected_gradients
-from rnn_conformance.reference.gradients import gradients
-from rnn_conformance.reference.jacobians import expected_jacobian_norm, jacobian_norms, norm
-from rnn_conformance.reference.rounding import standard_precision
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.bounds.gradients import expected_gradients
+from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, jacobian_norms, norm
+from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Output, Weights
 
 FORMS: dict[str, list[Callable[[Array, Array], Array]]] = {
     "tanh": [

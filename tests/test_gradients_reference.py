@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_conformance.reference import network
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import (
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.gradients import gradients, second_gradient
+from rnn_conformance.reference.model.architecture import (
     MERGES,
     Architecture,
     Array,
@@ -23,7 +24,6 @@ from rnn_conformance.reference.architecture import (
     State,
     Weights,
 )
-from rnn_conformance.reference.gradients import gradients, second_gradient
 
 BATCH, TIMESTEPS, FEATURES, UNITS = 3, 5, 2, 3
 

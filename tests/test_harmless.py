@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from example_results import HOSTILE_NAMES, failing
 
-from rnn_conformance.reports.harmless import file_name, safe, safe_relative, shown
-from rnn_conformance.reports.markdown import escape, fenced
-from rnn_conformance.reports.wording import evidence
+from rnn_conformance.reports.overview.wording import evidence
+from rnn_conformance.reports.records.harmless import file_name, safe, safe_relative, shown
+from rnn_conformance.reports.renderings.markdown import escape, fenced
 
 
 @pytest.mark.parametrize(

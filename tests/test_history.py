@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, every_clause, observation, results
 
-from rnn_conformance.reports.history import Timeline, split, timelines
-from rnn_conformance.reports.picture_history import timeline_picture
-from rnn_conformance.reports.records import CheckRecord, Results, Worst
-from rnn_conformance.reports.site import render
-from rnn_conformance.reports.summary import summarise
+from rnn_conformance.reports.overview.history import Timeline, split, timelines
+from rnn_conformance.reports.overview.summary import summarise
+from rnn_conformance.reports.pictures.history import timeline_picture
+from rnn_conformance.reports.records.records import CheckRecord, Results, Worst
+from rnn_conformance.reports.site.site import render
 
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
 

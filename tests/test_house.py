@@ -23,7 +23,7 @@ DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
 
 def modules(room: str) -> list[Path]:
     """Every Python file of a room."""
-    return sorted(Path(str(importlib.resources.files(f"rnn_conformance.{room}"))).glob("*.py"))
+    return sorted(Path(str(importlib.resources.files(f"rnn_conformance.{room}"))).rglob("*.py"))
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -51,7 +51,9 @@ def test_reference_needs_numpy_only() -> None:
     assert tops - sys.stdlib_module_names == {"ml_dtypes", "numpy", "rnn_conformance"}
 
 
-@pytest.mark.parametrize("module", ["rnn_conformance.conformance.worker", "rnn_conformance.conformance.conftest"])
+@pytest.mark.parametrize(
+    "module", ["rnn_conformance.conformance.running.worker", "rnn_conformance.conformance.conftest"]
+)
 def test_worker_imports_neither_desk_nor_framework(module: str) -> None:
     """The worker runs beside an old framework, where the desk's libraries are not installed."""
     code = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"

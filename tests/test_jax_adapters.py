@@ -12,10 +12,10 @@ import pytest
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Adapter, Network, Unsupported
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.reference import gradients, network
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import Architecture, Embedding, Gradients, Layer, LayerWeights, Output
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.layers import gradients, network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Gradients, Layer, LayerWeights, Output
 
 pytest.importorskip("jax")
 pytest.importorskip("flax")

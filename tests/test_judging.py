@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.judging import NonConforming, compare, expectations, judge
-from rnn_conformance.conformance.judging_gradients import judge_gradients
-from rnn_conformance.conformance.patterns import PATTERNS
-from rnn_conformance.reference import network
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import (
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.patterns import PATTERNS
+from rnn_conformance.conformance.judging.gradients import judge_gradients
+from rnn_conformance.conformance.judging.outputs import NonConforming, compare, expectations, judge
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of, standard_precision
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.model.architecture import (
     DIRECTIONS,
     MERGES,
     Architecture,
@@ -27,8 +29,6 @@ from rnn_conformance.reference.architecture import (
     Output,
     Weights,
 )
-from rnn_conformance.reference.gradients import gradients
-from rnn_conformance.reference.rounding import Precision, dtype_of, standard_precision
 
 FLOAT32 = standard_precision("float32")
 REGIMES = ["unit", "small", "contractive", "expanding", "saturating", "sparse"]

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 import pytest
 from example_results import check, failing, observation, results
 
-from rnn_conformance.reports.junit import OUTCOMES, junit
-from rnn_conformance.reports.records import VERDICTS, Results
-from rnn_conformance.reports.summary import MISSING, exit_status, summarise
+from rnn_conformance.reports.overview.summary import MISSING, exit_status, summarise
+from rnn_conformance.reports.records.records import VERDICTS, Results
+from rnn_conformance.reports.renderings.junit import OUTCOMES, junit
 
 
 def parsed(*runs: Results) -> Element:

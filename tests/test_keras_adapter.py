@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_conformance.adapters import keras as keras_adapters
-from rnn_conformance.adapters._keras_networks import KerasNetwork
+from rnn_conformance.adapters.keras import adapter as keras_adapters
+from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Unsupported
-from rnn_conformance.conformance.cases import Case, in_float64
-from rnn_conformance.reference import network as reference
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import (
+from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.layers import network as reference
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.model.architecture import (
     MERGES,
     Architecture,
     Embedding,
@@ -29,7 +30,6 @@ from rnn_conformance.reference.architecture import (
     State,
     Weights,
 )
-from rnn_conformance.reference.gradients import gradients
 
 INSTALLED = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
 BACKEND = os.environ.get("KERAS_BACKEND") or (INSTALLED or [""])[0]

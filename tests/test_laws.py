@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from rnn_conformance.adapters.numpy import NumpyAdapter
+from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.adapters.protocol import Description, Unsupported
-from rnn_conformance.conformance import laws
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.check import Check
-from rnn_conformance.conformance.journal import Journal
-from rnn_conformance.conformance.judging import NonConforming
-from rnn_conformance.conformance.profiles import PROFILES
-from rnn_conformance.conformance.subject import Subject
-from rnn_conformance.reference.architecture import Architecture, Choices, Layer
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks import laws
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pytest
 from example_results import check, failing, header, results, written
 from mutations import whole
 
-from rnn_conformance.reports.loading import load, validate_line
-from rnn_conformance.reports.records import CheckRecord, DamagedResults, Footer, Worst, append, read
-from rnn_conformance.reports.strict import LONGEST
+from rnn_conformance.reports.documents.loading import load, validate_line
+from rnn_conformance.reports.records.records import CheckRecord, DamagedResults, Footer, Worst, append, read
+from rnn_conformance.reports.records.strict import LONGEST
 
 
 def test_files_and_folders(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Supervised
 
-from rnn_conformance.reports.records import Results
+from rnn_conformance.reports.records.records import Results
 
 VICTIM = "test_values.py::test_single_sequence[float64-eager]"
 

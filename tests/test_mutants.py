@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_conformance.adapters.numpy import NumpyAdapter
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.mutants import THEMES, catalogue, digests
-from rnn_conformance.conformance.mutants_base import SOUND, Mutant, MutantAdapter, Sound, mutant
-from rnn_conformance.reference.architecture import Architecture, Array, Choices, Embedding, Layer, Output
+from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound, mutant
+from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue, digests
+from rnn_conformance.reference.model.architecture import Architecture, Array, Choices, Embedding, Layer, Output
 from rnn_conformance.reference.spec import specification
 
 LAYERS = (Layer(3, 4), Layer(4, 4, "sigmoid"), Layer(4, 2, "relu", use_bias=False))

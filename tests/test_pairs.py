@@ -6,7 +6,7 @@ from itertools import combinations, product
 
 import pytest
 
-from rnn_conformance.conformance.pairs import Row, covering_rows, in_words, pairs_of, summary
+from rnn_conformance.conformance.cases.pairs import Row, covering_rows, in_words, pairs_of, summary
 
 COFFEE = {"cup": ["paper", "glass"], "milk": ["none", "oat", "cow"], "size": ["small", "large"], "sugar": [0, 1, 2]}
 

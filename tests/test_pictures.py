@@ -14,14 +14,14 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, results
 
-from rnn_conformance.adapters.numpy import adapter
-from rnn_conformance.conformance.selftest import check_of, checks
-from rnn_conformance.conformance.subject import Subject
-from rnn_conformance.reports import drawing, measured
-from rnn_conformance.reports.drawing import Picture, shown
-from rnn_conformance.reports.pictures import pictures
-from rnn_conformance.reports.records import CheckRecord
-from rnn_conformance.reports.summary import summarise
+from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.selftest.trials import check_of, checks
+from rnn_conformance.reports.overview.summary import summarise
+from rnn_conformance.reports.pictures import drawing, measured
+from rnn_conformance.reports.pictures.all import pictures
+from rnn_conformance.reports.pictures.drawing import Picture, shown
+from rnn_conformance.reports.records.records import CheckRecord
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script> \"' & $x^2$ \x1b[31m \x00 \ud800 ]]>"
@@ -266,6 +266,7 @@ def test_numbers_are_read_with_care() -> None:
 
 def test_matplotlib_is_imported_only_to_draw() -> None:
     """The command line's help does not wait for it."""
-    code = "import sys, rnn_conformance.reports.pictures, rnn_conformance.reports.picture_history; print(*sys.modules)"
+    imported = "rnn_conformance.reports.pictures.all, rnn_conformance.reports.pictures.history"
+    code = f"import sys, {imported}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {name for name in done.stdout.split() if name.startswith(("matplotlib", "numpy"))}

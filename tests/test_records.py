@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from example_results import check, failing, header, results, written
 
-from rnn_conformance.reports.records import CheckRecord, DamagedResults, Footer, Header, Worst, append, read
+from rnn_conformance.reports.records.records import CheckRecord, DamagedResults, Footer, Header, Worst, append, read
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

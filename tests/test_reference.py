@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnn_conformance.reference import network
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import (
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.masking import mask_of_lengths
+from rnn_conformance.reference.model.architecture import (
     DIRECTIONS,
     MERGES,
     Architecture,
@@ -25,8 +27,6 @@ from rnn_conformance.reference.architecture import (
     Output,
     Weights,
 )
-from rnn_conformance.reference.masking import mask_of_lengths
-from rnn_conformance.reference.simple_rnn import simple_rnn
 
 Array = NDArray[np.floating]
 Rows = list[list[float]]

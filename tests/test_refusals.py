@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rnn_conformance.conformance.refusals import attempt, words
-from rnn_conformance.conformance.subject import SubjectRaised, guard
+from rnn_conformance.conformance.checks.refusals import attempt, words
+from rnn_conformance.conformance.engine.subject import SubjectRaised, guard
 
 
 def refusal_of(message: str) -> SubjectRaised:

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import Supervised
 
-from rnn_conformance.conformance.commands import cli
-from rnn_conformance.conformance.supervisor import Order, run_one
-from rnn_conformance.conformance.witness import read_witness, write_witness
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.running.supervisor import Order, run_one
+from rnn_conformance.conformance.witnesses.witness import read_witness, write_witness
 
 
 def replay(*arguments: str | Path) -> Result:

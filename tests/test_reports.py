@@ -14,11 +14,19 @@ import pytest
 from example_results import CLAUSES, check, every_clause, every_verdict, failing, hostile, observation, results
 from rich.console import Console
 
-from rnn_conformance.reports.markdown import escape, fenced, markdown
-from rnn_conformance.reports.records import VERDICTS, Results, Worst
-from rnn_conformance.reports.summary import MEANINGS, SEVERITY, SYMBOLS, exit_status, known, reasons_of, summarise
-from rnn_conformance.reports.terminal import TerminalReport
-from rnn_conformance.reports.wording import figure, sentence
+from rnn_conformance.reports.overview.summary import (
+    MEANINGS,
+    SEVERITY,
+    SYMBOLS,
+    exit_status,
+    known,
+    reasons_of,
+    summarise,
+)
+from rnn_conformance.reports.overview.wording import figure, sentence
+from rnn_conformance.reports.records.records import VERDICTS, Results, Worst
+from rnn_conformance.reports.renderings.markdown import escape, fenced, markdown
+from rnn_conformance.reports.renderings.terminal import TerminalReport
 
 
 def cell_verdict(*verdicts: str) -> str:
@@ -333,7 +341,7 @@ def test_escaping() -> None:
 def test_a_worker_needs_no_desk() -> None:
     """Records and summary are imported without anything but the standard library."""
     program = (
-        "import sys, rnn_conformance.reports.records, rnn_conformance.reports.summary; "
+        "import sys, rnn_conformance.reports.records.records, rnn_conformance.reports.overview.summary; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'numpy', 'rich', 'jinja2', 'click'}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

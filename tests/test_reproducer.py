@@ -18,18 +18,18 @@ import pytest
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
 from rnn_conformance.adapters.protocol import Adapter, Description, Network
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.check import Check, Pin
-from rnn_conformance.conformance.journal import Item, Journal
-from rnn_conformance.conformance.judging import NonConforming, same_bits
-from rnn_conformance.conformance.profiles import PROFILES
-from rnn_conformance.conformance.reproducer import NoReproducer, reproducer
-from rnn_conformance.conformance.subject import Subject, SubjectRaised
-from rnn_conformance.conformance.verdicts import Outcome
-from rnn_conformance.conformance.witness import witness_of
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer, Output, State, Weights
-from rnn_conformance.reference.rounding import standard_precision
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.engine.check import Check, Pin
+from rnn_conformance.conformance.engine.subject import Subject, SubjectRaised
+from rnn_conformance.conformance.engine.verdicts import Outcome
+from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
+from rnn_conformance.conformance.judging.outputs import NonConforming, same_bits
+from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.witness import witness_of
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, Output, State, Weights
 from rnn_conformance.reference.spec import specification
 
 PLAIN = Case(Architecture((Layer(2, 3),)), 2, 4, "integers", 0)

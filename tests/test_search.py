@@ -13,19 +13,19 @@ import pytest
 
 from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.protocol import Adapter
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.check import Check, share_of
-from rnn_conformance.conformance.journal import Item, Journal
-from rnn_conformance.conformance.lattice import KINDS, Structure, lattice
-from rnn_conformance.conformance.mutants import catalogue
-from rnn_conformance.conformance.profiles import PROFILES
-from rnn_conformance.conformance.regimes import REGIMES
-from rnn_conformance.conformance.selftest import checks
-from rnn_conformance.conformance.subject import Subject
-from rnn_conformance.conformance.verdicts import conclude
-from rnn_conformance.reference import network
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer
-from rnn_conformance.reports.records import CheckRecord
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.lattice import KINDS, Structure, lattice
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.engine.check import Check, share_of
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.engine.verdicts import conclude
+from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.selftest.trials import checks
+from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reports.records.records import CheckRecord
 
 ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
 

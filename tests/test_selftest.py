@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rnn_conformance.conformance import commands_selftest, selftest
-from rnn_conformance.conformance.diagnosing import diagnose_mutant
-from rnn_conformance.conformance.measured import measured, save
-from rnn_conformance.conformance.mutants import catalogue, digests
-from rnn_conformance.conformance.promises import PROMISES, candidates, noticed_by, promise_of, promises_of
-from rnn_conformance.conformance.results import saved
-from rnn_conformance.conformance.selftest import Kill, Trial, checks, clauses_of, in_turn, score, try_mutant
+from rnn_conformance.conformance.commands import selftest as commands_selftest
+from rnn_conformance.conformance.mutants.catalogue import catalogue, digests
+from rnn_conformance.conformance.running.results import saved
+from rnn_conformance.conformance.selftest import trials as selftest
+from rnn_conformance.conformance.selftest.diagnosing import diagnose_mutant
+from rnn_conformance.conformance.selftest.measured import measured, save
+from rnn_conformance.conformance.selftest.promises import PROMISES, candidates, noticed_by, promise_of, promises_of
+from rnn_conformance.conformance.selftest.trials import Kill, Trial, checks, clauses_of, in_turn, score, try_mutant
 from rnn_conformance.reference.spec import specification
 
 NOTICED = Kill("1.1", "test_values.py::test_recurrence[float32]", "outputs[0] = 1, but should be 2")
@@ -140,10 +141,10 @@ def test_what_is_saved_is_of_the_present_catalogue(what: str) -> None:
     found = saved(what)
     how = {"detection": "--seeds 20", "diagnosis": "--diagnose", "promises": "--alone"}[what]
     assert {row["mutant"]: row["digest"] for row in found["mutants"]}.items() <= digests().items(), (
-        f"run: rnn-conformance selftest {how} --save conformance/{what}.json"
+        f"run: rnn-conformance selftest {how} --save conformance/selftest/{what}.json"
     )
     assert found["specification"] == specification().version
-    assert found == measured(what, found["mutants"], found["profile"], found["seeds"])
+    assert found == {**measured(what, found["mutants"], found["profile"], found["seeds"]), "digest": found["digest"]}
 
 
 def test_every_mutant_is_noticed() -> None:

@@ -23,11 +23,11 @@ from example_results import (
     results,
 )
 
-from rnn_conformance.reports.files import beside
-from rnn_conformance.reports.history import timelines
-from rnn_conformance.reports.records import VERDICTS, Results
-from rnn_conformance.reports.site import ASSETS, backend_page, cell_page, others_page, render, write_site
-from rnn_conformance.reports.summary import SYMBOLS, summarise
+from rnn_conformance.reports.overview.history import timelines
+from rnn_conformance.reports.overview.summary import SYMBOLS, summarise
+from rnn_conformance.reports.records.files import beside
+from rnn_conformance.reports.records.records import VERDICTS, Results
+from rnn_conformance.reports.site.site import ASSETS, backend_page, cell_page, others_page, render, write_site
 
 EVIL_FILES = [
     *("", "..", "../secret", "/etc/passwd", "witnesses/../../secret", "./a", "a//b", "C:a", "a\\b", "a\0b", "a\nb"),

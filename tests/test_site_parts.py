@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rnn_conformance.reports.arrays import Matrix, axes, judged, matrices, shape
-from rnn_conformance.reports.files import beside, place_in_site
-from rnn_conformance.reports.filters import as_table, place, prose
+from rnn_conformance.reports.overview.arrays import Matrix, axes, judged, matrices, shape
+from rnn_conformance.reports.records.files import beside, place_in_site
+from rnn_conformance.reports.site.filters import as_table, place, prose
 
 
 def test_place_in_site(tmp_path: Path) -> None:

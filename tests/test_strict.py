@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from rnn_conformance.reports.strict import DEEPEST, LONGEST, parse, shortened
+from rnn_conformance.reports.records.strict import DEEPEST, LONGEST, parse, shortened
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Unsupported
-from rnn_conformance.adapters.torch import adapter
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.reference import network
-from rnn_conformance.reference.activations import ACTIVATIONS
-from rnn_conformance.reference.architecture import Architecture, Choices, Embedding, Gradients, Layer, Output, State
-from rnn_conformance.reference.gradients import gradients
-from rnn_conformance.reference.rounding import dtype_of
+from rnn_conformance.adapters.torch.adapter import adapter
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.model.architecture import (
+    Architecture,
+    Choices,
+    Embedding,
+    Gradients,
+    Layer,
+    Output,
+    State,
+)
 
 torch = pytest.importorskip("torch")
 

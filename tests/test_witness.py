@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 from conftest import Supervised
 
-from rnn_conformance.conformance import regimes
-from rnn_conformance.conformance.cases import Case
-from rnn_conformance.conformance.encoding import array_as_data, array_from_data, arrays_as_data
-from rnn_conformance.conformance.journal import Item, Journal, read_journal, running_item
-from rnn_conformance.conformance.witness import DamagedWitness, Witness, read_witness, witness_of, write_witness
-from rnn_conformance.reference.architecture import Architecture, Embedding, Layer
-from rnn_conformance.reference.rounding import dtype_of
+from rnn_conformance.conformance.cases import regimes
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.witnesses.encoding import array_as_data, array_from_data, arrays_as_data
+from rnn_conformance.conformance.witnesses.journal import Item, Journal, read_journal, running_item
+from rnn_conformance.conformance.witnesses.witness import (
+    DamagedWitness,
+    Witness,
+    read_witness,
+    witness_of,
+    write_witness,
+)
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
 ITEM = Item("test_values.py::test_recurrence[float32-eager]", "each step follows", ("1.1", "1.3"), "float32", "eager")
 

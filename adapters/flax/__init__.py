@@ -1,0 +1,1 @@
+"""Flax: the layers of Linen and of NNX."""

@@ -1,0 +1,144 @@
+"""Flax Linen: flax.linen.RNN and Bidirectional over flax.linen.SimpleCell."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.flax.linen_script import script
+from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.jax.model import Parameters, apply_layers
+from rnn_conformance.adapters.jax.network import JaxNetwork
+from rnn_conformance.adapters.jax.shared import JaxAdapter, activation
+from rnn_conformance.adapters.protocol import Description, Inputs, Lengths
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Mask, State, Weights
+
+
+@cache
+def _description() -> Description:
+    return describe(
+        "Flax Linen",
+        "flax.linen",
+        {
+            "W": '`params["cell"]["i"]["kernel"]`, `(features, units)`',
+            "U": '`params["cell"]["h"]["kernel"]`, `(units, units)`',
+            "b": '`params["cell"]["i"]["bias"]`, `(units,)`',
+            "load": '`rnn.apply({"params": params}, x)`: the tree is an argument of each call',
+            "read": "`numpy.asarray(leaf)`",
+            "both directions": '`params["forward_rnn"]` and `params["backward_rnn"]` of a `Bidirectional`',
+            "embedding": '`params["embedding"]`, `(tokens, features)`',
+        },
+        "the tree through `flax.serialization.to_bytes` and `from_bytes`",
+        _examples.linen_rnn,
+    )
+
+
+class _LinenNetwork(JaxNetwork):
+    """The parameters are a pair: those of the embedding or None, and a list of those of each layer."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        import jax
+        from flax import linen
+
+        dtype, param_dtype = dtype_of(architecture.dtype), dtype_of(architecture.weights_dtype or architecture.dtype)
+        table = architecture.embedding
+        embedding = linen.Embed(table.tokens, table.features, dtype=dtype, param_dtype=param_dtype) if table else None
+        layers = [_layer(architecture, layer) for layer in architecture.layers]
+
+        def initialise() -> Parameters:
+            key = jax.random.key(0)
+            params = []
+            for rnn, layer in zip(layers, architecture.layers, strict=True):
+                x, carry = np.zeros((1, 1, layer.features), dtype), _zero_carry(layer, dtype)
+                params.append(rnn.init(key, x, initial_carry=carry)["params"])
+            return embedding.init(key, np.zeros((1,), np.int32))["params"] if embedding else None, params
+
+        def call(
+            parameters: Parameters,
+            inputs: Inputs,
+            *,
+            initial_state: State | None,
+            lengths: Lengths | None,
+            mask: Mask | None,
+        ) -> tuple[Any, State]:
+            table, params = parameters
+            embed = partial(embedding.apply, {"params": table}) if embedding else None
+            applied = [
+                partial(rnn.apply, {"params": p}, seq_lengths=lengths, return_carry=True)
+                for rnn, p in zip(layers, params, strict=True)
+            ]
+            return apply_layers(architecture, embed, applied, inputs, initial_state)
+
+        super().__init__(architecture, call, jax.eval_shape(initialise))
+
+    def load(self, weights: Weights) -> None:
+        from flax import serialization
+
+        super().load(weights)
+        if self._architecture.mode == "reloaded":
+            saved = serialization.to_bytes(self._parameters)
+            self._parameters = serialization.from_bytes(self._template, saved)
+
+    def pack(self, weights: Weights) -> Parameters:
+        table = weights.embedding
+        return None if table is None else {"embedding": table}, [_pack(layer) for layer in weights.layers]
+
+    def unpack(self, parameters: Parameters) -> Weights:
+        table, layers = parameters
+        read = tuple(_unpack(params) for params in layers)
+        return Weights(read, np.asarray(table["embedding"]) if table else None)
+
+    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+        import jax
+        import optax
+
+        def loss(parameters: Parameters) -> Any:
+            outputs, _ = self.returned(parameters, inputs)
+            return optax.losses.squared_error(outputs, targets).mean()
+
+        optimiser = optax.sgd(rate)
+        updates, _ = optimiser.update(jax.grad(loss)(parameters), optimiser.init(parameters), parameters)
+        return optax.apply_updates(parameters, updates)
+
+
+def _layer(architecture: Architecture, layer: Layer) -> Any:
+    from flax import linen
+
+    def rnn() -> Any:
+        cell = linen.SimpleCell(
+            layer.units,
+            activation_fn=activation(layer.activation),
+            dtype=dtype_of(architecture.dtype),
+            param_dtype=dtype_of(architecture.weights_dtype or architecture.dtype),
+        )
+        return linen.RNN(cell, **rnn_options(architecture, layer))
+
+    return linen.Bidirectional(rnn(), rnn(), **bidirectional_options(layer)) if layer.is_bidirectional else rnn()
+
+
+def _zero_carry(layer: Layer, dtype: np.dtype[Any]) -> Any:
+    """A carry for a batch of one: RNN cannot make its own where dtype is not param_dtype (flax 0.12.8)."""
+    h = np.zeros((1, layer.units), dtype)
+    return (h, h) if layer.is_bidirectional else h
+
+
+def _pack(weights: LayerWeights) -> Parameters:
+    if weights.backward is not None:
+        forward = LayerWeights(weights.W, weights.U, weights.b)
+        return {"forward_rnn": _pack(forward), "backward_rnn": _pack(weights.backward)}
+    return {"cell": {"i": {"kernel": weights.W.T, "bias": weights.b}, "h": {"kernel": weights.U.T}}}
+
+
+def _unpack(params: Parameters) -> LayerWeights:
+    if "forward_rnn" in params:
+        forward = _unpack(params["forward_rnn"])
+        return LayerWeights(forward.W, forward.U, forward.b, _unpack(params["backward_rnn"]))
+    W, U, b = params["cell"]["i"]["kernel"], params["cell"]["h"]["kernel"], params["cell"]["i"]["bias"]
+    return LayerWeights(np.asarray(W).T, np.asarray(U).T, np.asarray(b))
+
+
+adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork, script)

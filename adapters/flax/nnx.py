@@ -1,0 +1,227 @@
+"""Flax NNX: flax.nnx.RNN and Bidirectional over flax.nnx.SimpleCell."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from packaging.version import Version
+
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.flax.nnx_script import script
+from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.jax.model import Parameters, apply_layers
+from rnn_conformance.adapters.jax.network import JaxNetwork
+from rnn_conformance.adapters.jax.shared import JaxAdapter, activation, x64
+from rnn_conformance.adapters.protocol import Description, Inputs, Lengths
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Mask, State, Weights
+
+
+@cache
+def _description() -> Description:
+    return describe(
+        "Flax NNX",
+        "flax.nnx",
+        {
+            "W": "`rnn.cell.dense_i.kernel`, `(features, units)`",
+            "U": "`rnn.cell.dense_h.kernel`, `(units, units)`",
+            "b": "`rnn.cell.dense_i.bias`, `(units,)`",
+            "load": "`param[...] = array`, in the modules, or in the state that `nnx.split` takes from them",
+            "read": "`numpy.asarray(param[...])`",
+            "both directions": "`Bidirectional.forward_rnn` and `.backward_rnn`",
+            "embedding": "`Embed.embedding`, `(tokens, features)`",
+        },
+        "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
+        "and may only be read: `param[...] = array` raises until they are replaced",
+        _examples.nnx_rnn,
+    )
+
+
+class _NnxNetwork(JaxNetwork):
+    """The parameters are the state of the weights, split from the modules; in eager mode the modules are called."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        from flax import nnx
+
+        modules = _modules(architecture)
+        # The others are those of the random numbers, which RNN asks for and SimpleCell does not use.
+        graph, *states = nnx.split(modules, nnx.Param, ...)
+        parameters, others = states
+
+        def merge(parameters: Parameters) -> list[Any]:
+            # A copy, because a call counts the random numbers that it asked for; before 0.11 there is nothing else.
+            merged: list[Any] = nnx.merge(graph, parameters, others, **({} if _is_before_0_11() else {"copy": True}))
+            return merged
+
+        def call(
+            parameters: Parameters,
+            inputs: Inputs,
+            *,
+            initial_state: State | None,
+            lengths: Lengths | None,
+            mask: Mask | None,
+        ) -> tuple[Any, State]:
+            return _apply(architecture, merge(parameters), inputs, initial_state, lengths)
+
+        super().__init__(architecture, call, parameters)
+        self._parameters = parameters
+        self._merge = merge
+        self._modules: list[Any] | None = None
+        self._loaded: Any = parameters  # where weights are put
+        if architecture.mode == "eager":
+            self._modules = self._loaded = modules
+            self._call = lambda _, inputs, *, initial_state, lengths, mask: _apply(
+                architecture, modules, inputs, initial_state, lengths
+            )
+
+    def load(self, weights: Weights) -> None:
+        from flax import nnx
+        from jax import numpy as jnp
+
+        arrays: list[Any] = [] if weights.embedding is None else [weights.embedding]
+        for layer in weights.layers:
+            for direction in filter(None, (layer, layer.backward)):
+                arrays += direction.W.T, direction.U.T, direction.b
+        with x64(self._architecture.dtype):
+            for param, array in zip(_params(self._architecture, self._loaded), arrays, strict=True):
+                _write(param, jnp.array(np.array(array)))  # copied first: JAX may read an array after the call
+            self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
+            if self._architecture.mode == "reloaded":
+                self._parameters = _reloaded(self._architecture, self._loaded)
+
+    def weights(self) -> Weights:
+        return self.unpack(self._modules or self._parameters)
+
+    def unpack(self, parameters: Parameters) -> Weights:
+        arrays = [_read(param) for param in _params(self._architecture, parameters)]
+        table = arrays.pop(0) if self._architecture.embedding else None
+        read = (LayerWeights(W.T, U.T, b) for W, U, b in zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True))
+        layers = []
+        for layer in self._architecture.layers:
+            forward = next(read)
+            if layer.is_bidirectional:
+                forward = LayerWeights(forward.W, forward.U, forward.b, backward=next(read))
+            layers.append(forward)
+        return Weights(tuple(layers), table)
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        from flax import nnx
+
+        super().train(inputs, targets, rate)
+        if self._modules:
+            nnx.update(self._modules, self._parameters)
+
+    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+        import jax
+        import optax
+        from flax import nnx
+
+        def loss(parameters: Parameters) -> Any:
+            outputs, _ = self.returned(parameters, inputs)
+            return optax.losses.squared_error(outputs, targets).mean()
+
+        modules = self._merge(parameters)
+        optimizer: Any = nnx.Optimizer(modules, optax.sgd(rate), wrt=nnx.Param)
+        gradients = jax.grad(loss)(parameters)
+        if _is_before_0_11():
+            optimizer.update(gradients)
+        else:
+            optimizer.update(modules, gradients)
+        return nnx.state(modules, nnx.Param)
+
+
+def _is_before_0_11() -> bool:
+    """Whether an optimizer still holds its model, and a split state no Params that can be indexed."""
+    import flax
+
+    return Version(flax.__version__) < Version("0.11")
+
+
+def _write(param: Any, array: Any) -> None:
+    if _is_before_0_11():
+        param.value = array
+    else:
+        param[...] = array
+
+
+def _read(param: Any) -> Any:
+    return np.asarray(param.value if _is_before_0_11() else param[...])
+
+
+def _modules(architecture: Architecture) -> list[Any]:
+    """The embedding, if there is one, and the layers. Zeros, because random numbers take far longer to compile."""
+    from flax import nnx
+
+    dtype = dtype_of(architecture.dtype)
+    param_dtype = dtype_of(architecture.weights_dtype or architecture.dtype)
+    zeros = nnx.initializers.zeros_init()
+    rngs = nnx.Rngs(0)
+
+    def rnn(layer: Layer) -> Any:
+        cell = nnx.SimpleCell(
+            layer.features,
+            layer.units,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            activation_fn=activation(layer.activation),
+            kernel_init=zeros,
+            recurrent_kernel_init=zeros,
+            rngs=rngs,
+        )
+        return nnx.RNN(cell, **rnn_options(architecture, layer))
+
+    modules: list[Any] = []
+    if table := architecture.embedding:
+        modules.append(
+            nnx.Embed(
+                table.tokens, table.features, dtype=dtype, param_dtype=param_dtype, embedding_init=zeros, rngs=rngs
+            )
+        )
+    for layer in architecture.layers:
+        modules.append(
+            nnx.Bidirectional(rnn(layer), rnn(layer), **bidirectional_options(layer))
+            if layer.is_bidirectional
+            else rnn(layer)
+        )
+    return modules
+
+
+def _params(architecture: Architecture, tree: Any) -> list[Any]:
+    """The nnx.Param of each weight, in a list of modules or in their split state."""
+    first = 1 if architecture.embedding else 0
+    params = [tree[0].embedding] if first else []
+    for k, layer in enumerate(architecture.layers):
+        module = tree[first + k]
+        for rnn in (module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,):
+            params += rnn.cell.dense_i.kernel, rnn.cell.dense_h.kernel, rnn.cell.dense_i.bias
+    return params
+
+
+def _apply(
+    architecture: Architecture,
+    modules: list[Any],
+    inputs: Inputs,
+    initial_state: State | None,
+    lengths: Lengths | None,
+) -> tuple[Any, State]:
+    embed, layers = (modules[0], modules[1:]) if architecture.embedding else (None, modules)
+    applied = [partial(rnn, seq_lengths=lengths, return_carry=True) for rnn in layers]
+    return apply_layers(architecture, embed, applied, inputs, initial_state)
+
+
+def _reloaded(architecture: Architecture, parameters: Parameters) -> Parameters:
+    """The state of newly built modules into which these parameters were read from their saved bytes."""
+    from flax import nnx, serialization
+
+    saved = serialization.to_bytes(nnx.to_pure_dict(parameters))
+    modules = _modules(architecture)
+    state = nnx.state(modules, nnx.Param)
+    nnx.replace_by_pure_dict(state, serialization.from_bytes(nnx.to_pure_dict(state), saved))
+    nnx.update(modules, state)
+    return nnx.state(modules, nnx.Param)
+
+
+adapter = JaxAdapter(("flax", "jax"), _description, _NnxNetwork, script)

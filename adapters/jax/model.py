@@ -1,0 +1,75 @@
+"""A model in JAX as a function of its parameters: its layers in order, its last output, and jax.vmap over a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from rnn_conformance.adapters.jax.shared import merge_function
+from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.reference.model.architecture import Architecture, Mask, State
+
+Parameters = Any
+"""A pytree of arrays."""
+
+
+class Call(Protocol):
+    """A model: from its parameters and what a call is given to all outputs and the final state."""
+
+    def __call__(
+        self,
+        parameters: Parameters,
+        inputs: Inputs,
+        *,
+        initial_state: State | None,
+        lengths: Lengths | None,
+        mask: Mask | None,
+    ) -> tuple[Any, State]: ...
+
+
+def apply_layers(
+    architecture: Architecture,
+    embed: Callable[[Any], Any] | None,
+    layers: Sequence[Callable[..., Any]],
+    inputs: Any,
+    initial_state: State | None,
+) -> tuple[Any, State]:
+    """One layer after the other; each is called as `layer(sequence, initial_carry=...)` and gives (carry, sequence).
+
+    The carry is an array, or a pair of them (forward, backward) for a bidirectional layer.
+    """
+    x = inputs if embed is None else embed(inputs)
+    final = []
+    for k, (layer, apply) in enumerate(zip(architecture.layers, layers, strict=True)):
+        carry = None
+        if initial_state is not None:
+            carry = initial_state[k] if layer.is_bidirectional else initial_state[k][0]
+        carry, x = apply(x, initial_carry=carry)
+        final.append(tuple(carry) if layer.is_bidirectional else (carry,))
+    return x, tuple(final)
+
+
+def last_output(architecture: Architecture, outputs: Any, final: State) -> Any:
+    """What a user takes for the last output: that of the last timestep or, where another was read last, the carry.
+
+    `outputs` are all outputs, with or without a batch axis.
+    """
+    layer = architecture.layers[-1]
+    if layer.is_bidirectional:
+        return merge_function(layer.merge)(*final[-1])
+    if layer.direction == "backward" or architecture.is_masked:
+        return final[-1][0]
+    return outputs[..., -1, :]
+
+
+def over_batch(call: Call) -> Call:
+    """The same model, made for a single sequence and run over the batch by jax.vmap."""
+    import jax
+
+    def vmapped(parameters: Parameters, inputs: Inputs, **given: Any) -> tuple[Any, State]:
+        def single(inputs: Inputs, given: dict[str, Any]) -> tuple[Any, State]:
+            return call(parameters, inputs, **given)
+
+        return jax.vmap(single)(inputs, given)
+
+    return vmapped

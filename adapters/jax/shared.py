@@ -1,0 +1,88 @@
+"""What the adapters on JAX share: precision, 64-bit mode, JAX's functions by our names, and the adapter itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from rnn_conformance.adapters.protocol import Description, Network, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.model.architecture import Architecture
+
+MODES = ("compiled", "eager")
+
+# Measured on x86-64 with AVX-512, jax 0.10.2: XLA's tanh in float64 is wrong by up to 9.4 ULP (at x = 15.904, in 2e9
+# numbers between 0 and 25, most of them between 10 and 20, against np.tanh in np.longdouble). In float32 it is within
+# 4.9 ULP at every number between 1e-4 and 25; sigmoid is within 2.7 ULP in both. In float16 and bfloat16, at every
+# finite number, tanh is within 0.5 ULP and sigmoid within 2.1 wherever it is not subnormal.
+PRECISION = {
+    "float16": standard_precision("float16"),
+    "bfloat16": standard_precision("bfloat16"),
+    "float32": standard_precision("float32"),
+    "float64": standard_precision("float64", tanh=11),
+}
+
+
+def x64(dtype: str) -> AbstractContextManager[Any]:
+    """JAX's 64-bit types for float64 alone, so that float32 is computed as JAX's users compute it."""
+    import jax
+
+    if dtype != "float64":
+        return nullcontext()
+    here: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # before JAX 0.8
+    switched: AbstractContextManager[Any] = here.enable_x64(True)
+    return switched
+
+
+def activation(name: str) -> Callable[[Any], Any]:
+    """JAX's own function of that name; Flax exports the same ones."""
+    import jax
+
+    functions: dict[str, Callable[[Any], Any]] = {
+        "tanh": jax.numpy.tanh,
+        "relu": jax.nn.relu,
+        "linear": jax.nn.identity,
+        "sigmoid": jax.nn.sigmoid,
+    }
+    return functions[name]
+
+
+def merge_function(merge: str) -> Callable[[Any, Any], Any]:
+    """What a user passes as merge_fn, or applies to the outputs of two directions."""
+    from jax import numpy as jnp
+
+    functions: dict[str, Callable[[Any, Any], Any]] = {
+        "concat": lambda forward, backward: jnp.concatenate([forward, backward], axis=-1),
+        "sum": jnp.add,
+        "mul": jnp.multiply,
+        "ave": lambda forward, backward: (forward + backward) / 2,
+    }
+    return functions[merge]
+
+
+@dataclass(frozen=True)
+class JaxAdapter:
+    """An adapter on JAX: its description, its kind of network, and how to write a script that needs no adapter.
+
+    `script(architecture, wants)` gives the source of one that computes "outputs" or "gradients".
+    """
+
+    requires: tuple[str, ...]
+    description: Callable[[], Description]
+    network: Callable[[Architecture], Any]  # a Network, without the methods of features that are not offered
+    script: Callable[[Architecture, str], str]
+
+    def describe(self) -> Description:
+        return self.description()
+
+    def prepare(self, architecture: Architecture) -> Network:
+        refuse_unsupported(self.description(), architecture)
+        if architecture.mode == "vmapped" and not architecture.batched:
+            raise Unsupported("jax.vmap runs over the batch, and a single sequence has none")
+        with x64(architecture.dtype):
+            network: Network = self.network(architecture)
+        return network

@@ -1,0 +1,139 @@
+"""Keras 3 on TensorFlow, PyTorch and JAX: the three adapters, and what each says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.jax import shared as _jax
+from rnn_conformance.adapters.keras.backends import NETWORKS
+from rnn_conformance.adapters.keras.layers import keras_on
+from rnn_conformance.adapters.keras.network import KerasNetwork
+from rnn_conformance.adapters.keras.script import script
+from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+
+_UNSUPPORTED = {
+    "single sequence": "keras.layers.SimpleRNN takes batches only",
+    "lengths": "keras.layers.SimpleRNN takes a mask, and no lengths",
+}
+
+WAYS = ("predict", "unrolled", "reloaded", "layers", "cells")
+
+
+@dataclass(frozen=True)
+class KerasAdapter:
+    """Keras on one backend, which a process chooses once."""
+
+    backend: str
+    framework: str
+    packages: tuple[str, ...]
+    modes: tuple[str, ...]
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return ("keras", self.backend)
+
+    def describe(self) -> Description:
+        return _description(self)
+
+    def prepare(self, architecture: Architecture) -> KerasNetwork:
+        refuse_unsupported(_description(self), architecture)
+        if architecture.masking == "mask" and architecture.embedding and architecture.embedding.mask_zero:
+            raise Unsupported(
+                "a mask that a layer is given takes the place of the embedding's: Keras does not join the two"
+            )
+        return NETWORKS[self.backend](architecture)
+
+    def script(self, architecture: Architecture, wants: str) -> str:
+        """Source lines that use Keras alone, for a bug report (see `_keras_script`)."""
+        return script(self.backend, architecture, wants)
+
+
+tensorflow = KerasAdapter(
+    "tensorflow", "Keras on TensorFlow", ("keras", "tensorflow", "tensorflow-cpu"), ("compiled", "eager")
+)
+# There is no compiled mode: torch.compile breaks the graph at every timestep, where the loop of
+# keras/src/backend/torch/rnn.py indexes with a tensor and so calls Tensor.item() (keras 3.15.1, torch 2.13.0).
+torch = KerasAdapter("torch", "Keras on PyTorch", ("keras", "torch"), ("eager",))
+jax = KerasAdapter("jax", "Keras on JAX", ("keras", "jax", "jaxlib"), ("compiled", "eager"))
+
+
+@cache
+def _description(adapter: KerasAdapter) -> Description:
+    keras_on(adapter.backend)
+    return Description(
+        framework=adapter.framework,
+        versions=versions(*adapter.packages),
+        modes=adapter.modes,
+        ways=WAYS,
+        device=_device(adapter.backend),
+        precision=_precision(adapter.backend),
+        offers=tuple(feature for feature in EXTRAS if feature not in _UNSUPPORTED),
+        unsupported=_UNSUPPORTED,
+        choices=Choices(
+            padded_outputs="repeat",
+            bidirectional_padded_outputs="zero",
+            backward_outputs="processing",
+            dropout_mask="fixed",
+        ),
+        conventions={
+            "W": "`layer.weights[0]`, `(features, units)`",
+            "U": "`layer.weights[1]`, `(units, units)`",
+            "b": "`layer.weights[2]`, `(units,)`",
+            "orientation": "transposed",
+            "biases": "one",
+            "load": "`layer.set_weights([W.T, U.T, b])`, or `variable.assign(array)`, once the layer is built",
+            "read": "`layer.get_weights()`, or `keras.ops.convert_to_numpy(variable.value)`",
+            "time axis": "1",
+            "state": "`(batch, units)`; of a `Bidirectional` the forward one, then the backward one",
+            "padding": "a mask: `layer(x, mask=mask)`, `(batch, timesteps)`, true where a timestep is valid; or "
+            "`Embedding(mask_zero=True)` in front",
+            "backward": "`SimpleRNN(go_backwards=True)`",
+            "both directions": "`Bidirectional.forward_layer` and `.backward_layer`, copies of the layer that it is "
+            "given",
+            "embedding": "`Embedding.weights[0]`, `(tokens, features)`",
+        },
+        notes={
+            "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
+            "outputs are returned",
+        },
+        example=_examples.source(_examples.keras_simple_rnn).replace('"BACKEND"', f'"{adapter.backend}"'),
+    )
+
+
+def _device(backend: str) -> str:
+    """Where Keras puts a model if nobody says otherwise."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
+    if backend == "torch":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    import jax
+
+    return str(jax.default_backend())
+
+
+def _precision(backend: str) -> Mapping[str, Precision]:
+    # Of every finite number of float16 and bfloat16, tanh is within 0.5 ULP and sigmoid within 2.1 on each backend,
+    # but for results below the smallest normal number, which some flush to zero.
+    if backend == "jax":
+        return _jax.PRECISION
+    if backend == "torch":
+        return {dtype: standard_precision(dtype) for dtype in DTYPES}
+    # Measured on x86-64 with AVX-512, TensorFlow 2.21.0: its tanh is wrong by up to 6.2 ULP in float32 (at x = 6.534,
+    # of every number between 1e-4 and 25), and by up to 11.1 ULP in float64 (at x = 14.24, in 2e9 numbers between 0 and
+    # 25, most of them between 10 and 20, against np.tanh in np.longdouble). Its sigmoid is within 6.6 and 2.9 ULP.
+    return {
+        "float16": standard_precision("float16"),
+        "bfloat16": standard_precision("bfloat16"),
+        "float32": standard_precision("float32", tanh=8),
+        "float64": standard_precision("float64", tanh=13),
+    }

@@ -1,0 +1,177 @@
+"""How each of Keras' backends calls a Model and takes its gradient: with tf.function, torch.autograd and jax.jit."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from rnn_conformance.adapters.jax import shared as _jax
+from rnn_conformance.adapters.keras.models import as_list, one_or_list
+from rnn_conformance.adapters.keras.network import Function, KerasNetwork, floating
+from rnn_conformance.adapters.support import writeable
+
+_COMPILED = ("compiled", "unrolled", "cells")
+"""The modes that run compiled, where the backend has a compiler."""
+
+
+class TensorFlowNetwork(KerasNetwork):
+    """tf.function with the Model's own signature: one graph for every batch and every number of timesteps."""
+
+    backend = "tensorflow"
+
+    def _called(self, model: Any, training: bool) -> Function:
+        call = super()._called(model, training)
+        if self._mode not in _COMPILED:
+            return call
+        import tensorflow as tf
+
+        compiled: Function = tf.function(call, input_signature=_signature(model.inputs))
+        return compiled
+
+    def _differentiated(self, model: Any) -> Function:
+        import tensorflow as tf
+
+        def gradient(inputs: list[Any], cotangents: list[Any]) -> list[Any]:
+            tensors = [tf.convert_to_tensor(array) for array in inputs]
+            sources = [variable.value for variable in model.trainable_variables] + [tensors[k] for k in floating(model)]
+            with tf.GradientTape() as tape:
+                tape.watch(sources)
+                results = as_list(model(one_or_list(tensors)))
+            # The gradient of a table comes as tf.IndexedSlices.
+            found = tape.gradient(results, sources, output_gradients=[tf.convert_to_tensor(c) for c in cotangents])
+            return [tf.convert_to_tensor(g) for g in found]
+
+        if self._mode not in _COMPILED:
+            return gradient
+        compiled: Function = tf.function(
+            gradient, input_signature=[_signature(model.inputs), _signature(model.outputs)]
+        )
+        return compiled
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import tensorflow as tf
+
+        x = tf.convert_to_tensor(inputs)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                outputs = model(x)
+            first = inner.gradient(outputs, x, output_gradients=tf.convert_to_tensor(cotangent))
+            half_squared_norm = tf.reduce_sum(first * first) / 2
+        return outer.gradient(half_squared_norm, x)
+
+
+def _signature(tensors: list[Any]) -> list[Any]:
+    import tensorflow as tf
+
+    return [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+
+
+class TorchNetwork(KerasNetwork):
+    """Called as it is, without gradients where none are asked for."""
+
+    backend = "torch"
+
+    def _differentiated(self, model: Any) -> Function:
+        import torch
+
+        def gradient(inputs: list[Any], cotangents: list[Any]) -> Any:
+            tensors = [self._keras.ops.convert_to_tensor(array) for array in inputs]
+            floats = [tensors[k].requires_grad_() for k in floating(model)]
+            sources = [variable.value for variable in model.trainable_variables] + floats
+            with torch.enable_grad():
+                results = as_list(model(one_or_list(tensors)))
+            return torch.autograd.grad(results, sources, [self._keras.ops.convert_to_tensor(c) for c in cotangents])
+
+        return gradient
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import torch
+
+        x = self._keras.ops.convert_to_tensor(inputs).requires_grad_()
+        with torch.enable_grad():
+            cotangents = self._keras.ops.convert_to_tensor(cotangent)
+            (first,) = torch.autograd.grad(model(x), x, cotangents, create_graph=True)
+            (second,) = torch.autograd.grad(first.square().sum() / 2, x)
+        return second
+
+    def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
+        import torch
+
+        context: AbstractContextManager[Any] = torch.set_grad_enabled(learning)
+        return context
+
+    def _array(self, array: Any) -> Any:
+        return writeable(array)
+
+
+class JaxNetwork(KerasNetwork):
+    """jax.jit of Model.stateless_call, which takes the variables and returns those that a call changes."""
+
+    backend = "jax"
+
+    def _called(self, model: Any, training: bool) -> Function:
+        if self._mode not in _COMPILED:
+            return super()._called(model, training)
+        import jax
+
+        def call(trainable: Any, others: Any, inputs: Any) -> Any:
+            return model.stateless_call(trainable, others, one_or_list(inputs), training=training)
+
+        compiled: Function = jax.jit(call)
+        trainable, others = model.trainable_variables, model.non_trainable_variables
+        changes = self._architecture.stateful or training
+
+        def run(*inputs: Any) -> Any:
+            results, changed = compiled([v.value for v in trainable], [v.value for v in others], inputs)
+            if changes:
+                for variable, value in zip(others, changed, strict=True):
+                    variable.assign(value)
+            return results
+
+        return run
+
+    def _differentiated(self, model: Any) -> Function:
+        import jax
+
+        floats = floating(model)
+
+        def gradient(trainable: Any, others: Any, inputs: Any, cotangents: Any) -> Any:
+            def call(trainable: Any, sources: Any) -> Any:
+                given = list(inputs)
+                for k, source in zip(floats, sources, strict=True):
+                    given[k] = source
+                results, _ = model.stateless_call(trainable, others, one_or_list(given))
+                return as_list(results)
+
+            _, pull = jax.vjp(call, trainable, [inputs[k] for k in floats])
+            of_weights, of_inputs = pull(cotangents)
+            return [*of_weights, *of_inputs]
+
+        function: Function = jax.jit(gradient) if self._mode in _COMPILED else gradient
+        trainable, others = model.trainable_variables, model.non_trainable_variables
+        return lambda inputs, cotangents: function(
+            [v.value for v in trainable], [v.value for v in others], inputs, cotangents
+        )
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        import jax
+
+        trainable, others = (
+            [v.value for v in kept] for kept in (model.trainable_variables, model.non_trainable_variables)
+        )
+
+        def half_squared_norm(numbers: Any) -> Any:
+            _, pull = jax.vjp(lambda x: model.stateless_call(trainable, others, x)[0], numbers)
+            (first,) = pull(cotangent)
+            return (first * first).sum() / 2
+
+        return jax.grad(half_squared_norm)(inputs)
+
+    def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
+        return _jax.x64(self._architecture.dtype)
+
+
+NETWORKS = {network.backend: network for network in (TensorFlowNetwork, TorchNetwork, JaxNetwork)}
+"""The network of each backend, by its name."""

@@ -1,0 +1,143 @@
+"""The Keras layers of an architecture, and their weights: built, loaded and read through Keras' own variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Weights
+
+MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixed_bfloat16"}
+"""Keras' dtype policies, by the dtype of outputs and that of weights, where these are two."""
+
+
+@cache
+def keras_on(backend: str) -> Any:
+    """The keras module, on this backend. Raises RuntimeError where the process has it on another one already."""
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    if backend == "tensorflow":
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")  # it warns of one graph each for many models, taking them for one model
+        with suppress(RuntimeError):  # TensorFlow is in use already, with threads of its user's choice
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(1)  # a thread pool costs small layers a factor of ten
+    import keras
+
+    if keras.config.backend() != backend:
+        raise RuntimeError(
+            f"Keras runs on {keras.config.backend()} in this process, and cannot be moved to {backend}: "
+            "test each backend in a process of its own"
+        )
+    return keras
+
+
+def policy(architecture: Architecture) -> str:
+    """Keras' dtype policy of a model. Raises Unsupported for a mixture of dtypes for which Keras has none."""
+    if not architecture.weights_dtype or architecture.weights_dtype == architecture.dtype:
+        return architecture.dtype
+    mixed = MIXED.get((architecture.dtype, architecture.weights_dtype))
+    if mixed is None:
+        raise Unsupported(f"of mixed dtypes Keras has the policies {' and '.join(MIXED.values())}")
+    return mixed
+
+
+def make_embedding(keras: Any, architecture: Architecture) -> Any | None:
+    """keras.layers.Embedding, or None for a model without."""
+    table = architecture.embedding
+    if table is None:
+        return None
+    return keras.layers.Embedding(
+        table.tokens,
+        table.features,
+        mask_zero=table.mask_zero,
+        embeddings_initializer="zeros",
+        dtype=policy(architecture),
+    )
+
+
+def make_layers(keras: Any, architecture: Architecture) -> list[Any]:
+    """A keras.layers.SimpleRNN for each layer, in a keras.layers.Bidirectional where it has two directions."""
+    last = len(architecture.layers) - 1
+    return [
+        _make_layer(keras, architecture, layer, return_sequences=k < last or architecture.return_sequences)
+        for k, layer in enumerate(architecture.layers)
+    ]
+
+
+def _make_layer(keras: Any, architecture: Architecture, layer: Layer, return_sequences: bool) -> Any:
+    # Zeros, because other initialisers take longer, and the orthogonal one has no float16.
+    cell = {
+        "units": layer.units,
+        "activation": layer.activation,
+        "use_bias": layer.use_bias,
+        "kernel_initializer": "zeros",
+        "recurrent_initializer": "zeros",
+        "dropout": layer.dropout,
+        "recurrent_dropout": layer.recurrent_dropout,
+        "dtype": policy(architecture),
+    }
+    options = {
+        "return_sequences": return_sequences,
+        "return_state": architecture.return_state,
+        "stateful": architecture.stateful,
+        "go_backwards": layer.direction == "backward",
+    }
+    if architecture.mode == "cells":
+        rnn = keras.layers.RNN(keras.layers.SimpleRNNCell(**cell), **options, dtype=cell["dtype"])
+    else:
+        rnn = keras.layers.SimpleRNN(**cell, **options, unroll=architecture.mode == "unrolled")
+    if layer.is_bidirectional:
+        return keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
+    return rnn
+
+
+def directions(layer: Any) -> tuple[Any, ...]:
+    """The recurrent layers of a layer: itself, or the two that a Bidirectional made of the one that it was given."""
+    return (layer.forward_layer, layer.backward_layer) if hasattr(layer, "forward_layer") else (layer,)
+
+
+def states_of(layers: Sequence[Layer], flat: Iterator[Any]) -> tuple[tuple[Any, ...], ...]:
+    """What Keras has in one list, nested like a State: one tensor for each direction of each layer."""
+    return tuple(tuple(next(flat) for _ in range(1 + layer.is_bidirectional)) for layer in layers)
+
+
+def arrays_of(weights: Weights) -> Iterator[Array]:
+    """The arrays of a model in the order and orientation of Keras' trainable variables."""
+    if weights.embedding is not None:
+        yield weights.embedding
+    for layer in weights.layers:
+        for direction in (layer, layer.backward):
+            if direction is not None:
+                yield direction.W.T
+                yield direction.U.T
+                if direction.b is not None:
+                    yield direction.b
+
+
+def weights_of(architecture: Architecture, arrays: Iterator[np.ndarray]) -> Weights:
+    """The canonical weights (or gradients) in arrays that have the order and orientation of Keras' variables."""
+
+    def direction(layer: Layer) -> LayerWeights:
+        return LayerWeights(next(arrays).T, next(arrays).T, next(arrays) if layer.use_bias else None)
+
+    table = next(arrays) if architecture.embedding else None
+    layers = []
+    for layer in architecture.layers:
+        forward = direction(layer)
+        layers.append(replace(forward, backward=direction(layer)) if layer.is_bidirectional else forward)
+    return Weights(tuple(layers), table)

@@ -1,0 +1,84 @@
+"""What a Keras user builds of layers: a Sequential, or a Model that also takes a mask and states or returns states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from rnn_conformance.reference.model.architecture import Architecture
+
+
+class Given(NamedTuple):
+    """What a call is given beside its inputs, and so which Model it needs; timesteps only where Keras unrolls them."""
+
+    timesteps: int | None
+    state: bool
+    mask: bool
+
+
+def connect(keras: Any, architecture: Architecture, embedding: Any, layers: Sequence[Any], given: Given) -> Any:
+    """A model of these layers, which takes [inputs, mask, *states] and returns [outputs, *states], or what there is."""
+    # A stateful layer has to know its batch; every other one is as general as it can be.
+    placeholder = partial(keras.Input, batch_size=architecture.batch if architecture.stateful else None)
+    if architecture.embedding:
+        x = placeholder((given.timesteps,), dtype="int32")
+    else:
+        x = placeholder((given.timesteps, architecture.layers[0].features), dtype=architecture.dtype)
+    if not (given.state or given.mask or architecture.return_state):
+        return keras.Sequential([x, *([embedding] if embedding else []), *layers])
+    inputs = [x]
+    if given.mask:
+        inputs.append(placeholder((given.timesteps,), dtype="bool"))
+    if given.state:
+        for layer in architecture.layers:
+            directions = range(1 + layer.is_bidirectional)
+            inputs += [placeholder((layer.units,), dtype=architecture.dtype) for _ in directions]
+    return keras.Model(one_or_list(inputs), apply(architecture, embedding, layers, given, inputs))
+
+
+def apply(
+    architecture: Architecture,
+    embedding: Any,
+    layers: Sequence[Any],
+    given: Given,
+    inputs: Sequence[Any],
+    **options: Any,
+) -> list[Any]:
+    """Each layer called with the outputs of the one before: [outputs of the last, *final states], as Keras has them."""
+    x, *rest = inputs
+    if embedding:
+        x = embedding(x)
+    if given.mask:
+        # A mask that a layer is given reaches the next one with the outputs too, but not if that has an initial state.
+        options["mask"] = rest.pop(0)
+    final: list[Any] = []
+    for layer, about in zip(layers, architecture.layers, strict=True):
+        if given.state:
+            count = 1 + about.is_bidirectional
+            options["initial_state"], rest = rest[:count], rest[count:]
+        x = layer(x, **options)
+        if architecture.return_state:
+            x, *states = x
+            final += states
+    return [x, *final]
+
+
+def reloaded(keras: Any, model: Any) -> Any:
+    """The model as it comes back from a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        model.save(path)
+        return keras.saving.load_model(path)
+
+
+def one_or_list(values: Sequence[Any]) -> Any:
+    """What Keras takes for these inputs: a list, or the only one by itself."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def as_list(result: Any) -> list[Any]:
+    """What Keras returned, as a list also where it is a single tensor."""
+    return list(result) if isinstance(result, list | tuple) else [result]

@@ -1,0 +1,234 @@
+"""A network of Keras layers: loading, running, gradients and training, whichever backend Keras runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_conformance.adapters.keras.layers import (
+    arrays_of,
+    directions,
+    keras_on,
+    make_embedding,
+    make_layers,
+    states_of,
+    weights_of,
+)
+from rnn_conformance.adapters.keras.models import Given, apply, as_list, connect, one_or_list, reloaded
+from rnn_conformance.adapters.protocol import Inputs, Unsupported
+from rnn_conformance.reference.model.architecture import Architecture, Array, Gradients, Mask, Output, State, Weights
+
+Function = Callable[..., Any]
+
+
+class KerasNetwork:
+    """Layers, and Models of them for the different kinds of calls; `mode` says what else happens to these.
+
+    Modes that every backend has: `predict` runs Model.predict, in two batches where it can; `unrolled` has layers with
+    unroll=True, and a Model for each number of timesteps; `reloaded` saves each Model and calls what was loaded again;
+    `layers` calls the layers one after the other without a Model; `cells` has keras.layers.RNN(SimpleRNNCell).
+
+    A subclass says how its backend calls a Model and differentiates it, and in which context.
+    """
+
+    backend: str
+
+    def __init__(self, architecture: Architecture) -> None:
+        self._architecture = architecture
+        self._mode = architecture.mode
+        self._keras = keras_on(self.backend)
+        self._built: dict[Given, Any] = {}
+        self._used: dict[Given, Any] = {}
+        self._trainers: dict[Given, Any] = {}
+        self._functions: dict[tuple[str, Given], Function] = {}
+        # Variables are there as soon as a first Model is; one timestep will do where their number is not yet known.
+        self._plain = Given((architecture.timesteps or 1) if self._mode == "unrolled" else None, False, False)
+        with self._context():
+            self._embedding = make_embedding(self._keras, architecture)
+            self._layers = make_layers(self._keras, architecture)
+            self._built[self._plain] = self._connect(self._plain)
+
+    def load(self, weights: Weights) -> None:
+        if self._mode == "reloaded":
+            for kept in (self._used, self._trainers, self._functions):
+                kept.clear()
+        with self._context():
+            for variable, array in zip(self._built[self._plain].trainable_variables, arrays_of(weights), strict=True):
+                variable.assign(self._array(array))
+
+    def weights(self) -> Weights:
+        with self._context():
+            variables = self._model(self._plain).trainable_variables
+        # Copies, because on PyTorch the next `load` writes into the same memory.
+        return weights_of(self._architecture, iter([np.array(array) for array in self._read(variables)]))
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
+        given, arrays = self._arguments(inputs, initial_state, mask)
+        return self._output("call", given, arrays)
+
+    def run_training(self, inputs: Inputs, seed: int) -> Output:
+        """As if every layer had been made just after keras.utils.set_random_seed(seed)."""
+        if self._mode == "predict":
+            raise Unsupported("Model.predict does not call in training mode")
+        given, arrays = self._arguments(inputs)
+        with self._context():
+            self._keras.utils.set_random_seed(seed)
+            for layer in self._recurrent_layers(given):
+                for direction in directions(layer):
+                    direction.cell.seed_generator.state.assign(self._keras.random.SeedGenerator().state.value)
+        return self._output("training", given, arrays)
+
+    def reset(self) -> None:
+        with self._context():
+            for layer in self._recurrent_layers(self._plain):
+                layer.reset_state()
+
+    def gradients(
+        self, inputs: Inputs, cotangent: Output, *, initial_state: State | None = None, mask: Mask | None = None
+    ) -> Gradients:
+        if self._mode in ("predict", "layers"):
+            raise Unsupported(
+                f"gradients are those of a Model that is called, and there is none in the way {self._mode!r}"
+            )
+        given, arrays = self._arguments(inputs, initial_state, mask)
+        cotangents = [cotangent.outputs, *(h for state in cotangent.final_state or () for h in state)]
+        with self._context():
+            tensors = self._function("gradient", given)(arrays, [self._array(array) for array in cotangents])
+        found = iter(self._read(tensors))
+        weights = weights_of(self._architecture, found)
+        of_inputs = None if self._architecture.embedding else next(found)
+        return Gradients(weights, of_inputs, states_of(self._architecture.layers, found) if given.state else None)
+
+    def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
+        given, (array,) = self._arguments(inputs)
+        with self._context():
+            second = self._differentiated_twice(self._model(given), array, self._array(cotangent.outputs))
+        return self._read([second])[0]
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        """Model.compile with SGD and "mse", and one step of Model.fit."""
+        given, (array,) = self._arguments(inputs)
+        with self._context(learning=True):
+            if given not in self._trainers:
+                model = self._model(given)
+                # One output: no loss is asked of final states.
+                trainer = self._keras.Model(one_or_list(model.inputs), model.outputs[0])
+                sgd = self._keras.optimizers.SGD(rate)
+                trainer.compile(optimizer=sgd, loss="mse", run_eagerly=self._mode == "eager")
+                self._trainers[given] = trainer
+            trainer = self._trainers[given]
+            trainer.optimizer.learning_rate = rate
+            trainer.fit(array, self._array(targets), batch_size=len(array), shuffle=False, verbose=0)
+
+    def parameter_count(self) -> int:
+        return int(self._built[self._plain].count_params())
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        return tuple(self._built[self._plain].outputs[0].shape)
+
+    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+        shapes = [tuple(tensor.shape) for tensor in self._built[self._plain].outputs[1:]]
+        return states_of(self._architecture.layers, iter(shapes))
+
+    # What is called
+
+    def _connect(self, given: Given) -> Any:
+        return connect(self._keras, self._architecture, self._embedding, self._layers, given)
+
+    def _model(self, given: Given) -> Any:
+        """The Model for calls of this kind."""
+        if given not in self._built:
+            self._built[given] = self._connect(given)
+        if given not in self._used:
+            model = self._built[given]
+            self._used[given] = reloaded(self._keras, model) if self._mode == "reloaded" else model
+        return self._used[given]
+
+    def _recurrent_layers(self, given: Given) -> Sequence[Any]:
+        """Those that a call of this kind runs."""
+        if self._mode != "reloaded":
+            return self._layers
+        return [self._model(given).get_layer(layer.name) for layer in self._layers]
+
+    def _function(self, purpose: str, given: Given) -> Function:
+        """The function of [inputs, mask, *states], or what of it is given, that does this; made once."""
+        function = self._functions.get((purpose, given))
+        if function is None:
+            function = self._functions[purpose, given] = self._make_function(purpose, given)
+        return function
+
+    def _make_function(self, purpose: str, given: Given) -> Function:
+        if purpose == "gradient":
+            return self._differentiated(self._model(given))
+        training = purpose == "training"
+        if self._mode == "layers":
+            return partial(self._call_layers, given, training)
+        if self._mode == "predict":
+            return partial(self._predict, self._model(given))
+        return self._called(self._model(given), training)
+
+    def _call_layers(self, given: Given, training: bool, *arrays: Any) -> list[Any]:
+        return apply(self._architecture, self._embedding, self._layers, given, arrays, training=training)
+
+    def _predict(self, model: Any, *arrays: Any) -> Any:
+        batch = len(arrays[0])
+        size = batch if self._architecture.stateful else max(batch - 1, 1)
+        return model.predict(one_or_list(arrays), batch_size=size, verbose=0)
+
+    # What differs between the backends
+
+    def _called(self, model: Any, training: bool) -> Function:
+        """The Model as a function of its inputs, compiled if the mode asks for it."""
+        return lambda *inputs: model(one_or_list(inputs), training=training)
+
+    def _differentiated(self, model: Any) -> Function:
+        """From the inputs of a Model and cotangents of its outputs to gradients of its weights, inputs and states.
+
+        Tokens and masks, which are no floats, have none.
+        """
+        raise NotImplementedError
+
+    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+        """The gradient of half the squared norm of the gradient of the inputs."""
+        raise NotImplementedError
+
+    def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def _array(self, array: Any) -> Any:
+        """What Keras is given for an array."""
+        return array
+
+    # From the words of the protocol to those of Keras, and back
+
+    def _arguments(
+        self, inputs: Inputs, initial_state: State | None = None, mask: Mask | None = None
+    ) -> tuple[Given, list[Any]]:
+        arrays = [inputs]
+        if mask is not None:
+            arrays.append(mask)
+        if initial_state is not None:
+            arrays += [h for state in initial_state for h in state]
+        timesteps = inputs.shape[1] if self._mode == "unrolled" else None
+        return Given(timesteps, initial_state is not None, mask is not None), [self._array(array) for array in arrays]
+
+    def _output(self, purpose: str, given: Given, arrays: Sequence[Any]) -> Output:
+        with self._context():
+            outputs, *final = self._read(as_list(self._function(purpose, given)(*arrays)))
+        if not self._architecture.return_state:
+            return Output(outputs)
+        return Output(outputs, states_of(self._architecture.layers, iter(final)))
+
+    def _read(self, tensors: Iterable[Any]) -> list[Array]:
+        with self._context():
+            return [self._keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+
+
+def floating(model: Any) -> list[int]:
+    """Which of a Model's inputs are floats, and so have gradients."""
+    return [k for k, tensor in enumerate(model.inputs) if "float" in tensor.dtype]

@@ -1,0 +1,1 @@
+"""The specification's own NumPy code as a subject."""

@@ -1,0 +1,61 @@
+"""NumPy: the specification's own rules, computed in the dtype of the layer. The suite's check of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
+from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+
+
+@dataclass(frozen=True)
+class NumpyAdapter:
+    """The reference as a framework that has every feature; where the specification leaves a choice, it takes any."""
+
+    choices: Choices = field(default_factory=Choices)
+
+    def describe(self) -> Description:
+        return Description(
+            framework="NumPy (the reference)",
+            versions={"numpy": np.__version__},
+            ways=("reloaded",),
+            precision={dtype: standard_precision(dtype) for dtype in DTYPES},
+            offers=EXTRAS,
+            choices=self.choices,
+            conventions={
+                "W": "`LayerWeights.W`, `(units, features)`",
+                "U": "`LayerWeights.U`, `(units, units)`",
+                "b": "`LayerWeights.b`, `(units,)`",
+                "orientation": "as they are",
+                "biases": "one",
+                "load": "`LayerWeights(W, U, b)`, which each call is given",
+                "read": "the arrays as they are",
+                "time axis": "1",
+                "state": "`(batch, units)`, for each direction of each layer",
+                "padding": "lengths `(batch,)`, or a mask `(batch, timesteps)`, true where a timestep is valid",
+                "backward": '`Layer(direction="backward")`',
+                "both directions": "`LayerWeights.backward`, a `LayerWeights` of its own",
+                "embedding": "`Weights.embedding`, `(tokens, features)`",
+            },
+            notes={
+                "bfloat16": "float32 products and sums, rounded at the end of each layer",
+                "reloaded": "`np.savez` into memory, `np.load` without pickle",
+            },
+            example=_examples.source(_examples.numpy_loop),
+        )
+
+    def prepare(self, architecture: Architecture) -> NumpyNetwork:
+        refuse_unsupported(self.describe(), architecture)
+        if architecture.is_masked and any(layer.recurrent_dropout for layer in architecture.layers):
+            raise Unsupported("the loop that drops numbers of the state knows no mask")
+        network = ReloadedNetwork if architecture.mode == "reloaded" else NumpyNetwork
+        return network(architecture, self.choices)
+
+
+adapter = NumpyAdapter()

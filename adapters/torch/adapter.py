@@ -1,0 +1,144 @@
+"""PyTorch: torch.nn.RNN, torch.nn.RNNCell stepped in a Python loop, and the same cell through torch.compile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import cache
+
+from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.protocol import DTYPES, Description, Network, Unsupported
+from rnn_conformance.adapters.support import refuse_unsupported, versions
+from rnn_conformance.adapters.torch import script as _torch_script
+from rnn_conformance.adapters.torch.model import CELL_MODES, is_native_stack
+from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
+from rnn_conformance.adapters.torch.ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+
+_NO_SUCH_ACTIVATION = "torch.nn.RNN offers tanh and relu"
+_NO_MASK = "torch.nn.RNN takes lengths, as a packed sequence, and no masks"
+_DROPOUT_BETWEEN_LAYERS = "torch.nn.RNN(dropout=) is one rate, for the inputs of all layers of a stack but the first"
+
+
+class TorchAdapter:
+    """The bridge to PyTorch's recurrent layers; `script` writes the same call without this suite."""
+
+    requires = ("torch",)
+
+    def describe(self) -> Description:
+        return _description()
+
+    def prepare(self, architecture: Architecture) -> Network:
+        import torch
+
+        refuse_unsupported(_description(), architecture)
+        for reason in _obstacles(architecture):
+            raise Unsupported(reason)
+        torch.set_num_threads(1)  # a thread pool costs small layers a factor of ten
+        network: type[TorchNetwork] = {
+            "eager": SequenceNetwork,
+            "cells": CellNetwork,
+            "compiled": CellNetwork,
+            "reloaded": ReloadedNetwork,
+            "exported": ExportedNetwork,
+        }[architecture.mode]
+        return network(architecture)
+
+    def script(self, architecture: Architecture, wants: str) -> str:
+        return _torch_script.script(architecture, wants)
+
+
+adapter = TorchAdapter()
+
+
+@cache
+def _description() -> Description:
+    # Dynamo does not trace nn.RNN, so that a compiled nn.RNN is the eager one: what gets compiled is the cell. With
+    # torch._dynamo.config.allow_rnn it does, but it unrolls the timesteps, at 2 seconds each. Compiling takes a C++
+    # compiler. There is no way "scripted": torch.jit is deprecated, and cannot call a scripted nn.RNN by itself.
+    has_compiler = any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+    return Description(
+        framework="PyTorch",
+        versions=versions("torch"),
+        modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
+        ways=("reloaded", "exported"),
+        # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
+        # 0.5 ULP, in layers of 1 to 64 units.
+        precision={dtype: standard_precision(dtype) for dtype in DTYPES},
+        activations=("tanh", "relu"),
+        offers=(
+            "lengths",
+            "bidirectional",
+            "gradients",
+            "double backward",
+            "training step",
+            "dropout",
+            "mixed precision",
+        ),
+        unsupported={
+            "linear": _NO_SUCH_ACTIVATION,
+            "sigmoid": _NO_SUCH_ACTIVATION,
+            "symbolic shapes": NO_SYMBOLIC_SHAPES,
+            "symbolic state shapes": NO_SYMBOLIC_SHAPES,
+            "mask": _NO_MASK,
+            "mask_zero": f"{_NO_MASK}; padding_idx of torch.nn.Embedding masks nothing: it keeps one row from training",
+            "backward": "torch.nn.RNN runs forwards or in both directions",
+            "merge modes": "a bidirectional torch.nn.RNN joins its directions by concatenation only",
+            "stateful": NO_STATE_KEPT,
+            "recurrent dropout": "torch.nn.RNN has none",
+        },
+        choices=Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh"),
+        conventions={
+            "W": "`weight_ih_l{k}`, `(units, features)`",
+            "U": "`weight_hh_l{k}`, `(units, units)`",
+            "b": "`bias_ih_l{k}`, `(units,)`",
+            "orientation": "as they are",
+            "biases": "two, which are added: `bias_hh_l{k}` is loaded with zeros, and `b` is read as their sum",
+            "load": "`rnn.load_state_dict({name: tensor})`",
+            "read": "`rnn.state_dict()[name].numpy()`",
+            "time axis": "1 with `batch_first=True`; by default 0, as for a single sequence",
+            "state": "`(num_layers * directions, batch, units)`, the directions of a layer side by side",
+            "padding": "lengths: `pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)`, and "
+            "`pad_packed_sequence(packed, batch_first=True, total_length=timesteps)`",
+            "both directions": "the same names with `_reverse` at their end",
+            "embedding": "`Embedding.weight`, `(tokens, features)`",
+        },
+        notes={
+            "cells": "`RNNCell` has `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
+            "training": "`bias_hh_l{k}` is frozen, with `requires_grad_(False)`: were both biases trained, a step "
+            "would change their sum, which is `b`, by twice the rate times its gradient",
+            "dropout": "`torch.nn.RNN(dropout=)`, which drops between layers and draws anew at each timestep",
+            "mixed precision": '`torch.autocast("cpu")`, the parameters in float32',
+        },
+        example=_examples.source(_examples.torch_rnn),
+    )
+
+
+def _obstacles(architecture: Architecture) -> Iterator[str]:
+    """Why this architecture cannot be had, though each of its features is offered."""
+    layers, mode = architecture.layers, architecture.mode
+    dropout = any(layer.dropout for layer in layers)
+    if mode in CELL_MODES:
+        for feature, needed in (
+            ("directions", any(layer.is_bidirectional for layer in layers)),
+            ("lengths", architecture.masking == "lengths"),
+            ("dropout", dropout),
+        ):
+            if needed:
+                yield f"torch.nn.RNNCell makes one step, and knows no {feature}"
+    if dropout and (layers[0].dropout or len({layer.dropout for layer in layers[1:]}) > 1):
+        yield _DROPOUT_BETWEEN_LAYERS
+    if dropout and not is_native_stack(architecture):
+        yield "torch.nn.RNN has dropout between the layers of one stack, and these layers differ too much for that"
+    if architecture.masking == "lengths" and not architecture.batched:
+        yield "torch.nn.utils.rnn.pack_padded_sequence takes batches only"
+    if mode == "exported" and architecture.masking == "lengths":
+        yield "torch.export cannot trace torch.nn.utils.rnn.pack_padded_sequence"
+    if mode == "exported" and dropout:
+        yield "torch.export makes a constant of whether the model is in training"
+    if architecture.weights_dtype and (architecture.weights_dtype, architecture.dtype) not in (
+        ("float32", "bfloat16"),
+        ("float32", "float16"),
+    ):
+        yield f"torch.autocast computes in float16 or bfloat16, from float32; not in {architecture.dtype}"

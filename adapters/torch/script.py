@@ -1,0 +1,233 @@
+"""A call of torch's layers as a script of its own, such as one pastes into a bug report.
+
+A script reads `layers` (of each layer a dict with W, U, b or None, and backward, another such dict or None), `table`,
+`inputs`, `initial_state` (None or, for each layer, a tuple of arrays), `lengths` and `cotangent` (a dict with outputs
+and final_state). It defines `outputs` and, if the architecture returns it, `final_state`; or `gradients`, by the names
+of Gradients.arrays(). What torch has in bfloat16, which NumPy lacks, comes out as float32, without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnn_conformance.adapters.torch.model import CELL_MODES, Names, is_native_stack, parameter_names
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+
+_IN_NUMPY = {"bfloat16": ".float().numpy()", "float16": ".numpy()", "float32": ".numpy()", "float64": ".numpy()"}
+"""From a tensor of each dtype to an array."""
+
+
+def script(architecture: Architecture, wants: str) -> str:
+    """Python source; `wants` is "outputs" or "gradients". Raises ValueError for anything else."""
+    if wants not in ("outputs", "gradients"):
+        raise ValueError(f"a script gives outputs or gradients, not {wants!r}")
+    gradients = wants == "gradients"
+    parts = [
+        _imports(architecture),
+        _model(architecture),
+        _arguments(architecture, gradients),
+        _call(architecture),
+        _gradients(architecture) if gradients else _results(architecture),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _imports(architecture: Architecture) -> Iterator[str]:
+    if architecture.mode == "reloaded":
+        yield "import io"
+        yield ""
+    yield "import torch"
+    if architecture.masking == "lengths":
+        unpack = ", pad_packed_sequence" if architecture.return_sequences else ""
+        yield f"from torch.nn.utils.rnn import pack_padded_sequence{unpack}"
+
+
+def _model(architecture: Architecture) -> Iterator[str]:
+    """The modules and their weights: `model` is one torch.nn.RNN, or a list of modules, one for each layer."""
+    kept = _kept(architecture)
+    if table := architecture.embedding:
+        yield f"embedding = torch.nn.Embedding({table.tokens}, {table.features}{_dtype(architecture)})"
+        yield f'embedding.load_state_dict({{"weight": {_tensor("table", kept)}}})'
+    yield from _modules(architecture)
+    yield "model.load_state_dict({"
+    for layer, where, names in _parameters(architecture):
+        for key in _keys(layer):
+            array = f'{where}["{key}"]'
+            yield f'    "{getattr(names, key)}": {_tensor(array, kept)},'
+        if layer.use_bias:
+            yield f'    "{names.second_b}": torch.zeros({layer.units}),'
+    yield "})"
+    if architecture.mode == "reloaded":
+        yield "file = io.BytesIO()"
+        yield "torch.save(model.state_dict(), file)"
+        yield "file.seek(0)"
+        yield from _modules(architecture)
+        yield "model.load_state_dict(torch.load(file, weights_only=True))"
+    if any(layer.dropout for layer in architecture.layers):
+        yield "model.eval()"
+
+
+def _modules(architecture: Architecture) -> Iterator[str]:
+    layers = architecture.layers
+    if is_native_stack(architecture):
+        yield f"model = {_module(architecture, layers[0], len(layers))}"
+    else:
+        yield "model = torch.nn.ModuleList(["
+        yield from (f"    {_module(architecture, layer, 1)}," for layer in layers)
+        yield "])"
+
+
+def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
+    cell = architecture.mode in CELL_MODES
+    dropout = architecture.layers[-1].dropout if num_layers > 1 else 0
+    words = [
+        str(layer.features),
+        str(layer.units),
+        str(num_layers) if num_layers > 1 else "",
+        "" if cell else "batch_first=True",
+        "" if layer.activation == "tanh" else f'nonlinearity="{layer.activation}"',
+        "" if layer.use_bias else "bias=False",
+        "bidirectional=True" if layer.is_bidirectional else "",
+        f"dropout={dropout}" if dropout else "",
+    ]
+    name = "torch.nn.RNNCell" if cell else "torch.nn.RNN"
+    return f"{name}({', '.join(filter(None, words))}{_dtype(architecture)})"
+
+
+def _arguments(architecture: Architecture, gradients: bool) -> Iterator[str]:
+    grad = ".requires_grad_()" if gradients else ""
+    if architecture.embedding is not None:
+        yield "x = torch.tensor(inputs)"
+    else:
+        yield f"x = {_tensor('inputs', architecture.dtype)}{grad}"
+    each = f"{_tensor('h', architecture.dtype)}{grad}"
+    yield f"state = initial_state and [[{each} for h in layer] for layer in initial_state]"
+
+
+def _call(architecture: Architecture) -> Iterator[str]:
+    """From `x` and `state` to `y` and, where it is of use, `final`: for each layer a tuple of tensors."""
+    lines = list(_forward(architecture))
+    if architecture.weights_dtype:
+        yield f'with torch.autocast("cpu", dtype=torch.{architecture.dtype}):'
+        lines = [f"    {line}" for line in lines]
+    yield from lines
+
+
+def _forward(architecture: Architecture) -> Iterator[str]:
+    packed = architecture.masking == "lengths"
+    x = "embedding(x)" if architecture.embedding else "x"
+    if packed:
+        yield f"packed = pack_padded_sequence({x}, torch.tensor(lengths), batch_first=True, enforce_sorted=False)"
+        x = "packed"
+    if architecture.mode in CELL_MODES:
+        yield from _steps(architecture, x)
+    elif is_native_stack(architecture):
+        yield from _stack(architecture, x)
+    else:
+        yield from _layer_by_layer(architecture, x)
+    if packed and architecture.return_sequences:
+        yield "y, _ = pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])"
+    if not architecture.return_sequences:
+        yield "y = torch.cat(final[-1], -1)" if _joins_final_states(architecture) else "y = y[..., -1, :]"
+
+
+def _joins_final_states(architecture: Architecture) -> bool:
+    """Whether the last output is made of the final states, because it is not the last of the outputs."""
+    is_last = architecture.masking == "none" and not architecture.layers[-1].is_bidirectional
+    return not architecture.return_sequences and not is_last
+
+
+def _stack(architecture: Architecture, x: str) -> Iterator[str]:
+    yield "h_0 = None if state is None else torch.stack([h for layer in state for h in layer])"
+    if architecture.mode == "exported":
+        yield f"program = torch.export.export(model, ({x}, h_0)).module()"
+        yield f"y, h_n = program({x}, h_0)"
+    else:
+        yield f"y, h_n = model({x}, h_0)"
+    if architecture.return_state or _joins_final_states(architecture):
+        directions = 2 if architecture.layers[0].is_bidirectional else 1
+        yield f"final = [layer.unbind() for layer in h_n.split({directions})]"
+
+
+def _layer_by_layer(architecture: Architecture, x: str) -> Iterator[str]:
+    yield f"y, final = {x}, []"
+    yield "for k, rnn in enumerate(model):"
+    yield "    h_0 = None if state is None else torch.stack(state[k])"
+    if architecture.mode == "exported":
+        yield "    rnn = torch.export.export(rnn, (y, h_0)).module()"
+    yield "    y, h_n = rnn(y, h_0)"
+    yield "    final.append(h_n.unbind())"
+
+
+def _steps(architecture: Architecture, x: str) -> Iterator[str]:
+    yield f"y, final = {x}, []"
+    yield "for k, cell in enumerate(model):"
+    if architecture.mode == "compiled":
+        yield "    cell = torch.compile(cell, fullgraph=True, dynamic=True)"
+    yield "    h, hs = None if state is None else state[k][0], []"
+    yield "    for y_t in y.unbind(-2):"
+    yield "        h = cell(y_t, h)"
+    yield "        hs.append(h)"
+    yield "    y = torch.stack(hs, -2)"
+    yield "    final.append((h,))"
+
+
+def _results(architecture: Architecture) -> Iterator[str]:
+    detach = f".detach(){_IN_NUMPY[architecture.dtype]}"
+    yield f"outputs = y{detach}"
+    if architecture.return_state:
+        yield f"final_state = [tuple(h{detach} for h in layer) for layer in final]"
+
+
+def _gradients(architecture: Architecture) -> Iterator[str]:
+    yield "of = {"
+    if architecture.embedding is not None:
+        yield '    "embedding": embedding.weight,'
+    for layer, where, names in _parameters(architecture):
+        prefix = where.replace('["backward"]', ".backward")
+        for key in _keys(layer):
+            yield f'    "{prefix}.{key}": model.get_parameter("{getattr(names, key)}"),'
+    if architecture.embedding is None:
+        yield '    "inputs": x,'
+    yield "}"
+    yield "for k, layer in enumerate(state or []):"
+    yield '    of[f"initial_state[{k}]"] = layer[0]'
+    if any(layer.is_bidirectional for layer in architecture.layers):
+        yield "    if len(layer) == 2:"
+        yield '        of[f"initial_state[{k}].backward"] = layer[1]'
+    outputs, each = _tensor('cotangent["outputs"]', architecture.dtype), _tensor("h", architecture.dtype)
+    yield f"results, cotangents = [y], [{outputs}]"
+    if architecture.return_state:
+        yield "results += [h for layer in final for h in layer]"
+        yield f'cotangents += [{each} for layer in cotangent["final_state"] for h in layer]'
+    yield "found = torch.autograd.grad(results, list(of.values()), cotangents)"
+    yield f"gradients = {{name: g{_IN_NUMPY[architecture.dtype]} for name, g in zip(of, found)}}"
+
+
+def _parameters(architecture: Architecture) -> Iterator[tuple[Layer, str, Names]]:
+    """For each direction of each layer: the layer, where the script has its arrays, and torch's names in `model`."""
+    prefix = "layers.0." if is_native_stack(architecture) else "layers."
+    for k, (layer, directions) in enumerate(zip(architecture.layers, parameter_names(architecture), strict=True)):
+        for names, where in zip(directions, (f"layers[{k}]", f'layers[{k}]["backward"]'), strict=False):
+            yield layer, where, Names(*(name.removeprefix(prefix) for name in names))
+
+
+def _keys(layer: Layer) -> tuple[str, ...]:
+    return ("W", "U", "b") if layer.use_bias else ("W", "U")
+
+
+def _kept(architecture: Architecture) -> str:
+    """The dtype of the parameters."""
+    return architecture.weights_dtype or architecture.dtype
+
+
+def _dtype(architecture: Architecture) -> str:
+    """The argument `dtype` of a module, or nothing if it is the default."""
+    kept = _kept(architecture)
+    return "" if kept == "float32" else f", dtype=torch.{kept}"
+
+
+def _tensor(expression: str, dtype: str) -> str:
+    if dtype == "bfloat16":
+        return f'torch.tensor({expression}.astype("float32")).bfloat16()'
+    return f"torch.tensor({expression})"

@@ -1,0 +1,118 @@
+"""The ways to run torch's layers: torch.nn.RNN as it is, loaded from a file, exported; and torch.nn.RNNCell."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from rnn_conformance.adapters.protocol import Lengths
+from rnn_conformance.adapters.torch.arrays import tensor
+from rnn_conformance.adapters.torch.model import build, is_native_stack
+from rnn_conformance.adapters.torch.network import TorchNetwork
+from rnn_conformance.reference.model.architecture import Architecture, Weights
+
+if TYPE_CHECKING:
+    import torch
+
+    from rnn_conformance.adapters.torch.network import Tensors
+
+
+class SequenceNetwork(TorchNetwork):
+    """torch.nn.RNN: one for all layers (`num_layers`) if they are alike, and else one for each."""
+
+    def _apply(self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[torch.Tensor, Tensors]:
+        import torch
+
+        rnns = self._model["layers"]
+        given: list[Any] = [None] * len(rnns)
+        if states is not None:
+            stacks = [[h for layer in states for h in layer]] if is_native_stack(self._architecture) else states
+            given = [torch.stack(tuple(stack)) for stack in stacks]
+        y: Any = x
+        if lengths is not None:
+            y = torch.nn.utils.rnn.pack_padded_sequence(x, tensor(lengths), batch_first=True, enforce_sorted=False)
+        final: list[Sequence[torch.Tensor]] = []
+        for rnn, h_0 in zip(rnns, given, strict=True):
+            y, h_n = self._call(rnn, y, h_0)
+            final += [layer.unbind() for layer in h_n.split(2 if rnn.bidirectional else 1)]
+        if lengths is not None:
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
+        return y, final
+
+    def _call(self, rnn: Any, x: Any, h_0: Any) -> Any:
+        """Outputs and h_n of one module, from a tensor or a packed sequence."""
+        return rnn(x, h_0)
+
+
+class ReloadedNetwork(SequenceNetwork):
+    """Each load ends with a new model that has read the state dict which the old one saved."""
+
+    def load(self, weights: Weights) -> None:
+        import torch
+
+        super().load(weights)
+        file = BytesIO()
+        torch.save(self._model.state_dict(), file)
+        file.seek(0)
+        self._model = build(self._architecture)
+        self._model.load_state_dict(torch.load(file, weights_only=True))
+
+
+class ExportedNetwork(SequenceNetwork):
+    """torch.export of each torch.nn.RNN, again for each shape: it makes a constant of the number of timesteps.
+
+    The program shares its parameters with the module that it came from, and so sees what is loaded later.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        self._programs: dict[Any, Any] = {}
+
+    def _call(self, rnn: Any, x: Any, h_0: Any) -> Any:
+        import torch
+
+        key = rnn, x.shape, h_0 is None
+        if key not in self._programs:
+            example = x.detach(), None if h_0 is None else h_0.detach()
+            with warnings.catch_warnings():
+                # torch's own layer assigns these at each call, and torch.export warns of it.
+                warnings.filterwarnings("ignore", r"The tensor attributes self\._flat_weights", UserWarning)
+                self._programs[key] = torch.export.export(rnn, example).module()
+        return self._programs[key](x, h_0)
+
+
+class CellNetwork(TorchNetwork):
+    """torch.nn.RNNCell, called once a timestep; in the mode ``compiled`` through torch.compile."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        import torch
+
+        super().__init__(architecture)
+        self._cells: Sequence[Any] = list(self._model["layers"])
+        if architecture.mode == "compiled":
+            # All cells share one piece of code, and Dynamo quietly stops compiling after 8 versions of that, or 256 in
+            # the whole process. One cell takes more than 8: with a state or without, for a batch of one or of more, for
+            # no gradients or for some or all. With fullgraph, stopping would be an exception.
+            torch._dynamo.config.accumulated_recompile_limit = sys.maxsize
+            torch._dynamo.config.recompile_limit = sys.maxsize
+            compile_module: Any = torch.compile  # its type lags behind its arguments
+            self._cells = [
+                compile_module(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._cells
+            ]
+
+    def _apply(self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[torch.Tensor, Tensors]:
+        import torch
+
+        final = []
+        given: Sequence[Any] = [(None,)] * len(self._cells) if states is None else states
+        for cell, (h,) in zip(self._cells, given, strict=True):
+            outputs = []
+            for x_t in x.unbind(-2):
+                h = cell(x_t, h)
+                outputs.append(h)
+            x = torch.stack(outputs, dim=-2)
+            final.append((h,))
+        return x, final

@@ -1,0 +1,1 @@
+"""What is drawn: shapes, numbers, masks, and the case that holds one of each."""

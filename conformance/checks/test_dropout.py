@@ -1,0 +1,216 @@
+"""Chapter 13 of SPEC.md: dropout, seen through layers wired so that every number that is dropped shows.
+
+With W = 1, the layer hands on its inputs, and with U = 0 nothing else: each output is 0, or the input divided by 1 - p.
+With U = 1 as well, h_t - x_t is 0, or h_{t-1} divided by 1 - p. All numbers are positive, and the activation is relu or
+linear, so that nothing else makes a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import GuardedNetwork
+from rnn_conformance.conformance.judging.outputs import Judgement, NonConforming, check_shape, compare, same_bits
+from rnn_conformance.reference.arithmetic.rounding import gamma
+from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Mask, Weights
+
+_FEATURES = ("dropout", "recurrent dropout")
+_RATE = 0.25
+"""Its double, its half and 1 - p are far from it, and 1 - p is exact."""
+
+_UNITS, _BATCH, _TIMESTEPS = 64, 32, 12
+_CALLS = 6
+_FALSE_ALARM = 1e-12
+
+
+@pytest.mark.clause("13.1", modes="main")
+def test_outside_training(check: Check) -> None:
+    """Outside training, a model with dropout gives the bits that it gives without."""
+    offered = [feature for feature in _FEATURES if check.offers(feature)]
+    if not offered:
+        check.requires(_FEATURES[0])
+    reasons, tried = [], False
+    for feature in offered:
+        for activation in check.subject.description.activations:
+            for below in (0, 1):
+                layer = Layer(5, 5, activation)
+                plain = Architecture((layer,) * (1 + below), dtype=check.dtype, mode=check.mode)
+                above = _dropping(layer, feature, 0.5)
+                dropping = replace(plain, layers=(*plain.layers[:below], above))
+                try:
+                    check.subject.network(dropping)
+                except Unsupported as reason:
+                    reasons.append(reason)
+                    continue
+                tried = True
+                check.every(
+                    [Case(plain, 3, 6, "unit", check.seed + k) for k in range(check.profile.draws)],
+                    partial(_judge_outside_training, check, dropping),
+                )
+    if not tried:
+        raise reasons[0]
+
+
+def _judge_outside_training(check: Check, dropping: Architecture, case: Case) -> bool:
+    outputs = check.run(case).outputs
+    other = check.run(replace(case, architecture=dropping), weights=case.weights).outputs
+    same_bits("outputs with dropout", other, outputs, "nothing is dropped outside training")
+    return bool(outputs.any())
+
+
+@pytest.mark.clause("13.2", modes="main")
+def test_rate_zero(check: Check) -> None:
+    """In training at rate 0, a model gives the bits that it gives outside training."""
+    if not any(check.offers(feature) for feature in _FEATURES):
+        check.requires(_FEATURES[0])
+
+    def examine(case: Case) -> bool:
+        network = check.network(case)
+        outputs = network.run(case.inputs).outputs
+        in_training = network.ask("run_training", case.inputs, check.seed).outputs
+        same_bits("outputs in training", in_training, outputs, "nothing is dropped at rate 0")
+        return bool(outputs.any())
+
+    check.for_all(("layer", "stack"), examine)
+
+
+@pytest.mark.clause("13.3", "13.5", modes="main")
+def test_dropout(check: Check) -> None:
+    """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
+    check.requires("dropout")
+
+    def dropped(x: Array, outputs: Array) -> tuple[Array, Array, Array]:
+        return outputs, np.zeros_like(x), x / (1 - _RATE)
+
+    _examine(check, "dropout", recurrent=0, seen=dropped)
+
+
+@pytest.mark.clause("13.4", "13.5", modes="main")
+def test_recurrent_dropout(check: Check) -> None:
+    """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
+    check.requires("recurrent dropout")
+
+    def dropped(x: Array, outputs: Array) -> tuple[Array, Array, Array]:
+        return outputs[:, 1:], x[:, 1:], x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
+
+    _examine(check, "recurrent dropout", recurrent=1, seen=dropped)
+
+
+Seen = Callable[[Array, Array], "tuple[Array, Array, Array]"]
+"""From inputs and outputs, in float64: some outputs, what they are where something was dropped, and what elsewhere."""
+
+
+def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
+    """Judge the dropout of a single layer and of the upper layer of a stack, where the subject has it."""
+    reasons, activation = [], next(name for name in ("relu", "linear", "") if not name or check.offers(name))
+    if not activation:
+        raise Unsupported("dropout cannot be seen without relu or linear")
+    for below in (0, 1):
+        plain = Layer(_UNITS, _UNITS, activation)
+        layers = (*(plain,) * below, _dropping(plain, feature, _RATE))
+        architecture = Architecture(layers, dtype=check.dtype, mode=check.mode)
+        try:
+            network = check.subject.network(architecture)
+        except Unsupported as reason:
+            reasons.append(reason)
+            continue
+        one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
+        bias = np.zeros(_UNITS, check.dtype)
+        handed_on = LayerWeights(one, none, bias)
+        network.load(Weights((*(handed_on,) * below, LayerWeights(one, one * one.dtype.type(recurrent), bias))))
+        check.example(partial(_drops, check, network, seen), activation=activation, layers=below + 1)
+    if len(reasons) == 2:
+        raise reasons[0]
+
+
+def _dropping(layer: Layer, feature: str, rate: float) -> Layer:
+    return replace(layer, dropout=rate) if feature == "dropout" else replace(layer, recurrent_dropout=rate)
+
+
+def _drops(check: Check, network: GuardedNetwork, seen: Seen) -> bool:
+    masks = []
+    rng = np.random.default_rng(check.seed)
+    for call in range(_CALLS):
+        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+        outputs = network.ask("run_training", x, check.seed + call).outputs
+        check_shape("outputs", outputs, x.shape)
+        mask, judged = _mask(check, *seen(x.astype(np.float64), outputs.astype(np.float64)))
+        check.evidence.add(judged, None)
+        masks.append(mask)
+    _judge_shares(check, masks)
+    _judge_time(check, masks)
+    if all((mask == masks[0]).all() for mask in masks):
+        raise NonConforming(f"{_CALLS} calls with different seeds drop the same numbers")
+    return True
+
+
+def _mask(check: Check, outputs: Array, dropped: Array, kept: Array) -> tuple[Mask, Judgement]:
+    """Where something was dropped; raises NonConforming where an output is neither of the two that it can be.
+
+    A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another: 4 roundings,
+    with one to spare. The reference divides and adds in float64: 2 of its own.
+    """
+    mask = np.abs(outputs - dropped) < np.abs(outputs - kept)
+    bound = np.where(mask, 0, (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept)
+    return mask, compare("outputs", outputs, np.where(mask, dropped, kept), bound, check.dtype)
+
+
+def _judge_shares(check: Check, masks: Sequence[Mask]) -> None:
+    """Raise NonConforming where a share of what was dropped lies too far from its probability to be chance.
+
+    Beside the numbers themselves, these are pairs of numbers of the same timestep, of neighbouring units and of
+    neighbouring sequences: both of a pair are dropped, or neither is, with probability p^2 + (1 - p)^2. A fixed mask is
+    drawn once for all timesteps, so only one timestep of it counts.
+    """
+    drawn = np.stack([mask[:, :1] if _is_fixed(check) else mask for mask in masks])
+    share = _judge_share("is dropped", drawn, _RATE)
+    check.evidence.measured["dropped"] = {"rate": _RATE, "share": round(share, 4), "of": drawn.size}
+    alike = _RATE**2 + (1 - _RATE) ** 2
+    _judge_share("of pairs of neighbouring units is alike", drawn[..., ::2] == drawn[..., 1::2], alike)
+    _judge_share("of pairs of neighbouring sequences is alike", drawn[:, ::2] == drawn[:, 1::2], alike)
+
+
+def _judge_share(what: str, happened: Mask, probability: float) -> float:
+    """The share of what happened; raises NonConforming where it is not that probability.
+
+    By Hoeffding's inequality the share of n independent draws lies further than e from its mean with a probability of
+    at most 2 exp(-2 n e^2), here 10^-12.
+    """
+    share, n = float(happened.mean()), happened.size
+    error = float(np.sqrt(np.log(2 / _FALSE_ALARM) / (2 * n)))
+    if abs(share - probability) > error:
+        raise NonConforming(
+            f"a share of {share:.4f} of {n} {what}, but should be within {error:.4f} of {probability:g}"
+        )
+    return share
+
+
+def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
+    """Raise NonConforming where the mask is not, as declared, the same at all timesteps or drawn anew at each.
+
+    Two fresh masks of 2048 numbers agree with a probability of (p^2 + (1 - p)^2)^2048, which is 10^-418.
+    """
+    for mask in masks:
+        same = (mask[:, 1:] == mask[:, :-1]).all((0, 2))
+        if _is_fixed(check) and not same.all():
+            raise NonConforming(
+                f"the mask of timestep {int(same.argmin()) + 1} is another than that before it, "
+                "but should be the same: the adapter declares a fixed one"
+            )
+        if not _is_fixed(check) and same.any():
+            raise NonConforming(
+                f"the mask of timestep {int(same.argmax()) + 1} is that before it, but should be another: "
+                "the adapter declares a fresh one"
+            )
+
+
+def _is_fixed(check: Check) -> bool:
+    return check.subject.description.choices.dropout_mask == "fixed"

@@ -1,0 +1,121 @@
+"""Chapter 2 of SPEC.md: shapes and types."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.lattice import KINDS, Structure
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.judging.outputs import NonConforming, check_dtype, check_shape, check_state
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import DIRECTIONS, Architecture, Embedding, Layer
+
+
+@pytest.mark.clause("2.1", "2.2", "2.4")
+def test_outputs(check: Check) -> None:
+    """Outputs have the shape of their return mode and the dtype of the layer."""
+
+    def examine(case: Case) -> bool:
+        outputs = check.run(case).outputs
+        check_shape("outputs", outputs, network.output_shape(case.architecture, case.batch, case.timesteps))
+        check_dtype("outputs", outputs, check.dtype)
+        return len({case.batch, case.timesteps, case.architecture.layers[-1].units}) > 1
+
+    for return_sequences in (True, False):
+        check.for_all(("layer", "stack"), examine, return_sequences=return_sequences)
+
+
+@pytest.mark.clause("2.4", "2.5")
+def test_final_states(check: Check) -> None:
+    """Each layer of a model gives a final state of its own width, in the dtype of the layer."""
+    check.requires("final state")
+
+    def examine(case: Case) -> bool:
+        output = check.run(case)
+        check_state(case, output)
+        for k, (h,) in enumerate(output.final_state or ()):
+            check_dtype(f"final_state[{k}]", h, check.dtype)
+        return len({case.batch, *(layer.units for layer in case.architecture.layers)}) > 1
+
+    for return_sequences in (True, False):
+        check.for_all(("layer", "stack"), examine, return_sequences=return_sequences, return_state=True)
+
+
+@pytest.mark.clause("2.6", modes="main")
+def test_symbolic_shapes(check: Check) -> None:
+    """The model that everybody starts from infers (None, None, 32) and (None, 32) from unknown batch and timesteps."""
+    check.requires("symbolic shapes")
+    check.requires("embedding")
+
+    def examine() -> bool:
+        model = Architecture((Layer(32, 32),), Embedding(10000, 32), check.dtype, mode=check.mode)
+        for return_sequences, wanted in ((True, (None, None, 32)), (False, (None, 32))):
+            prepared = check.subject.network(replace(model, return_sequences=return_sequences))
+            shape = prepared.ask("symbolic_shape")
+            if tuple(shape) != wanted:
+                raise NonConforming(f"the symbolic output shape = {tuple(shape)}, but should be {wanted}")
+        return True
+
+    check.example(examine)
+
+
+@pytest.mark.clause("2.7", modes="main")
+def test_symbolic_output_shapes_fit(check: Check) -> None:
+    """Every known axis of the symbolic output shape is as long as that of the outputs, whatever the model is."""
+    check.requires("symbolic shapes")
+
+    def examine(case: Case) -> bool:
+        prepared = check.network(case)
+        symbolic = tuple(prepared.ask("symbolic_shape"))
+        _fits("the symbolic output shape", symbolic, prepared.run(case.inputs).outputs.shape)
+        return _tells(case)
+
+    for direction in _directions(check):
+        check.for_all(KINDS, examine, where=_has_three_sizes, direction=direction)
+    check.for_all(KINDS, examine, where=_has_three_sizes, return_sequences=False)
+
+
+@pytest.mark.clause("2.7", modes="main")
+def test_symbolic_state_shapes_fit(check: Check) -> None:
+    """Every known axis of the symbolic state shapes is as long as that of the final states, in every layer."""
+    check.requires("final state")
+    check.requires("symbolic state shapes")
+
+    def examine(case: Case) -> bool:
+        prepared = check.network(case)
+        symbolic = prepared.ask("symbolic_state_shapes")
+        final = prepared.run(case.inputs).final_state or ()
+        counts, wanted = ([len(layer) for layer in nested] for nested in (symbolic, final))
+        if counts != wanted:
+            raise NonConforming(f"symbolic shapes of {counts} states a layer, but should be of {wanted}")
+        for k, (shapes, layer) in enumerate(zip(symbolic, final, strict=True)):
+            for shape, h in zip(shapes, layer, strict=True):
+                _fits(f"the symbolic shape of final_state[{k}]", tuple(shape), h.shape)
+        return _tells(case)
+
+    for direction in _directions(check):
+        check.for_all(KINDS, examine, where=_has_three_sizes, direction=direction, return_state=True)
+    check.for_all(KINDS, examine, where=_has_three_sizes, return_sequences=False, return_state=True)
+
+
+def _directions(check: Check) -> list[str]:
+    return [direction for direction in DIRECTIONS if direction == "forward" or check.offers(direction)]
+
+
+def _fits(name: str, symbolic: tuple[int | None, ...], shape: tuple[int, ...]) -> None:
+    """Raise NonConforming unless the last axis is known and every known axis is as long as it should be."""
+    right = len(symbolic) == len(shape) and symbolic[-1] == shape[-1]
+    if not right or any(size not in (None, n) for size, n in zip(symbolic, shape, strict=True)):
+        raise NonConforming(f"{name} = {symbolic}, which does not fit {shape}, what came out")
+
+
+def _has_three_sizes(structure: Structure) -> bool:
+    """Whether an axis that was given the length of another would be seen."""
+    return len({1, structure.batch, structure.timesteps, structure.layers[-1].units}) == 4
+
+
+def _tells(case: Case) -> bool:
+    return len({1, case.batch, case.timesteps, case.architecture.layers[-1].width}) == 4

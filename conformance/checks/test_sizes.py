@@ -1,0 +1,142 @@
+"""Clauses 2.10 and 2.11 of SPEC.md: awkward sizes, and arrays that lie awkwardly in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.checks.refusals import attempt
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import SubjectRaised
+from rnn_conformance.conformance.judging.outputs import same_bits
+from rnn_conformance.reference.model.architecture import Architecture, Array, Layer
+
+_AROUND = ((7, 8, 9), (15, 16, 17), (31, 32, 33), (63, 64, 65), (255, 256, 257))
+"""Numbers of units around those by which vectorised code counts: of each, one for a seed."""
+
+_LONG = 2000
+_REGIMES = ("integers", "unit", "contractive", "saturating")
+
+
+@pytest.mark.clause("2.10", modes="main")
+def test_sizes(check: Check) -> None:
+    """The recurrence holds for one timestep, unit, feature or sequence, for 256 units and for 2,000 timesteps."""
+    from_state = check.offers("initial state")  # without one, a single timestep has no recurrence to be wrong in
+
+    def examine(case: Case) -> bool:
+        state = case.initial_state if from_state else None
+        return check.judge(case, check.run(case, initial_state=state), from_given_state=from_state)
+
+    cases = []
+    for k, (features, units, batch, timesteps) in enumerate(_sizes(check.seed)):
+        offered = check.subject.description.activations
+        layer = Layer(features, units, offered[(check.seed + k) % len(offered)])
+        architecture = Architecture((layer,), dtype=check.dtype, mode=check.mode)
+        # Without an upper bound, the state of a linear or relu layer grows beyond all numbers in so many steps.
+        grows = timesteps == _LONG and layer.activation in ("linear", "relu")
+        regimes = ("contractive",) if grows else _REGIMES
+        cases += [Case(architecture, batch, timesteps, regime, check.seed + k) for regime in regimes]
+    check.every(cases, examine)
+
+
+def _sizes(seed: int) -> list[tuple[int, int, int, int]]:
+    """Features, units, batch and timesteps of each model, the small ones first."""
+    rng = np.random.default_rng(seed)
+    around = [int(rng.choice(sizes)) for sizes in _AROUND]
+    return [
+        (3, 2, 2, 1),
+        (3, 1, 2, 4),
+        (1, 3, 2, 4),
+        (3, 2, 1, 4),
+        (1, 1, 1, 1),
+        *((int(rng.choice((3, 8, 17))), units, 2, 4) for units in around),
+        (int(rng.choice(_AROUND[-1])), 3, 2, 4),
+        (2, 3, int(rng.choice((31, 32, 33, 64, 65))), 3),
+        (2, 3, 2, _LONG),
+    ]
+
+
+def _every_other(array: Array) -> Array:
+    """A view of every other timestep of a longer array, with other numbers between."""
+    longer = np.repeat(array, 2, axis=1)
+    longer[:, 1::2] = 1
+    return longer[:, ::2]
+
+
+def _column_of_a_table(array: Array) -> Array:
+    """A view of some features of an array that has more of them."""
+    wider = np.ones((*array.shape[:-1], array.shape[-1] + 3), array.dtype)
+    wider[..., 1:-2] = array
+    return wider[..., 1:-2]
+
+
+def _time_first(array: Array) -> Array:
+    """A view of an array (timesteps, batch, ...), its first two axes exchanged."""
+    return np.ascontiguousarray(array.swapaxes(0, 1)).swapaxes(0, 1)
+
+
+def _read_only(array: Array) -> Array:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+def _repeated(array: Array) -> Array:
+    """The first sequence for all of the batch, which lies in memory once."""
+    return np.broadcast_to(array[:1], array.shape)
+
+
+def _backwards(array: Array) -> Array:
+    """A view with negative strides."""
+    return array[:, ::-1].copy()[:, ::-1]
+
+
+_LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "every other timestep of a longer array": _every_other,
+    "some features of a wider array": _column_of_a_table,
+    "time first in memory": _time_first,
+    "Fortran order": np.asfortranarray,
+    "read-only": _read_only,
+    "one sequence, broadcast": _repeated,
+}
+
+_MAY_BE_REFUSED: dict[str, Callable[[Array], Array]] = {"negative strides": _backwards}
+
+
+@pytest.mark.clause("2.11", modes="main")
+def test_memory_layout(check: Check) -> None:
+    """However its inputs and initial state lie in memory, a call gives what plain copies give, where sums are exact.
+
+    Elsewhere another layout may be summed in another order, and differ in the last bits.
+    """
+    from_state = check.offers("initial state")
+
+    def examine(case: Case) -> bool:
+        def run(lie: Callable[[Array], Array], lie_2d: Callable[[Array], Array]) -> Array:
+            state = tuple(tuple(lie_2d(h) for h in hs) for hs in case.initial_state) if from_state else None
+            return check.run(case, inputs=lie(case.inputs), initial_state=state).outputs
+
+        plain = run(np.ascontiguousarray, np.ascontiguousarray)
+        for name, lie in (_LAYOUTS | _MAY_BE_REFUSED).items():
+            if lie is _repeated:
+                wanted = check.run(case, inputs=lie(case.inputs).copy()).outputs
+                result: Array | SubjectRaised = check.run(case, inputs=lie(case.inputs)).outputs
+            elif name in _MAY_BE_REFUSED:
+                wanted, result = plain, attempt(partial(run, lie, np.ascontiguousarray))
+            else:
+                wanted, result = plain, run(lie, lie if lie is _read_only else np.asfortranarray)
+            if not isinstance(result, SubjectRaised):
+                same_bits(f"outputs for inputs with {name}", result, wanted, "the numbers are the same")
+        return case.timesteps > 1 and case.batch > 1 and not np.array_equal(plain[0], plain[-1])
+
+    check.for_all(
+        ("layer", "embedding"),
+        examine,
+        where=lambda structure: structure.batch > 1,
+        regimes=["integers"],
+        activations=["relu", "linear"],
+    )

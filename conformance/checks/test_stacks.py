@@ -1,0 +1,45 @@
+"""Chapter 4 of SPEC.md: stacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.judging.outputs import compare
+from rnn_conformance.reference.bounds.steps import propagated_bound
+from rnn_conformance.reference.model.architecture import Array, Weights
+
+
+@pytest.mark.clause("4.1", "4.2")
+def test_stack(check: Check) -> None:
+    """Each layer of a stack reads the whole output sequence of the one below, whatever the model returns."""
+    check.requires("stack")
+    for return_sequences in (True, False):
+        check.for_all("stack", lambda case: check.judge(case, check.run(case)), return_sequences=return_sequences)
+
+
+@pytest.mark.clause("4.3")
+def test_stacking_is_composing(check: Check) -> None:
+    """A stack computes what its layers compute, each run as a model of its own on the outputs of the one below."""
+    check.requires("stack")
+
+    def examine(case: Case) -> bool:
+        stacked = check.run(case).outputs
+        composed = case.inputs
+        inputs: Array = case.inputs.astype(np.float64)
+        error: Array | None = None
+        for layer, weights in zip(case.architecture.layers, case.weights.layers, strict=True):
+            alone = replace(case, architecture=replace(case.architecture, layers=(layer,)))
+            composed = check.run(alone, weights=Weights((weights,)), inputs=composed).outputs
+            expected = propagated_bound(layer, in_float64(weights), inputs, None, check.precision, error)
+            inputs, error = expected.value, expected.bound
+        # Both may be off by the bound, in different directions.
+        judgement = compare("outputs", stacked, composed.astype(np.float64), 2 * expected.bound, check.dtype)
+        check.evidence.add(judgement, case)
+        return bool((np.abs(expected.value - expected.without_recurrence) > 2 * expected.bound).any())
+
+    check.for_all("stack", examine)

@@ -1,0 +1,223 @@
+"""Clauses 12.3 and 12.4 of SPEC.md: one step of training, in numbers so coarse that all of it is exact.
+
+Inputs, biases and the table of an embedding are whole multiples of q = 1/8, the kernels small whole numbers, and the
+activation is relu or linear: so outputs y are multiples of q. With N outputs, a power of two, the gradient of the mean
+squared error with respect to y, 2 (y - target) / N, is a multiple of 2 q / N, and so is that with respect to every
+pre-activation. The gradient of a weight is a sum of products of these with inputs or outputs, hence a multiple of
+2 q^2 / N, and the changed weight is one of 2 q^2 r / N for a rate r of 1/4. Where the sum of all magnitudes is below
+2^24 times that (in float32), every partial sum in every order is a number of the dtype, and there is nothing to round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.lattice import in_direction
+from rnn_conformance.conformance.cases.pairs import covering_rows
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.judging.outputs import compare, same_bits
+from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
+from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.model.architecture import (
+    Architecture,
+    Array,
+    Embedding,
+    Gradients,
+    Layer,
+    LayerWeights,
+    Output,
+    Weights,
+)
+
+_RATE = 0.25
+_COARSE = 2.0**-3
+_BATCH, _TIMESTEPS, _FEATURES = 2, 4, 3
+_TRIES = 200
+"""Among so many sets of numbers there are enough in which relu stands nowhere at its corner."""
+
+
+@pytest.mark.clause("12.3", modes="main")
+def test_training_step(check: Check) -> None:
+    """One step of gradient descent changes each weight by the rate times its gradient, exactly."""
+    check.requires("training step")
+    if not any(check.offers(activation) for activation in ("relu", "linear")):
+        raise Unsupported("a step is exact with relu or linear only")
+
+    def examine(case: Case) -> bool:
+        weights, inputs = _coarse(case)
+        targets = case.cotangent.outputs
+        wide = _each_in_float64(weights)
+        outputs = network.run(case.architecture, wide, inputs).outputs
+        slope = gradients(case.architecture, wide, inputs, _error(outputs, targets)).weights
+        trained = check.network(case, weights)
+        trained.ask("train", inputs, targets, _RATE)
+        changed = True
+        pairs = zip(trained.weights().arrays(), wide.arrays(), slope.arrays(), strict=True)
+        # Biases last: where there are two, both are trained, and nothing else should be overlooked for that.
+        for (name, array), (_, old), (_, g) in sorted(pairs, key=lambda pair: pair[0][0].endswith("b")):
+            wanted = (old - _RATE * g).astype(dtype_of(check.dtype))
+            same_bits(f"{name} after a step", array, wanted, f"it is exactly {name} - {_RATE} times its gradient")
+            changed &= bool(g.any())
+        return changed
+
+    check.every(_cases(check), examine)
+
+
+@pytest.mark.clause("12.3", modes="main", dtypes=("float64",))
+def test_training_in_double(check: Check) -> None:
+    """In float64, a step uses the digits of inputs and targets that float32 has not."""
+    check.requires("training step")
+    activation = next((name for name in ("linear", "relu") if check.offers(name)), "")
+    if not activation:
+        raise Unsupported("a step is exact with relu or linear only")
+    one, few = np.ones((1, 1), check.dtype), 2.0**-40
+
+    def examine() -> bool:
+        architecture = Architecture((Layer(1, 1, activation),), dtype=check.dtype, mode=check.mode)
+        trained = check.subject.network(architecture)
+        trained.load(Weights((LayerWeights(one, 0 * one, 0 * one[0]),)))
+        # The output is x = 1 + 2^-40 and its error 1, so W - r * 2 x = 1/2 - 2^-41, in float32 1/2.
+        trained.ask("train", one[np.newaxis] * (1 + few), one[np.newaxis] * few, _RATE)
+        (after,) = trained.weights().layers
+        same_bits("W after a step", after.W, one * (0.5 - few / 2), "it is exactly 1/2 - 2^-41")
+        return True
+
+    check.example(examine, activation=activation)
+
+
+@pytest.mark.clause("12.4", modes="main")
+def test_call_after_training(check: Check) -> None:
+    """After a step of training, a call computes the recurrence with the weights as they then are."""
+    check.requires("training step")
+
+    def examine(case: Case) -> bool:
+        trained = check.network(case)
+        before = trained.run(case.inputs).outputs.copy()
+        trained.ask("train", case.inputs, case.cotangent.outputs, _RATE)
+        weights, outputs = trained.weights(), trained.run(case.inputs).outputs
+        x: Array = case.inputs.astype(np.float64)
+        error: Array | None = None
+        for k, layer in enumerate(case.architecture.layers):
+            kept = in_float64(weights.layers[k])
+            if k + 1 < len(case.architecture.layers):
+                below = propagated_bound(layer, kept, x, None, check.precision, error)
+                x, error = below.value, below.bound
+        expected = step_residual(layer, kept, x, outputs.astype(np.float64), None, check.precision, error)
+        check.evidence.add(compare("outputs", outputs, expected.value, expected.bound, check.dtype), case)
+        return bool((np.abs(outputs.astype(np.float64) - before) > expected.bound).any())
+
+    # Steps that are too long end in overflow: numbers stay small.
+    check.for_all(("layer", "stack"), examine, regimes=["small", "contractive"])
+
+
+def _cases(check: Check) -> Iterator[Case]:
+    """Small models, each two features of which meet in one at least, in numbers that `_coarse` makes coarse."""
+    factors = {
+        "activation": [name for name in ("relu", "linear") if check.offers(name)],
+        "units": [(4,), (3, 4)] if check.offers("stack") else [(4,)],
+        "embedding": [None, Embedding(5, _FEATURES)] if check.offers("embedding") else [None],
+        "direction": ["forward", "bidirectional"] if check.offers("bidirectional") else ["forward"],
+        "bias": [False, True] if check.offers("no bias") else [True],
+        "sequences": [True, False],
+    }
+    for row in covering_rows(factors, lambda row: True, check.seed).rows:
+        pairs = zip((_FEATURES, *row["units"][:-1]), row["units"], strict=True)
+        layers = [Layer(features, units, row["activation"], row["bias"]) for features, units in pairs]
+        architecture = Architecture(
+            in_direction(layers, row["direction"]),
+            row["embedding"],
+            check.dtype,
+            return_sequences=row["sequences"],
+            mode=check.mode,
+        )
+        seeds = range(check.seed, check.seed + _TRIES)
+        drawn = (Case(architecture, _BATCH, _TIMESTEPS, "integers", seed) for seed in seeds)
+        yield from islice(filter(_is_exact, drawn), check.profile.draws)
+
+
+def _coarse(case: Case) -> tuple[Weights, Array]:
+    """The weights and inputs of a case, of which biases, inputs and table are drawn anew, as multiples of q."""
+    rng = np.random.default_rng(case.seed)
+
+    def drawn(array: Array) -> Array:
+        return (rng.integers(-16, 17, array.shape) * _COARSE).astype(array.dtype)
+
+    def one(layer: LayerWeights) -> LayerWeights:
+        b = None if layer.b is None else drawn(layer.b)
+        return LayerWeights(layer.W, layer.U, b, None if layer.backward is None else one(layer.backward))
+
+    table = case.weights.embedding
+    weights = Weights(tuple(one(layer) for layer in case.weights.layers), None if table is None else drawn(table))
+    return weights, case.inputs if table is not None else drawn(case.inputs)
+
+
+def _each_in_float64(weights: Weights) -> Weights:
+    table = weights.embedding
+    return Weights(tuple(map(in_float64, weights.layers)), None if table is None else table.astype(np.float64))
+
+
+def _error(outputs: Array, targets: Array) -> Output:
+    """The gradient of the mean squared error with respect to the outputs."""
+    return Output(2 * (outputs - targets) / outputs.size)
+
+
+def _is_exact(case: Case) -> bool:
+    """Whether a step of training from these numbers is exact, and its gradient beyond doubt."""
+    weights, inputs = _coarse(case)
+    wide = _each_in_float64(weights)
+    return not (
+        _at_a_corner(case.architecture, wide, inputs)
+        or _may_round(case.architecture, wide, inputs, case.cotangent.outputs)
+    )
+
+
+def _at_a_corner(architecture: Architecture, weights: Weights, inputs: Array) -> bool:
+    """Whether some pre-activation of relu is exactly 0, where the specification names no gradient."""
+    x = network.embed(weights, inputs)
+    for layer, kept in zip(architecture.layers, weights.layers, strict=True):
+        one = replace(architecture, layers=(layer,), embedding=None, return_sequences=True)
+        outputs = network.run(one, Weights((kept,)), x).outputs
+        for direction, start in ((kept, 0), (kept.backward, layer.units)):
+            if direction is None or layer.activation != "relu":
+                continue
+            turn = slice(None, None, -1 if start else 1)  # the backward direction reads from the end
+            h = outputs[:, turn, start : start + layer.units]
+            previous = np.concatenate([np.zeros_like(h[:, :1]), h[:, :-1]], axis=1)
+            z = x[:, turn] @ direction.W.T + previous @ direction.U.T + (0 if direction.b is None else direction.b)
+            if (z == 0).any():
+                return True
+        x = outputs
+    return False
+
+
+def _may_round(architecture: Architecture, weights: Weights, inputs: Array, targets: Array) -> bool:
+    """Whether a sum of magnitudes is too large for a changed weight to be exact in every order of summation."""
+    linear = tuple(replace(layer, activation="linear") for layer in architecture.layers)
+    large = replace(architecture, layers=linear)
+
+    def magnitude(layer: LayerWeights) -> LayerWeights:
+        b = None if layer.b is None else np.abs(layer.b)
+        backward = None if layer.backward is None else magnitude(layer.backward)
+        return LayerWeights(np.abs(layer.W), np.abs(layer.U), b, backward)
+
+    # At least 1, so that what is multiplied with an input is no larger than the product.
+    table = None if weights.embedding is None else np.maximum(np.abs(weights.embedding), 1)
+    magnitudes = Weights(tuple(map(magnitude, weights.layers)), table)
+    x = inputs if table is not None else np.maximum(np.abs(inputs), 1)
+    outputs = network.run(large, magnitudes, x).outputs
+    slope: Gradients = gradients(large, magnitudes, x, Output(2 * (outputs + np.abs(targets)) / outputs.size))
+    unit = 2 * _COARSE**2 * _RATE / outputs.size
+    largest = max(
+        float((np.abs(array) + _RATE * g).max())
+        for (_, array), (_, g) in zip(weights.arrays(), slope.weights.arrays(), strict=True)
+    )
+    return largest >= unit * 1 / standard_precision(architecture.dtype).unit_roundoff

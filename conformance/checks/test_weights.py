@@ -1,0 +1,102 @@
+"""Chapter 6 of SPEC.md: weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.numpy.network import each_array
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.lattice import KINDS
+from rnn_conformance.conformance.checks.few import few_cases
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.judging.outputs import NonConforming, same_bits
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Array, Weights
+
+_ALIGNMENT = 64
+"""In bytes: a line of the cache of most processors."""
+
+
+@pytest.mark.clause("6.1")
+def test_round_trip(check: Check) -> None:
+    """Weights are read back as they were loaded, before and after a call."""
+
+    def examine(case: Case) -> bool:
+        prepared = check.network(case)
+        _same_weights(prepared.weights(), case.weights)
+        prepared.run(case.inputs)
+        _same_weights(prepared.weights(), case.weights)
+        # A matrix that is its own transpose reads the same either way.
+        return any(layer.U.shape > (1, 1) and (layer.U != layer.U.T).any() for layer in case.weights.layers)
+
+    check.for_all(KINDS, examine)
+
+
+@pytest.mark.clause("6.1", modes="main")
+def test_arrays_changed_after_loading(check: Check) -> None:
+    """What the caller writes into its arrays after they were loaded changes nothing in the model."""
+
+    def examine(case: Case) -> bool:
+        given = each_array(_aligned, case.weights)
+        prepared = check.network(case, given)
+        for _, array in given.arrays():
+            array.fill(0)
+        _same_weights(prepared.weights(), case.weights)
+        return any(bool(array.any()) for _, array in case.weights.arrays())
+
+    check.every(few_cases(check, KINDS), examine)
+
+
+def _aligned(array: Array) -> Array:
+    """A copy that begins where vectorised code wants it to: the memory of such an array some frameworks share."""
+    longer = np.empty(array.size + _ALIGNMENT // array.itemsize, array.dtype)
+    first = -longer.ctypes.data % _ALIGNMENT // array.itemsize
+    copy = longer[first : first + array.size].reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@pytest.mark.clause("6.2")
+def test_loading_again(check: Check) -> None:
+    """Weights that are loaded later take effect, and so do the first ones when they are loaded once more."""
+
+    def examine(case: Case) -> bool:
+        other = case.next()
+        discriminates = check.judge(case, check.run(case))
+        check.judge(other, check.run(other))
+        changed = check.run(case, weights=other.weights).outputs
+        after = check.network(case).run(case.inputs)
+        check.judge(case, after)
+        _same_weights(check.network(case, other.weights).weights(), other.weights)
+        return discriminates and bool((changed != after.outputs).any())
+
+    check.for_all("layer", examine)
+
+
+@pytest.mark.clause("6.3", modes="main")
+def test_parameter_count(check: Check) -> None:
+    """The framework counts as many parameters as W, U, b and the embedding have numbers."""
+    check.requires("parameter count")
+
+    def examine(case: Case) -> bool:
+        count = check.network(case).ask("parameter_count")
+        wanted = network.parameter_count(case.architecture)
+        if count != wanted:
+            raise NonConforming(f"parameter_count = {count}, but should be {wanted}")
+        return True
+
+    check.for_all(KINDS, examine)
+    if check.offers("bidirectional"):
+        check.for_all(("layer", "stack"), examine, direction="bidirectional")
+    else:
+        check.skip_search()
+        check.skip_search()
+
+
+def _same_weights(actual: Weights, loaded: Weights) -> None:
+    names = [name for name, _ in actual.arrays()], [name for name, _ in loaded.arrays()]
+    if names[0] != names[1]:
+        raise NonConforming(f"the weights read back are {names[0]}, but should be {names[1]}")
+    for (name, array), (_, wanted) in zip(actual.arrays(), loaded.arrays(), strict=True):
+        same_bits(name, array, wanted, "it was loaded")

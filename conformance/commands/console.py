@@ -1,0 +1,94 @@
+"""What the commands share: errors, the option --format, tables, and a word on what is not installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.reports.records.harmless import shown
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WrongUsage(click.UsageError):
+    """Status 2. What it tells may come from a file, so nothing of it is obeyed by a terminal."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(shown(str(reason)))
+
+
+class DidNotWork(click.ClickException):
+    """Status 3: the usage is right, but what was asked for could not be done. Told as harmlessly."""
+
+    exit_code = 3
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(shown(str(reason)))
+
+
+def format_option(command: F) -> F:
+    """The option --format, as the argument `form`: pretty, markdown or json."""
+    return _format_option("pretty", "markdown", "json")(command)
+
+
+def report_format_option(command: F) -> F:
+    """The option --format of what makes a report, as the argument `form`: pretty, markdown, json or junit."""
+    return _format_option("pretty", "markdown", "json", "junit")(command)
+
+
+def _format_option(*forms: str) -> Callable[[F], F]:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="How to print the result.",
+    )
+
+
+def timeout_option(command: F) -> F:
+    """The option --timeout, in seconds."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="Kill a framework that does not return for so long in one check, or in one seed of it in a soak.",
+    )(command)
+
+
+def check_installed(adapter: str) -> None:
+    """Raise ValueError, saying what to install, for a registered adapter that lacks a module, and for a wrong name."""
+    if registry.resolve(adapter) == adapter:
+        return  # package.module:attribute, which only the worker imports: it may do anything
+    known = registry.registered()[adapter]
+    if known.missing:
+        raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
+
+
+def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
+    """Print rows of the same names as a table, as Markdown or as JSON."""
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif form == "markdown":
+        click.echo("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
+        for row in rows:
+            click.echo("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
+    else:
+        table = Table(*rows[0], box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(_word(value)) for value in row.values()))
+        Console().print(table)
+
+
+def _word(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,0 +1,114 @@
+"""The command ``rnn-conformance deviations``: the known departures of frameworks from the specification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.commands.console import WrongUsage, format_option
+from rnn_conformance.conformance.selftest.trials import checks, clauses_of
+from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.renderings.markdown import escape
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@format_option
+def deviations(names: tuple[str, ...], form: str) -> None:
+    """Print the known deviations: where a framework departs from the specification, in which cases, and why.
+
+    NAME is that of a deviation, or of an adapter whose deviations are wanted; with none, all are printed. Each has a
+    witness, which lies in a clone of the repository and is run again in every run of its check.
+
+    \b
+    rnn-conformance deviations
+    rnn-conformance deviations keras-jax flax-nnx
+    rnn-conformance deviations keras-jax-float64 --format json
+    """
+    try:
+        chosen = _named(known_deviations(), names)
+    except ValueError as error:
+        raise WrongUsage(error) from None
+    if form != "json" and not chosen:
+        click.echo("none is known")
+    elif form == "json":
+        click.echo(json.dumps([{"deviation": d.name, "reason": d.reason, **_facts(d)} for d in chosen], indent=2))
+    elif form == "markdown":
+        click.echo("\n\n".join(map(_markdown, chosen)))
+    else:
+        _print(chosen)
+
+
+def _named(known: list[Deviation], names: tuple[str, ...]) -> list[Deviation]:
+    """Those of these names or adapters. Raises ValueError for a name that is neither."""
+    adapters = registry.registered().keys() | {adapter for deviation in known for adapter in deviation.adapters}
+    if wrong := set(names) - adapters - {deviation.name for deviation in known}:
+        raise ValueError(
+            f"there is no deviation or adapter with one {', '.join(sorted(wrong))}. "
+            f"Adapters: {', '.join(sorted(adapters))}. Deviations: {', '.join(d.name for d in known)}."
+        )
+    return [d for d in known if not names or {d.name, *d.adapters} & set(names)]
+
+
+def _facts(deviation: Deviation) -> Mapping[str, Any]:
+    """What there is to say of it beside the reason, by the name under which it is printed; nothing that is empty."""
+    facts = {
+        "adapters": list(deviation.adapters),
+        "versions": dict(deviation.versions),
+        "platforms": list(deviation.platforms),
+        "clauses": _clauses(deviation),
+        "cases": deviation.extent,
+        "seen": deviation.witness.message.split(" — matches ")[0],
+        "upstream": deviation.upstream,
+        "witness": f"conformance/known/{deviation.name}.json",
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _clauses(deviation: Deviation) -> list[str]:
+    """The clauses that its checks cite, in the order of the specification."""
+    cited = {
+        clause
+        for name, check in checks().items()
+        if any(fnmatchcase(name.split("::")[1], pattern) for pattern in deviation.checks)
+        for clause in clauses_of(check)
+    }
+    return [clause for clause in specification().clauses if clause in cited]
+
+
+def _lines(deviation: Deviation) -> Iterator[tuple[str, str]]:
+    """The facts as a name and words each."""
+    for name, value in _facts(deviation).items():
+        if isinstance(value, dict):
+            yield name, ", ".join(f"{package} {specifier}" for package, specifier in value.items())
+        elif name == "clauses" and len(value) == len(
+            {clause for check in checks().values() for clause in clauses_of(check)}
+        ):
+            yield name, "all"
+        else:
+            yield name, value if isinstance(value, str) else ", ".join(value)
+
+
+def _markdown(deviation: Deviation) -> str:
+    facts = "\n".join(f"* {name}: {escape(words)}" for name, words in _lines(deviation) if name != "witness")
+    again = f"rnn-conformance replay conformance/known/{deviation.name}.json"
+    return f"## {deviation.name}\n\n{escape(deviation.reason)}\n\n{facts}\n* again: `{again}`"
+
+
+def _print(chosen: list[Deviation]) -> None:
+    console = Console()
+    for deviation in chosen:
+        console.print(Text(deviation.name, style="bold"))
+        console.print(Padding(Text(deviation.reason), (0, 0, 0, 2)))
+        for name, words in _lines(deviation):
+            console.print(Padding(Text(f"{name}: {words}"), (0, 0, 0, 2)))
+        console.print()

@@ -1,0 +1,91 @@
+"""The commands ``rnn-conformance report`` and ``schema``, and the report that a run ends with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rnn_conformance.conformance.commands.console import WrongUsage, report_format_option
+from rnn_conformance.reports.documents.document import as_json
+from rnn_conformance.reports.documents.loading import load
+from rnn_conformance.reports.documents.schema import FILE
+from rnn_conformance.reports.overview.history import split
+from rnn_conformance.reports.overview.summary import exit_status, summarise
+from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.renderings.badges import write_badges
+from rnn_conformance.reports.renderings.junit import junit
+from rnn_conformance.reports.renderings.markdown import markdown
+from rnn_conformance.reports.renderings.terminal import TerminalReport
+from rnn_conformance.reports.site.site import write_site
+
+_RENDER = {"markdown": markdown, "json": as_json, "junit": junit}
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Folder for the page (index.html) and a badge of each backend (badges/).",
+)
+@report_format_option
+def report(results: tuple[Path, ...], to: Path, form: str) -> None:
+    """Make one report of the results of several runs; of a backend at several versions, a timeline, too.
+
+    RESULTS are results files, or folders, at any depth, that hold them. A file that is named twice counts once, and
+    JSON lines in a folder that are no results are left out.
+
+    \b
+    rnn-conformance report results/ --to report
+    rnn-conformance report keras-3.10/ keras-3.15/ --to history
+    rnn-conformance report torch.jsonl keras-jax.jsonl --format markdown >> "$GITHUB_STEP_SUMMARY"
+    rnn-conformance report results/ --format junit > junit.xml
+    rnn-conformance report results/ --format json > report.json     (see: rnn-conformance schema)
+
+    Exit status: 0 conforms, 1 does not, 2 wrong usage or damaged results, 3 a run did not work or was cut short.
+    """
+    try:
+        status = read_and_show(results, form, to)
+    except (ValueError, OSError) as error:
+        raise WrongUsage(error) from None
+    sys.exit(status)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of results files and of what --format json prints.
+
+    It is of JSON Schema 2020-12, and describes a line of a results file as well as the one document of a report.
+
+    \b
+    rnn-conformance schema > schema.json
+    check-jsonschema --schemafile schema.json report.json
+    """
+    click.echo(FILE.read_text(encoding="utf-8"), nl=False)
+
+
+def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
+    """Read results, write the site and the badges into a folder, print the summary, and return the exit status.
+
+    Of a backend at several versions, the summary and the status are those of the newest.
+
+    Raises ValueError for results that are damaged or cannot be shown together, and OSError for what cannot be read or
+    written.
+    """
+    results = load(paths, lambda path: click.echo(f"left out, since it holds no results: {shown(str(path))}", err=True))
+    newest, _ = split(results)
+    summary = summarise(newest)
+    page = write_site(results, folder)
+    write_badges(summary, folder)
+    if form == "pretty":
+        Console().print(TerminalReport(summary))
+    else:
+        click.echo(_RENDER[form](summary))
+    click.echo(f"The report: {page}", err=form != "pretty")
+    return exit_status(newest)

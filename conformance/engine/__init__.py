@@ -1,0 +1,1 @@
+"""From a check and a subject to a verdict."""

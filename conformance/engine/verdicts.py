@@ -1,0 +1,211 @@
+"""From what happened in a check to its verdict."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.engine.check import Check, Evidence
+from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRaised
+from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.running.replay import pinned, witnesses
+from rnn_conformance.conformance.witnesses.deviations import Deviation
+from rnn_conformance.conformance.witnesses.journal import Item
+from rnn_conformance.reports.records.records import CheckRecord, Worst
+
+_LARGEST_WITNESS = 400
+"""Arrays with more elements than this are described in the record, not written out: nobody would read them."""
+
+Function = Callable[[Check], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of a check gave; the evidence is in `check`, and `failure` is what a failing one raised."""
+
+    check: Check
+    verdict: str
+    message: str = ""
+    failure: NonConforming | None = None
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        return self.failure.details if self.failure else {}
+
+    @property
+    def case(self) -> Case | None:
+        """The case that did not work, if it was one, with arrays to which no call has written."""
+        case = self.check.evidence.failing_case
+        return None if case is None or self.verdict in ("conforms", "untrusted", "observed") else case.fresh()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the evidence of a failure was written, relative to the results, and how to run it again."""
+
+    witness_file: str = ""
+    reproducer_file: str = ""
+    no_reproducer: str = ""
+    replay: str = ""
+
+
+Keep = Callable[[Item, Outcome], Kept]
+"""Writes the witness of an outcome, and a reproducer where there can be one."""
+
+
+def conclude(
+    check: Check,
+    function: Function,
+    item: Item,
+    deviations: Sequence[Deviation] | None = None,
+    keep: Keep | None = None,
+) -> CheckRecord:
+    """Run the function of a check, described by `item`, and say what came out.
+
+    `deviations` are the known ones that speak of it. What does not conform is given to `keep`.
+    """
+    start = time.perf_counter()
+    check.deviations = tuple(deviations or ())
+    shown = outcome = _outcome(check, function)
+    verdict, message = outcome.verdict, outcome.message
+    known: list[Deviation] = []
+    if check.deviations:
+        seen, stale = _replayed(check, function, item)
+        left_out = check.evidence.left_out
+        known = [*left_out, *(deviation for deviation, _ in seen if deviation not in left_out)]
+        if verdict in ("conforms", "unsupported", "observed") and stale:
+            shown = stale[0]
+            verdict, message = shown.verdict, "\n".join(each.message for each in stale)
+        elif verdict == "conforms" and known:
+            verdict, message = "deviation", "; ".join(f"left out: {deviation.extent}" for deviation in known)
+            if seen:
+                _, shown = seen[0]
+                message = shown.message
+    if verdict != "deviation":
+        known = []
+    diagnosis = _diagnosis(shown, function) if verdict == "fails" else ""
+    if diagnosis:
+        message = f"{message} — {diagnosis}"
+        shown = replace(shown, message=message)
+    kept = keep(item, shown) if keep and shown.verdict in ("fails", "crashed", "broken") else Kept()
+    evidence, case = check.evidence, shown.case
+    worst = evidence.worst
+    return CheckRecord(
+        **asdict(item),
+        verdict=verdict,
+        seconds=round(time.perf_counter() - start, 4),
+        examples=evidence.examples,
+        discriminating=evidence.discriminating,
+        worst=None if worst is None else Worst(worst.ratio, worst.ulps, worst.where, str(evidence.worst_case or "")),
+        message=message,
+        case=str(case) if case else "",
+        witness=dict(_arrays(case, shown.details)),
+        deviation=", ".join(deviation.name for deviation in known),
+        reason="\n".join(deviation.explanation for deviation in known),
+        diagnosis=diagnosis,
+        measured=dict(evidence.measured),
+        shares=dict(evidence.shares),
+        **asdict(kept),
+    )
+
+
+def _outcome(check: Check, function: Function) -> Outcome:
+    """Run the check once, or, in a soak, with each of its seeds."""
+    evidence = check.evidence
+    try:
+        check.requires(check.dtype)
+        function(check)
+        if check.profile.repeats and check.pin is None:
+            _soak(check, function)
+    except Unsupported as reason:
+        return Outcome(check, "unsupported", str(reason))
+    except NonConforming as failure:
+        if failure.judgement:
+            evidence.add(failure.judgement, evidence.failing_case)
+        return Outcome(check, "fails", str(failure), failure)
+    except SubjectExited as failure:
+        return Outcome(check, "crashed", str(failure))
+    except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
+        return Outcome(check, "broken", traceback.format_exc())
+    if check.pin is not None:
+        if evidence.examples:
+            return Outcome(check, "conforms")
+        return Outcome(check, "broken", "the check does not come to the example of this witness any more: make it anew")
+    if evidence.observed:
+        return Outcome(check, "observed", evidence.observed)
+    if evidence.discriminating or (evidence.left_out and not evidence.examples):
+        return Outcome(check, "conforms")
+    return Outcome(
+        check, "untrusted", f"none of {evidence.examples} examples could have told a wrong layer from a right one"
+    )
+
+
+def _soak(check: Check, function: Function) -> None:
+    """Run the check with the seeds after the first."""
+    for done in range(1, check.seeds):
+        check.evidence.measured["seeds"] = done
+        check.begin_again()
+        function(check)
+    check.evidence.measured["seeds"] = check.seeds
+
+
+def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[Deviation, Outcome]], list[Outcome]]:
+    """Run the witnesses that belong to this check: those that still fail, and complaints about those that do not."""
+    seen, stale = [], []
+    for deviation in check.deviations:
+        if not witnesses(deviation.witness, item, check.subject.description):
+            continue
+        again = _outcome(pinned(replace(check, evidence=Evidence()), deviation.witness), function)
+        if again.verdict == "fails":
+            seen.append((deviation, again))
+        elif again.verdict == "broken":
+            stale.append(replace(again, message=f"the witness of the deviation {deviation.name!r}: {again.message}"))
+        else:
+            complaint = f"the known deviation {deviation.name!r} no longer occurs ({again.verdict}): correct its entry"
+            stale.append(replace(again, verdict="fails", message=complaint))
+    return seen, stale
+
+
+def _diagnosis(outcome: Outcome, function: Function) -> str:
+    """The planted faults that fail in the same way, in words; empty if none does."""
+    if outcome.failure is None or isinstance(outcome.failure, SubjectRaised):
+        return ""
+    try:
+        from rnn_conformance.conformance.explaining.diagnosis import (
+            diagnose,  # with all planted faults: for failures only
+        )
+
+        faults = diagnose(function, outcome.check, outcome.failure)
+    except Exception:  # the finding is worth more than its diagnosis
+        return f"the diagnosis did not work:\n{traceback.format_exc()}"
+    return "matches " + ", or ".join(f'"{fault}"' for fault in faults) if faults else ""
+
+
+def _arrays(case: Case | None, details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arrays of a case and what was returned, by name, ready for JSON."""
+    if case is not None:
+        yield "inputs", _readable(case.inputs)
+        for name, array in case.weights.arrays():
+            yield name, _readable(array)
+        for k, state in enumerate(case.initial_state):
+            for h, direction in zip(state, ("", ".backward"), strict=False):
+                yield f"initial_state[{k}]{direction}", _readable(h)
+        if case.mask is not None:
+            yield "mask", _readable(case.mask)
+    for name, value in details.items():
+        yield name, _readable(value)
+
+
+def _readable(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.size > _LARGEST_WITNESS:
+        return f"{value.dtype} array of shape {value.shape}, beginning {value.ravel()[:8].tolist()}"
+    return value.tolist()

@@ -1,0 +1,154 @@
+"""What a failure looks like: the failing example is run again on every mutant, to see which of them fails like that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.conformance.engine.check import Check, Evidence, Pin
+from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
+from rnn_conformance.conformance.engine.verdicts import Function
+from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.witnesses.journal import Journal
+
+Outcome = NonConforming | SubjectExited | None
+"""How an example failed, or None if it passed."""
+
+_NEARER = 1000
+"""How many times nearer a mutant must be to the subject than the subject is to what it should be.
+
+Between what the two have in common, which is a fault, and what they differ in, which is rounding, lies more than that
+in all but faults of the last bits; and of these an accident could not explain all but a thousandth.
+"""
+
+_FURTHER = 6
+"""So many other sets of numbers must show the same, since a small case may look like several faults."""
+
+_CALLS = 60
+"""So many times an example is run again where a subject is not always wrong."""
+
+_OF_SOME_CALLS = "calls"
+"""The theme of the mutants whose calls disturb one another."""
+
+
+def diagnose(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
+    """The sentences of all mutants that cannot be told from the subject of a failed check; none if it is like no other.
+
+    `check` is as it was when its `function` failed. It is left as it is, and so is its subject: whatever is run again
+    is run on networks of its own.
+    """
+    pin = check.evidence.failing
+    if pin is None:
+        return []
+    subject = check.subject.anew()
+    first = _outcome(function, check, subject, pin)
+    description = check.subject.description
+    mutants = {name: Subject(fault.adapter(description)) for name, fault in catalogue().items()}
+    if first is None and (again := _outcome(function, check, subject, pin)) is not None:
+        # What an earlier call left behind makes it fail: so it is run twice on every mutant.
+        found = [name for name, mutant in mutants.items() if _second_time(again, function, check, mutant, pin)]
+        return [catalogue()[name].sentence for name in found]
+    if first is None:
+        found = _now_and_then(function, check, pin, mutants, failure)
+        return [catalogue()[name].sentence for name in found]
+
+    if _same(first, _outcome(function, check, Subject(MutantAdapter(Sound, description)), pin)):
+        return []  # with these choices, a sound layer comes out like that: every mutant would
+    alike = [name for name, mutant in mutants.items() if _same(first, _outcome(function, check, mutant, pin))]
+    for other, seed in _further(pin, check.seed):
+        if not alike:
+            break
+        wanted = _outcome(function, check, subject, other, seed)
+        alike = [name for name in alike if _same(wanted, _outcome(function, check, mutants[name], other, seed))]
+    return [catalogue()[name].sentence for name in alike]
+
+
+def _further(pin: Pin, seed: int) -> Iterable[tuple[Pin, int]]:
+    """The same example with other numbers; one that is not drawn follows from the seed of the check."""
+    for k in range(1, _FURTHER + 1):
+        if pin.case is None:
+            yield pin, seed + k
+        else:
+            yield replace(pin, case=replace(pin.case, seed=pin.case.seed + k)), seed
+
+
+def _outcome(function: Function, check: Check, subject: Subject, pin: Pin, seed: int | None = None) -> Outcome:
+    """How the example of the pin comes out on that subject."""
+    again = replace(
+        check,
+        subject=subject,
+        seed=check.seed if seed is None else seed,
+        pin=pin,
+        evidence=Evidence(),
+        journal=Journal(None),
+        deviations=(),
+        _searches=0,
+    )
+    try:
+        function(again)
+    except (NonConforming, SubjectExited) as failure:
+        return failure
+    except Exception:  # a mutant may upset a check, and then it explains nothing: a diagnosis must never end a run
+        return None
+    return None
+
+
+def _second_time(wanted: Outcome, function: Function, check: Check, mutant: Subject, pin: Pin) -> bool:
+    """Whether a mutant, too, passes the example at first and then fails it like that."""
+    return _outcome(function, check, mutant, pin) is None and _same(wanted, _outcome(function, check, mutant, pin))
+
+
+def _now_and_then(
+    function: Function, check: Check, pin: Pin, mutants: dict[str, Subject], failure: Outcome
+) -> list[str]:
+    """The mutants that fail in that way in some calls and not in others, as the subject does."""
+    found = []
+    for name, mutant in mutants.items():
+        if catalogue()[name].theme == _OF_SOME_CALLS:
+            outcomes = [_outcome(function, check, mutant, pin) for _ in range(_CALLS)]
+            failures = [outcome for outcome in outcomes if outcome is not None]
+            if 0 < len(failures) < _CALLS and any(_in_words(str(f)) == _in_words(str(failure)) for f in failures):
+                found.append(name)
+    return found
+
+
+def _same(failure: Outcome, other: Outcome) -> bool:
+    """Whether two subjects came out of an example in the same way."""
+    if failure is None or other is None:
+        return failure is other
+    if type(failure) is not type(other) or _in_words(str(failure)) != _in_words(str(other)):
+        return False
+    if not isinstance(failure, NonConforming) or not isinstance(other, NonConforming):
+        return True
+    arrays = failure.details.get("actual"), other.details.get("actual"), failure.details.get("expected")
+    if not all(isinstance(array, np.ndarray) for array in arrays):
+        return str(failure) == str(other)
+    return _near(*arrays)
+
+
+def _near(seen: Any, like: Any, expected: Any) -> bool:
+    """Whether two arrays are so alike, measured by what was expected, that both are wrong for the same reason."""
+    if seen.shape != like.shape or seen.dtype != like.dtype or seen.shape != expected.shape:
+        return False
+    if seen.dtype.kind in "iub":
+        return bool((seen == like).all())
+    seen, like, expected = (array.astype(np.float64) for array in (seen, like, expected))
+    finite = np.isfinite(seen)
+    if not np.array_equal(np.where(finite, 0, seen), np.where(np.isfinite(like), 0, like), equal_nan=True):
+        return False
+    with np.errstate(invalid="ignore"):
+        apart, wrong = np.abs(seen - like)[finite], np.abs(seen - expected)
+    # Where one of the two is not finite and the other is, nothing could be further apart.
+    largest = wrong.max(initial=0) if finite.all() and np.isfinite(expected).all() else np.inf
+    return bool(apart.max(initial=0) * _NEARER <= largest)
+
+
+def _in_words(message: str) -> str:
+    """A message without its numbers, and without the size of what it speaks of."""
+    return re.sub(r"-?\b(\d[\d,.]*(e[+-]?\d+)?|inf|nan)\b", "#", message)

@@ -1,0 +1,1 @@
+"""Numbers held against what is expected, element by element."""

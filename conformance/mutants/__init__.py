@@ -1,0 +1,1 @@
+"""Layers that are wrong in one way each, one theme a file."""

@@ -1,0 +1,128 @@
+"""Mutants that make what does not fit fit, where it should be refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.conformance.mutants.base import Sound, mutant
+from rnn_conformance.reference.model.architecture import Layer, LayerWeights, Mask, Output, State, Weights
+
+
+@mutant("14.1")
+class ExtraFeaturesCutOff(Sound):
+    """Features beyond those that W has are cut off."""
+
+    def mask_of_call(
+        self, inputs: Inputs, initial_state: State | None, lengths: Lengths | None, mask: Mask | None
+    ) -> Mask | None:
+        return super().mask_of_call(self._cut(inputs), initial_state, lengths, mask)
+
+    def read(self, inputs: Inputs) -> Inputs:
+        return super().read(self._cut(inputs))
+
+    def _cut(self, inputs: Inputs) -> Inputs:
+        return inputs if self.architecture.embedding else inputs[..., : self.architecture.layers[0].features]
+
+
+@mutant("14.1")
+class MissingFeaturesAreZero(Sound):
+    """Where there are fewer features than W has columns, zeros are read for the others."""
+
+    def mask_of_call(
+        self, inputs: Inputs, initial_state: State | None, lengths: Lengths | None, mask: Mask | None
+    ) -> Mask | None:
+        return super().mask_of_call(self._filled(inputs), initial_state, lengths, mask)
+
+    def read(self, inputs: Inputs) -> Inputs:
+        return super().read(self._filled(inputs))
+
+    def _filled(self, inputs: Inputs) -> Inputs:
+        missing = 0 if self.architecture.embedding else self.architecture.layers[0].features - inputs.shape[-1]
+        return np.pad(inputs, [(0, 0)] * (inputs.ndim - 1) + [(0, max(missing, 0))]) if missing > 0 else inputs
+
+
+@mutant("14.2")
+class InitialStateBroadcast(Sound):
+    """An initial state of one row, or of one unit, is used for all of them."""
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None, **given: Any) -> Output:
+        if initial_state is not None and self.architecture.batched:
+            shapes = [(len(inputs), layer.units) for layer in self.architecture.layers]
+            pairs = zip(initial_state, shapes, strict=True)
+            initial_state = tuple(tuple(np.broadcast_to(h, shape) for h in layer) for layer, shape in pairs)
+        return super().run(inputs, initial_state=initial_state, **given)
+
+
+@mutant("14.2")
+class InitialStateCutOff(Sound):
+    """Rows and units of an initial state that are too many are cut off."""
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None, **given: Any) -> Output:
+        if initial_state is not None and self.architecture.batched:
+            pairs = zip(initial_state, self.architecture.layers, strict=True)
+            initial_state = tuple(tuple(h[: len(inputs), : layer.units] for h in hs) for hs, layer in pairs)
+        return super().run(inputs, initial_state=initial_state, **given)
+
+
+@mutant("14.3")
+class WeightsReshaped(Sound):
+    """Weights of a wrong shape are reshaped, broadcast or cut until they fit."""
+
+    def load(self, weights: Weights) -> None:
+        pairs = zip(weights.layers, self.architecture.layers, strict=True)
+        super().load(replace(weights, layers=tuple(self._fit(kept, layer) for kept, layer in pairs)))
+
+    def _fit(self, kept: LayerWeights, layer: Layer) -> LayerWeights:
+        return LayerWeights(
+            np.resize(kept.W, (layer.units, layer.features)),
+            np.resize(kept.U, (layer.units, layer.units)),
+            None if kept.b is None else np.resize(kept.b, layer.units),
+            None if kept.backward is None else self._fit(kept.backward, layer),
+        )
+
+
+@mutant("14.3")
+class BiasBroadcast(Sound):
+    """A bias of one number is used for all units."""
+
+    def load(self, weights: Weights) -> None:
+        pairs = zip(weights.layers, self.architecture.layers, strict=True)
+        fit = (
+            replace(kept, b=np.repeat(kept.b, layer.units)) if kept.b is not None and kept.b.size == 1 else kept
+            for kept, layer in pairs
+        )
+        super().load(replace(weights, layers=tuple(fit)))
+
+
+class _OtherLengths(Sound):
+    """Lengths that should be refused are made to fit."""
+
+    def mask_of_call(
+        self, inputs: Inputs, initial_state: State | None, lengths: Lengths | None, mask: Mask | None
+    ) -> Mask | None:
+        timesteps = inputs.shape[1] if self.architecture.batched else inputs.shape[0]
+        fit = None if lengths is None else self.changed(np.asarray(lengths), timesteps)
+        return super().mask_of_call(inputs, initial_state, fit, mask)
+
+    def changed(self, lengths: Lengths, timesteps: int) -> Lengths:
+        raise NotImplementedError
+
+
+@mutant("14.4")
+class LongLengthsCut(_OtherLengths):
+    """Lengths greater than the number of timesteps are taken for it."""
+
+    def changed(self, lengths: Lengths, timesteps: int) -> Lengths:
+        return np.minimum(lengths, timesteps)
+
+
+@mutant("14.4")
+class NegativeLengthsCountFromTheEnd(_OtherLengths):
+    """Negative lengths count from the end."""
+
+    def changed(self, lengths: Lengths, timesteps: int) -> Lengths:
+        return np.where(lengths < 0, lengths % timesteps, lengths).astype(lengths.dtype)

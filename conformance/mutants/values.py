@@ -1,0 +1,204 @@
+"""Mutants whose sum is wrong: kernels the wrong way round, terms left out, the bias in the wrong place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
+from rnn_conformance.reference.model.architecture import Array, Layer, LayerWeights, Output, State, Weights
+
+
+class _OtherWeights(Sound):
+    """Another set of weights is used than was loaded."""
+
+    def used(self) -> Weights:
+        return in_each_direction(self.changed, super().used())
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        raise NotImplementedError
+
+
+@mutant("1.1")
+class RecurrentKernelTransposed(_OtherWeights):
+    """U is transposed."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=layer.U.T)
+
+
+@mutant("1.1")
+class KernelReshaped(_OtherWeights):
+    """W is reshaped where it should be transposed."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, W=layer.W.T.reshape(layer.W.shape))
+
+
+@mutant("1.1")
+class RowsOfKernelReversed(_OtherWeights):
+    """The rows of W are in the opposite order."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, W=layer.W[::-1])
+
+
+@mutant("1.1")
+class FeaturesReversed(_OtherWeights):
+    """The columns of W are in the opposite order."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, W=layer.W[:, ::-1])
+
+
+@mutant("1.1")
+class ColumnsOfRecurrentKernelRotated(_OtherWeights):
+    """The columns of U are moved on by one."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=np.roll(layer.U, 1, axis=1))
+
+
+@mutant("1.1")
+class RowsOfRecurrentKernelSwapped(_OtherWeights):
+    """The first two rows of U are swapped."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=np.concatenate([layer.U[1::-1], layer.U[2:]]))
+
+
+@mutant("1.1")
+class RecurrentKernelDiagonal(_OtherWeights):
+    """Of U only the diagonal is used."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=np.diag(np.diag(layer.U)))
+
+
+@mutant("1.1")
+class RecurrentKernelNegated(_OtherWeights):
+    """U has the wrong sign."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=-layer.U)
+
+
+@mutant("1.1")
+class RecurrentKernelWithoutNegatives(_OtherWeights):
+    """Negative entries of U are read as zero."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, U=np.maximum(layer.U, 0))
+
+
+@mutant("1.1")
+class BiasTwice(_OtherWeights):
+    """The bias is added twice."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, b=None if layer.b is None else 2 * layer.b)
+
+
+@mutant("1.1")
+class BiasMissing(_OtherWeights):
+    """The bias is left out."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, b=None)
+
+
+@mutant("1.1")
+class BiasNegated(_OtherWeights):
+    """The bias is subtracted."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, b=None if layer.b is None else -layer.b)
+
+
+@mutant("1.2")
+class BiasOfItsOwn(_OtherWeights):
+    """A layer without bias has one all the same: the first row of U."""
+
+    def changed(self, layer: LayerWeights) -> LayerWeights:
+        return replace(layer, b=layer.U[0] if layer.b is None else layer.b)
+
+
+@mutant("4.1")
+class BiasOfTheFirstLayer(Sound):
+    """The second layer uses the bias of the first, where it fits."""
+
+    def used(self) -> Weights:
+        weights = super().used()
+        first, *others = weights.layers
+        fit = [other.b is not None and first.b is not None and other.b.shape == first.b.shape for other in others]
+        changed = (replace(other, b=first.b) if fits else other for fits, other in zip(fit, others, strict=True))
+        return replace(weights, layers=(first, *changed))
+
+
+@mutant("1.1")
+class BiasAtTheFirstStepOnly(Sound):
+    """The bias is added at the first timestep only."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        return super().step(layer, weights if t == 0 else replace(weights, b=None), x, h, t)
+
+
+@mutant("1.1")
+class BiasAfterActivation(Sound):
+    """The bias is added to the result of the activation."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        y = super().step(layer, replace(weights, b=None), x, h, t)
+        return y if weights.b is None else self.kept(y + weights.b)
+
+
+@mutant("1.1")
+class StateBeforeRecurrentKernelActivated(Sound):
+    """The activation is applied to U h_{t-1} before W x_t is added."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        z = self.product(x, weights.W) + self.activate(layer.activation, self.product(h, weights.U))
+        return self.kept(self.activate(layer.activation, z if weights.b is None else z + weights.b))
+
+
+@mutant("1.1")
+class OldStateKept(Sound):
+    """A hundredth of the state before is added to each state."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        return self.kept(super().step(layer, weights, x, h, t) + h / self.computing.type(100))
+
+
+@mutant("1.1", "2.10")
+class InputAddedToOutput(Sound):
+    """Where features and units are equal in number, the input is added to the output, as in a residual network."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        y = super().step(layer, weights, x, h, t)
+        return self.kept(y + x) if x.shape == y.shape else y
+
+
+@mutant("1.1")
+class UnitsReversedInOutputs(Sound):
+    """The units of the outputs are in the opposite order; those of the state are not."""
+
+    def returned(self, outputs: Array, final: State) -> Output:
+        return super().returned(outputs[..., ::-1], final)
+
+
+@mutant("1.7", "1.8")
+class FirstUnitTooLarge(Sound):
+    """The output of the first unit is too large by one part in 512."""
+
+    def returned(self, outputs: Array, final: State) -> Output:
+        first = np.arange(outputs.shape[-1]) == 0
+        return super().returned(np.where(first, outputs * outputs.dtype.type(1 + 2**-9), outputs), final)
+
+
+@mutant("1.8")
+class SumInParts(Sound):
+    """The sum is divided by 49 and multiplied by 49: right within rounding, but not exact."""
+
+    def activate(self, name: str, z: Array) -> Array:
+        return super().activate(name, z / z.dtype.type(49) * z.dtype.type(49))

@@ -1,0 +1,79 @@
+"""The command line options of the checks, as a pytest plugin: ``pytest --pyargs rnn_conformance.conformance``.
+
+pytest reads options before it finds the conftest.py of an installed package, so they are registered through an entry
+point. Everything else is in conftest.py, and a pytest run of something else is not touched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnn_conformance.conformance.cases.profiles import PROFILES
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rnn-conformance", "conformance of recurrent layers")
+    group.addoption(
+        "--adapter",
+        metavar="NAME",
+        help="the adapter to check: a registered name such as torch, or package.module:attribute",
+    )
+    group.addoption(
+        "--conformance-profile",
+        choices=sorted(PROFILES),
+        default="default",
+        help="how much to check (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="changes shapes and numbers; the same seed gives the same cases (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-only",
+        action="append",
+        default=[],
+        metavar="CLAUSE",
+        help="check this clause (1.3) or chapter (1) only; may be given several times",
+    )
+    group.addoption(
+        "--conformance-seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with how many seeds the profile soak runs each check (default: %(default)s)",
+    )
+    group.addoption(
+        "--conformance-results",
+        type=Path,
+        metavar="FILE",
+        help="append records to this results file, and leave out the checks that it already has",
+    )
+    group.addoption(
+        "--conformance-witness",
+        type=Path,
+        metavar="FILE",
+        help="run the example of this witness only",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Explain a wrong name at once; raises UsageError, listing the right ones."""
+    config.addinivalue_line(
+        "markers",
+        "clause(*numbers, modes='all', dtypes=('float32', 'float64')): the clauses of SPEC.md that this check is "
+        "about; none for an observation",
+    )
+    if config.getoption("--adapter"):
+        from rnn_conformance.adapters import registry
+        from rnn_conformance.reference.spec import specification
+
+        try:
+            registry.resolve(config.getoption("--adapter"))
+            specification().select(config.getoption("--conformance-only"))
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,177 @@
+"""One adapter's run within one process: its subject, its budget, its results file, and the evidence beside that."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.fingerprints import fingerprints
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.engine.verdicts import Function, Kept, Outcome
+from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
+from rnn_conformance.conformance.judging.outputs import check_shape
+from rnn_conformance.conformance.running.replay import mode_of, pinned
+from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
+from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
+from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.witness import Witness, witness_of, write_witness
+from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reports.records import records
+
+DTYPES = ("float32", "float64")
+
+
+class Session:
+    """Everything that the checks of one run share. With a `witness`, its example alone is run.
+
+    Raises whatever the adapter raises where it does not work at all: when it is loaded, asked to describe itself, or
+    given the smallest model there is. That tells a broken adapter from a framework that does not conform.
+    """
+
+    def __init__(
+        self, adapter: str, profile: str, seed: int, seeds: int, results: Path | None, witness: Witness | None
+    ) -> None:
+        self.adapter = adapter
+        self.profile = PROFILES[witness.profile if witness else profile]
+        self.witness = witness
+        self._seed = witness.seed if witness else seed
+        self._seeds = seeds
+        self._results = results
+        self._deviations = [] if witness else known_deviations()
+        self.journal = Journal(journal_path(results) if results else None)
+        self._loaded = registry.load(adapter)
+        self.subject = Subject(self._loaded)
+        _probe(self.subject)
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether another process can go on with the results file where this one stops."""
+        return self._results is not None
+
+    def pairs(self, dtypes: Sequence[str], *, main_only: bool) -> list[tuple[str, str]]:
+        """The dtypes and modes in which a check is run."""
+        description = self.subject.description
+        if self.witness:
+            return [(self.witness.dtype, mode_of(self.witness, description))]
+        main, *others = description.modes
+        pairs = [(dtype, main) for dtype in dtypes]
+        return pairs if main_only else pairs + [(dtype, mode) for dtype in self.profile.other_dtypes for mode in others]
+
+    def begin(self, planned: Sequence[str]) -> set[str]:
+        """Write the header of the results file, or read what it has. Returns the checks that remain to be done.
+
+        A deviation whose witness no check of this run would run again is recorded as broken.
+        """
+        if self._results is None:
+            return set(planned)
+        if not self._results.exists():
+            lost = [_complaint(deviation) for deviation in self._without_replay(planned)]
+            everything = [*planned, *(record.check for record in lost)]
+            description = self.subject.description
+            records.append(self._results, header(self.adapter, self.profile.name, self._seed, everything, description))
+            for record in lost:
+                self.add(record)
+        return set(records.read(self._results).missing)
+
+    def check(self, name: str, dtype: str, mode: str) -> Check:
+        """The check of this name."""
+        check = Check(name, self.subject, dtype, mode, self.profile, self._seed, self._seeds, self.journal)
+        return pinned(check, self.witness) if self.witness else check
+
+    def deviations(self, item: Item) -> list[Deviation]:
+        """The known deviations that speak of this check."""
+        versions = self.subject.description.versions
+        return [d for d in self._deviations if d.applies(self.adapter, item.function, versions)]
+
+    def keep(self, item: Item, outcome: Outcome) -> Kept:
+        """Write the witness of what failed, and a script of the framework alone, beside the results."""
+        if self._results is None or self.witness:
+            return Kept()
+        check, failing = outcome.check, outcome.check.evidence.failing
+        if failing is None:
+            return Kept()
+        witness = witness_of(
+            item,
+            adapter=self.adapter,
+            versions=self.subject.description.versions,
+            profile=check.profile.name,
+            seed=check.seed,
+            search=failing.search,
+            verdict=outcome.verdict,
+            message=outcome.message,
+            case=outcome.case,
+            details=outcome.details,
+        )
+        folder = self._results.parent
+        file = write_witness(witness, folder / WITNESSES).relative_to(folder).as_posix()
+        replay = f"{REPLAY} {file}"
+        try:
+            script = reproducer(self._loaded, outcome, witness, replay)
+        except NoReproducer as reason:
+            return Kept(file, no_reproducer=str(reason), replay=replay)
+        path = folder / REPRODUCERS / f"{witness.name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(script, encoding="utf-8", errors="replace")
+        return Kept(file, path.relative_to(folder).as_posix(), replay=replay)
+
+    def with_fingerprints(self, record: records.CheckRecord, check: Check, function: Function) -> records.CheckRecord:
+        """The record with the fingerprints of the check; a soak, a replay and a run without results have none."""
+        if self._results is None or self.witness or self.profile.repeats:
+            return record
+        try:
+            return replace(record, fingerprints=fingerprints(check, function))
+        except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
+            return replace(record, verdict="broken", message=f"in a frozen example:\n{traceback.format_exc()}")
+
+    def add(self, record: records.CheckRecord) -> None:
+        if self._results is not None:
+            records.append(self._results, record)
+
+    def finish(self) -> None:
+        """Close the results file, if nothing that was planned is missing."""
+        self.journal.close()
+        if self._results is not None:
+            finish(self._results)
+
+    def _without_replay(self, planned: Sequence[str]) -> list[Deviation]:
+        """The deviations whose witness belongs to a check of this run, but is not run again in any dtype and mode."""
+        description = self.subject.description
+        found = []
+        for deviation in self._deviations:
+            if self.adapter in deviation.adapters:
+                witness = deviation.witness
+                name = f"{witness.check}[{witness.dtype}-{mode_of(witness, description)}]"
+                function = witness.check.split("::")[-1]
+                if deviation.applies(self.adapter, function, description.versions) and name not in planned:
+                    found += [deviation] if witness.check in {item.split("[")[0] for item in planned} else []
+        return found
+
+
+def _complaint(deviation: Deviation) -> records.CheckRecord:
+    witness = deviation.witness
+    return records.CheckRecord(
+        check=f"deviation {deviation.name}",
+        title="Each known deviation is seen again",
+        clauses=(),
+        verdict="broken",
+        seconds=0.0,
+        message=f"no check of this run runs the witness of {deviation.name!r} again: {witness.check} in "
+        f"{witness.dtype}, mode {witness.mode}, is not among them",
+    )
+
+
+def _probe(subject: Subject) -> None:
+    """Run one unit for one timestep: what cannot do that is no adapter."""
+    dtype = next(iter(subject.description.precision))
+    activation, mode = subject.description.activations[0], subject.description.modes[0]
+    one = np.ones((1, 1), dtype)
+    network = subject.network(Architecture((Layer(1, 1, activation),), dtype=dtype, mode=mode))
+    network.load(Weights((LayerWeights(one, one, one[0]),)))
+    check_shape("the outputs of the smallest model", network.run(one[np.newaxis]).outputs, (1, 1, 1))

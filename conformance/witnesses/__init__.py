@@ -1,0 +1,1 @@
+"""A failing example as a file, and the known deviations that have one."""

@@ -1,0 +1,198 @@
+"""Known deviations: departures from the specification that are understood, written down in deviations.toml."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from fnmatch import fnmatchcase
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from rnn_conformance.adapters.protocol import DTYPES
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.patterns import PATTERNS
+from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Facts = Mapping[str, Collection[Any]]
+"""What there is to know of an example: for each of WORDS that applies to it, the values that it has."""
+
+WORDS: Mapping[str, Collection[Any] | type] = {
+    "dtype": DTYPES,
+    "weights_dtype": DTYPES,
+    "mode": str,
+    "activation": tuple(ACTIVATIONS),
+    "direction": DIRECTIONS,
+    "merge": MERGES,
+    "masking": MASKINGS,
+    "pattern": ("", *PATTERNS),
+    "use_bias": bool,
+    "mask_zero": bool,
+    "embedding": bool,
+    "dropout": bool,
+    "recurrent_dropout": bool,
+    "return_sequences": bool,
+    "return_state": bool,
+    "batched": bool,
+    "stateful": bool,
+    "initial_state": bool,
+    "layers": int,
+    "units": int,
+    "batch": int,
+    "timesteps": int,
+}
+"""The words of `cases`: what each can be, one of these or of this type."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One entry of deviations.toml, whose first lines say what each field means."""
+
+    name: str
+    adapters: Sequence[str]
+    checks: Sequence[str]
+    versions: Mapping[str, str]
+    reason: str
+    cases: Mapping[str, Any]
+    platforms: Sequence[str] = ()
+    upstream: str = ""
+    frozen: Witness | None = field(default=None, compare=False)
+
+    @property
+    def explanation(self) -> str:
+        """Why, and where it was reported."""
+        return " ".join(filter(None, (self.reason, self.upstream)))
+
+    @property
+    def extent(self) -> str:
+        """The cases that it is about, in words."""
+        return ", ".join(f"{word} {' or '.join(map(str, _listed(wanted)))}" for word, wanted in self.cases.items())
+
+    @cached_property
+    def witness(self) -> Witness:
+        """Its frozen witness: the one in ``known/NAME.json``, unless another is given."""
+        return self.frozen or frozen_witness(self.name)
+
+    def applies(self, adapter: str, function: str, versions: Mapping[str, str]) -> bool:
+        """Whether it speaks of this check, on this adapter, with these versions of its packages, on this machine."""
+        return (
+            any(fnmatchcase(function, pattern) for pattern in self.checks)
+            and adapter in self.adapters
+            and (not self.platforms or here() in self.platforms)
+            and all(
+                package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
+                for package, specifier in self.versions.items()
+            )
+        )
+
+    def covers(self, facts: Facts) -> bool:
+        """Whether an example is among its cases: every word must hold, and holds if any of the values does."""
+        return all(set(_listed(wanted)) & set(facts.get(word, ())) for word, wanted in self.cases.items())
+
+
+def facts_of(case: Case) -> Facts:
+    """The facts of a case; those about layers hold the values of all layers."""
+    architecture = case.architecture
+    layers, table = architecture.layers, architecture.embedding
+    return {
+        "dtype": {architecture.dtype},
+        "weights_dtype": {architecture.weights_dtype or architecture.dtype},
+        "mode": {architecture.mode},
+        "activation": {layer.activation for layer in layers},
+        "direction": {layer.direction for layer in layers},
+        "merge": {layer.merge for layer in layers if layer.is_bidirectional},
+        "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},
+        "pattern": {case.pattern},
+        "use_bias": {layer.use_bias for layer in layers},
+        "mask_zero": {table is not None and table.mask_zero},
+        "embedding": {table is not None},
+        "dropout": {layer.dropout > 0 for layer in layers},
+        "recurrent_dropout": {layer.recurrent_dropout > 0 for layer in layers},
+        "return_sequences": {architecture.return_sequences},
+        "return_state": {architecture.return_state},
+        "batched": {architecture.batched},
+        "stateful": {architecture.stateful},
+        "layers": {len(layers)},
+        "units": {layer.units for layer in layers},
+        "batch": {case.batch},
+        "timesteps": {case.timesteps},
+    }
+
+
+def facts_given(given: Mapping[str, Any]) -> Facts:
+    """The facts that a check says of an example. Raises ValueError for one that is none of WORDS."""
+    _check_words(given)
+    return {word: set(_listed(value)) for word, value in given.items()}
+
+
+def here() -> str:
+    """This machine, as `platforms` speaks of it, such as ``Linux-x86_64``."""
+    return f"{platform.system()}-{platform.machine()}"
+
+
+def known_deviations() -> list[Deviation]:
+    """All entries of deviations.toml."""
+    return parse(files("rnn_conformance.conformance.known").joinpath("deviations.toml").read_text(encoding="utf-8"))
+
+
+def frozen_witness(name: str) -> Witness:
+    """The witness of the deviation of that name. Raises ValueError, naming the deviation, where there is none."""
+    file = files("rnn_conformance.conformance.known").joinpath(f"{name}.json")
+    try:
+        return parse_witness(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"deviation {name}: its witness should be in conformance/known/{name}.json") from None
+    except ValueError as error:
+        raise ValueError(f"deviation {name}: {name}.json is no witness: {error}") from None
+
+
+def parse(text: str) -> list[Deviation]:
+    """Read entries ``[NAME]``. Raises ValueError, naming the entry, for a field too many, too few or unreadable."""
+    return [_entry(name, table) for name, table in tomllib.loads(text).items()]
+
+
+def _entry(name: str, table: dict[str, Any]) -> Deviation:
+    known = {f.name: f.default is MISSING for f in fields(Deviation) if f.name not in ("name", "frozen")}
+    if wrong := sorted(set(table) - set(known)):
+        raise ValueError(f"deviation {name}: there is no field {', '.join(wrong)}; the fields are {', '.join(known)}")
+    if missing := [field for field, needed in known.items() if needed and not table.get(field)]:
+        raise ValueError(f"deviation {name}: {', '.join(missing)} should be given")
+    for package, specifier in table["versions"].items():
+        try:
+            SpecifierSet(specifier)
+        except InvalidSpecifier:
+            raise ValueError(f"deviation {name}: {specifier!r} is no version specifier for {package}") from None
+    try:
+        _check_words(table["cases"])
+    except ValueError as error:
+        raise ValueError(f"deviation {name}: {error}") from None
+    return Deviation(name, **table)
+
+
+def _check_words(cases: Mapping[str, Any]) -> None:
+    """Raise ValueError for a word that is none of WORDS, and for a value that it cannot have."""
+    if wrong := sorted(set(cases) - set(WORDS)):
+        raise ValueError(f"there is no word {', '.join(wrong)} for cases; the words are {', '.join(WORDS)}")
+    for word, given in cases.items():
+        wanted = WORDS[word]
+        values = list(_listed(given))
+        if isinstance(wanted, type):
+            if not values or any(type(value) is not wanted for value in values):
+                raise ValueError(f"{word} should be of type {wanted.__name__}, but is {given!r}")
+        elif not values or not set(values) <= set(wanted):
+            raise ValueError(f"{word} should be among {', '.join(wanted)}, but is {given!r}")
+
+
+def _listed(value: Any) -> Iterator[Any]:
+    yield from value if isinstance(value, (list, tuple, set, frozenset)) else (value,)

@@ -1,0 +1,1 @@
+"""The activations, and what a rounding is."""

@@ -1,0 +1,1 @@
+"""How far a right layer's numbers may lie from the specification's (BOUNDS.md)."""

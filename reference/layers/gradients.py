@@ -1,0 +1,242 @@
+"""Gradients of a whole model, by backpropagation through time (SPEC.md, chapter 11).
+
+For cotangents of the outputs and of the final states, every gradient is that of L, the sum of all products of an output
+or state with its cotangent. `d_h` stands for dL/dh, `d_z` for dL/dz, and so on; z is the pre-activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.layers.layer import directions, join
+from rnn_conformance.reference.layers.masking import Course
+from rnn_conformance.reference.layers.network import as_batch
+from rnn_conformance.reference.model.architecture import (
+    Architecture,
+    Array,
+    Choices,
+    Gradients,
+    Layer,
+    LayerState,
+    LayerWeights,
+    Mask,
+    Output,
+    State,
+    Weights,
+)
+
+SLOPES: dict[str, Callable[[Array], Array]] = {
+    "tanh": lambda h: 1 - h * h,
+    "relu": lambda h: (h > 0).astype(h.dtype),
+    "linear": np.ones_like,
+    "sigmoid": lambda h: h * (1 - h),
+}
+"""The derivative of each activation, from its value h = f(z); that of relu at 0 is 0."""
+
+
+def gradients(
+    architecture: Architecture,
+    weights: Weights,
+    inputs: NDArray[np.generic],
+    cotangent: Output,
+    initial_state: State | None = None,
+    *,
+    mask: Mask | None = None,
+    choices: Choices = Choices(),
+) -> Gradients:
+    """The gradients of what `network.run` returns for the same arguments, in the dtype of the weights.
+
+    `cotangent` has the shapes of that: outputs (batch, timesteps, width) or (batch, width), and final states, which may
+    be None. What an output at a timestep that is not valid depends on follows the declared choice: nothing, the output
+    that it repeats, or all that it evolved from.
+    """
+    x, state, mask = as_batch(architecture, weights, inputs, initial_state, mask)
+    passes: list[list[Pass]] = []
+    for k, layer in enumerate(architecture.layers):
+        passes.append(forward(layer, weights.layers[k], x, state[k] if state else None, mask, choices))
+        x = outputs_of(layer, passes[-1])
+
+    d_outputs, d_final = cotangents(architecture, cotangent, passes)
+    d_weights: list[LayerWeights] = []
+    d_initial: list[LayerState] = []
+    for k, layer in reversed(list(enumerate(architecture.layers))):
+        each = [one.course.show(one.h) for one in passes[k]]
+        found = [
+            backpropagate(layer.activation, one, *one.course.unshow(d_direction, d_h_T))
+            for one, d_direction, d_h_T in zip(passes[k], split(layer, d_outputs, each), d_final[k], strict=True)
+        ]
+        # All directions read the same inputs, which become the outputs of the layer below.
+        d_outputs = reduce(np.add, (one.course.unread(d.inputs) for one, d in zip(passes[k], found, strict=True)))
+        d_weights.insert(0, weights_of(found))
+        d_initial.insert(0, tuple(d.initial for d in found))
+
+    d_table = None
+    if weights.embedding is not None:
+        d_table = np.zeros_like(weights.embedding)
+        tokens = inputs.astype(np.intp).reshape(d_outputs.shape[:2])
+        np.add.at(d_table, tokens, d_outputs)  # not d_table[tokens] += ...: a token may occur more than once
+    if not architecture.batched:
+        d_outputs, d_initial = d_outputs[0], [tuple(h[0] for h in layer_state) for layer_state in d_initial]
+    return Gradients(
+        Weights(tuple(d_weights), d_table),
+        d_outputs if d_table is None else None,
+        None if initial_state is None else tuple(d_initial),
+    )
+
+
+def second_gradient(architecture: Architecture, weights: Weights, inputs: Array, cotangent: Output) -> Array:
+    """The gradient with respect to the inputs of half the squared norm of their gradient g, in the shape of the inputs.
+
+    All arrays are float64. As the Hessian is symmetric, this is the derivative of g along g, here by central
+    differences: with a step h along g, the error is about h^2 + 2^-53 / h, some 1e-10 of the largest number.
+    """
+
+    def first(x: Array) -> Array:
+        found = gradients(architecture, weights, x, cotangent).inputs
+        assert found is not None
+        return found
+
+    g = first(inputs)
+    h = 1e-5 / np.abs(g).max()
+    return (first(inputs + h * g) - first(inputs - h * g)) / (2 * h)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One direction of a layer, run forward; all that has a time axis is in the order of processing.
+
+    `inputs` is (batch, timesteps, features), `h` (batch, timesteps, units) what was computed, `h_before` the same one
+    timestep earlier, `final` (batch, units) the final state.
+    """
+
+    weights: LayerWeights
+    course: Course
+    inputs: Array
+    h_before: Array
+    h: Array
+    final: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Backpropagated:
+    """What comes back through one direction: `z` and `h`, then the gradients; the time axis as in `Pass`."""
+
+    h: Array
+    z: Array
+    W: Array
+    U: Array
+    b: Array | None
+    inputs: Array
+    initial: Array
+
+
+def forward(
+    layer: Layer,
+    weights: LayerWeights,
+    inputs: Array,
+    initial: LayerState | None,
+    mask: Mask | None,
+    choices: Choices,
+) -> list[Pass]:
+    """Each direction of a layer, run forward; the arguments are those of `run_layer`."""
+    passes = []
+    for j, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
+        x, start = course.read(inputs), initial[j] if initial else None
+        h = simple_rnn(x, direction, layer.activation, start)
+        h_0 = np.zeros_like(h[:, 0]) if start is None else start
+        h_before = np.concatenate([h_0[:, np.newaxis], h[:, :-1]], axis=1)
+        passes.append(Pass(direction, course, x, h_before, h, course.final(h, start)))
+    return passes
+
+
+def outputs_of(layer: Layer, passes: Sequence[Pass]) -> Array:
+    """The outputs (batch, timesteps, width) of a layer from those of its directions."""
+    each = [one.course.show(one.h) for one in passes]
+    return join(layer.merge, *each) if layer.is_bidirectional else each[0]
+
+
+def cotangents(
+    architecture: Architecture, cotangent: Output, passes: Sequence[Sequence[Pass]]
+) -> tuple[Array, list[list[Array]]]:
+    """The cotangents of all outputs (batch, timesteps, width) of the last layer, and of each final state of each layer.
+
+    That of a last output is one of final states, which it joins, and leaves nothing for the other outputs.
+    """
+    whole = (...,) if architecture.batched else (np.newaxis,)
+    dtype = passes[0][0].h.dtype
+    d_final = [[np.zeros_like(one.final) for one in layer] for layer in passes]
+    for k, layer_state in enumerate(cotangent.final_state or ()):
+        for j, d in enumerate(layer_state):
+            d_final[k][j] += d[whole].astype(dtype)
+    d_outputs = np.asarray(cotangent.outputs)[whole].astype(dtype)
+    if architecture.return_sequences:
+        return d_outputs, d_final
+    top, last = architecture.layers[-1], passes[-1]
+    for d, d_last in zip(d_final[-1], split(top, d_outputs, [one.final for one in last]), strict=True):
+        d += d_last
+    return np.zeros((*last[0].h.shape[:2], top.width), dtype), d_final
+
+
+def split(layer: Layer, d_outputs: Array, each: Sequence[Array]) -> list[Array]:
+    """The cotangent of joined outputs as one for each direction; `each` are the outputs that were joined."""
+    if not layer.is_bidirectional:
+        return [d_outputs]
+    if layer.merge == "concat":
+        return [d_outputs[..., : layer.units], d_outputs[..., layer.units :]]
+    if layer.merge == "sum":
+        return [d_outputs, d_outputs]
+    if layer.merge == "mul":
+        return [d_outputs * each[1], d_outputs * each[0]]
+    return [d_outputs / 2, d_outputs / 2]
+
+
+def backpropagate(activation: str, one: Pass, d_h: Array, d_h_0: Array | None = None) -> Backpropagated:
+    """Backpropagation through all timesteps of one direction.
+
+    `d_h` (batch, timesteps, units) holds how L depends on each h_t directly; how it does so through h_{t+1} is added
+    here. `d_h_0` (batch, units) is the same of the initial state. The chain rule, for z_t = W x_t + U h_{t-1} + b and
+    h_t = f(z_t), says:
+
+        d_h_t    = (direct part) + U^T d_z_{t+1}
+        d_z_t    = f'(z_t) * d_h_t
+        d_x_t    = W^T d_z_t
+        d_W      = sum over t of d_z_t x_t^T
+        d_U      = sum over t of d_z_t h_{t-1}^T
+        d_b      = sum over t of d_z_t
+        d_h_0    = (direct part) + U^T d_z_1
+
+    In a batch the sums go over its sequences, too.
+    """
+    W, U = one.weights.W, one.weights.U
+    slope = SLOPES[activation](one.h)
+    timesteps = d_h.shape[1]
+
+    d_h = d_h.copy()
+    d_z = np.empty_like(d_h)
+    for t in reversed(range(timesteps)):
+        if t < timesteps - 1:
+            d_h[:, t] += d_z[:, t + 1] @ U  # U^T d_z, for each sequence of the batch
+        d_z[:, t] = slope[:, t] * d_h[:, t]
+
+    initial = d_z[:, 0] @ U
+    return Backpropagated(
+        h=d_h,
+        z=d_z,
+        W=np.tensordot(d_z, one.inputs, ((0, 1), (0, 1))),
+        U=np.tensordot(d_z, one.h_before, ((0, 1), (0, 1))),
+        b=None if one.weights.b is None else d_z.sum((0, 1)),
+        inputs=d_z @ W,
+        initial=initial if d_h_0 is None else initial + d_h_0,
+    )
+
+
+def weights_of(found: Sequence[Backpropagated]) -> LayerWeights:
+    """The gradients of a layer's weights, in their shapes."""
+    forward, *backward = (LayerWeights(d.W, d.U, d.b) for d in found)
+    return LayerWeights(forward.W, forward.U, forward.b, *backward)

@@ -1,0 +1,61 @@
+"""One layer: a direction, or two that are joined (SPEC.md, chapter 10), with or without a mask (chapter 9)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.layers.masking import Course, course_of
+from rnn_conformance.reference.model.architecture import Array, Choices, Layer, LayerState, LayerWeights, Mask
+
+
+def run_layer(
+    layer: Layer,
+    weights: LayerWeights,
+    inputs: Array,
+    initial: LayerState | None = None,
+    mask: Mask | None = None,
+    choices: Choices = Choices(),
+) -> tuple[Array, LayerState]:
+    """All outputs (batch, timesteps, width) and the final state of one layer.
+
+    `inputs` is (batch, timesteps, features), `mask` (batch, timesteps). No initial state means zeros, and no mask that
+    every timestep is valid.
+    """
+    outputs, final = [], []
+    for k, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
+        start = initial[k] if initial else None
+        h = simple_rnn(course.read(inputs), direction, layer.activation, start)
+        outputs.append(course.show(h))
+        final.append(course.final(h, start))
+    return join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0], tuple(final)
+
+
+def directions(
+    layer: Layer, weights: LayerWeights, mask: Mask | None, choices: Choices
+) -> list[tuple[LayerWeights, Course]]:
+    """The weights and the course of each direction of a layer, the forward one first."""
+    choices = choices.for_layer(layer)
+    if not layer.is_bidirectional:
+        return [(weights, course_of(layer.direction == "backward", mask, choices))]
+    assert weights.backward is not None
+    return [
+        (weights, course_of(False, mask, choices)),
+        (weights.backward, course_of(True, mask, choices, aligned=True)),
+    ]
+
+
+def last_output(layer: Layer, final: LayerState) -> Array:
+    """What a layer returns where only its last output is asked for, (batch, width): its final states, joined."""
+    return join(layer.merge, *final) if layer.is_bidirectional else final[0]
+
+
+def join(merge: str, forward: Array, backward: Array) -> Array:
+    """The outputs of two directions as one, along the last axis for ``concat`` (clauses 10.3 and 10.4)."""
+    if merge == "concat":
+        return np.concatenate([forward, backward], axis=-1)
+    if merge == "sum":
+        return forward + backward
+    if merge == "mul":
+        return forward * backward
+    return (forward + backward) / 2

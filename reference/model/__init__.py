@@ -1,0 +1,1 @@
+"""What a model is: its architecture, weights, states, and what a call returns."""

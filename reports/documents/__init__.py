@@ -1,0 +1,1 @@
+"""Results read, checked and written as one document."""

@@ -1,0 +1,1 @@
+"""Results rolled up by clause and backend, and the words for them."""

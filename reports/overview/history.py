@@ -1,0 +1,231 @@
+"""Results of one backend at several versions, as a timeline: a row for each clause, a column for each version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from rnn_conformance.reports.overview.summary import (
+    NOT_RUN,
+    Backend,
+    Cell,
+    Observation,
+    backends,
+    check_comparable,
+    worst,
+)
+from rnn_conformance.reports.overview.wording import count
+from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
+
+_SILENT = {"conforms", NOT_RUN}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a version says of a clause, or of a question that the specification leaves open, and what the last said."""
+
+    subject: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """The backend at one version. `label` names the packages whose versions differ along the timeline.
+
+    `changed` are those that are not as in the column before, and `changes` what has come of it.
+    """
+
+    backend: Backend
+    label: Sequence[str]
+    changed: Sequence[str]
+    changes: Sequence[Change]
+
+    def cell(self, clause: str) -> Cell:
+        return self.backend.cells[clause]
+
+    @property
+    def told(self) -> Sequence[tuple[Sequence[str], str, str]]:
+        """The changes, those that are alike told once: subjects, what was said of them, and what is said now."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for change in self.changes:
+            found.setdefault((change.old, change.new), []).append(change.subject)
+        return [(subjects, *change) for change, subjects in found.items()]
+
+    def has_changed(self, clause: str) -> bool:
+        """Whether a clause is not as it was in the column before."""
+        return any(change.subject == clause for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The columns of an adapter, from the oldest version to the newest."""
+
+    adapter: str
+    columns: Sequence[Column]
+
+    @property
+    def clauses(self) -> Mapping[str, str]:
+        """The text of every clause, by number."""
+        return self.columns[-1].backend.results.header.clauses
+
+    @property
+    def moving(self) -> Sequence[str]:
+        """The clauses that some version changed."""
+        return [clause for clause in self.clauses if any(column.has_changed(clause) for column in self.columns)]
+
+    @property
+    def still(self) -> Sequence[str]:
+        """The clauses that are the same at every version."""
+        moving = set(self.moving)
+        return [clause for clause in self.clauses if clause not in moving]
+
+    @property
+    def rows(self) -> Sequence[Sequence[str]]:
+        """The clauses that do not conform at every version, those with the same story together; what moves is first.
+
+        Clauses that no version was asked about are left out.
+        """
+        found: dict[tuple[tuple[str, bool], ...], list[str]] = {}
+        for clause in (*self.moving, *self.still):
+            story = tuple((column.cell(clause).verdict, column.has_changed(clause)) for column in self.columns)
+            found.setdefault(story, []).append(clause)
+        return [clauses for story, clauses in found.items() if not {verdict for verdict, _ in story} <= _SILENT]
+
+    @property
+    def fixed(self) -> Sequence[str]:
+        """The packages that are of the same version in every column, with it."""
+        headers = [column.backend.results.header for column in self.columns]
+        return [f"{name} {said[0]}" for name in headers[-1].versions if len(said := _versions(headers, name)) == 1]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What else differs between the columns, so that a change need not be the packages' doing."""
+        headers = [column.backend.results.header for column in self.columns]
+        said = {name: _each_once(getattr(header, name) for header in headers) for name in ("profile", "seed")}
+        for name in dict.fromkeys(name for header in headers for name in header.environment):
+            said[name] = _each_once(header.environment.get(name, "unknown") for header in headers)
+        return [f"{name}: {', '.join(values)}" for name, values in said.items() if len(values) > 1]
+
+    @property
+    def sentence(self) -> str:
+        """All there is to say of a timeline, in one sentence."""
+        first, last = (", ".join(self.columns[i].label) for i in (0, -1))
+        alike = f" with {', '.join(self.fixed)}" if self.fixed else ""
+        changed = f"{len(self.moving)} of {count(len(self.clauses), 'clause')} changed"
+        return f"{count(len(self.columns), 'version')}, from {first} to {last}{alike}: {changed}"
+
+
+def split(results: Sequence[Results]) -> tuple[list[Results], list[Timeline]]:
+    """The newest results of each adapter, in the order in which the adapters come, and the timelines of all others.
+
+    Raises ValueError, naming the files, as `timelines` does.
+    """
+    return [each[-1] for each in _by_adapter(results)], timelines(results)
+
+
+def timelines(results: Sequence[Results]) -> list[Timeline]:
+    """A timeline of each adapter that there are several versions of.
+
+    Raises ValueError, naming the files, for results of one adapter that cannot be compared (of another schema, suite or
+    specification) or that are of the same versions.
+    """
+    return [_timeline(each) for each in _by_adapter(results) if len(each) > 1]
+
+
+def says(cell: Cell) -> str:
+    """A verdict, and what else a version can change about it, such as ``deviation, float64 only (tanh-in-float64)``."""
+    known = {name for record in cell.records for name in record.deviation.split(", ") if name}
+    names = f" ({', '.join(sorted(known))})" if known else ""
+    return ", ".join(filter(None, (cell.verdict, cell.scope))) + names
+
+
+def largest(records: Iterable[CheckRecord]) -> Worst | None:
+    """The largest error that is not a known deviation's, unless there are no others."""
+    records = list(records)
+    return worst(record for record in records if record.verdict != "deviation") or worst(records)
+
+
+def _by_adapter(results: Sequence[Results]) -> list[list[Results]]:
+    """The results of each adapter, the oldest version first."""
+    found: dict[str, list[Results]] = {}
+    for each in results:
+        found.setdefault(each.header.adapter, []).append(each)
+    return [_in_order(each) for each in found.values()]
+
+
+def _in_order(results: Sequence[Results]) -> list[Results]:
+    """Sorted by the versions of the packages, the first package first. Raises ValueError as `timelines` does."""
+    check_comparable(results)
+    for i, each in enumerate(results):
+        for other in results[:i]:
+            if other.header.versions == each.header.versions:
+                raise ValueError(
+                    f"adapter {each.header.adapter} comes twice: in {other.path} and in {each.path}, "
+                    "with the same versions"
+                )
+    names = dict.fromkeys(name for each in results for name in each.header.versions)
+    return sorted(results, key=lambda each: [_order(each.header.versions.get(name, "")) for name in names])
+
+
+def _order(version: str) -> tuple[int, Version | str]:
+    """Sorts by release; what is no version comes before all that are."""
+    try:
+        return 1, Version(version)
+    except InvalidVersion:
+        return 0, version
+
+
+def _timeline(results: Sequence[Results]) -> Timeline:
+    headers = [each.header for each in results]
+    names = dict.fromkeys(name for header in headers for name in header.versions)
+    moving = [name for name in names if len(_versions(headers, name)) > 1]
+    columns: list[Column] = []
+    for backend in backends(results):
+        versions = backend.results.header.versions
+        before = columns[-1].backend if columns else None
+        was = before.results.header.versions if before else versions
+        columns.append(
+            Column(
+                backend,
+                label=[f"{name} {versions.get(name, 'absent')}" for name in moving],
+                changed=[name for name in moving if was.get(name) != versions.get(name)],
+                changes=list(_changes(before, backend)) if before else [],
+            )
+        )
+    return Timeline(results[0].header.adapter, columns)
+
+
+def _changes(before: Backend, after: Backend) -> Iterator[Change]:
+    for clause, cell in after.cells.items():
+        old, new = says(before.cells[clause]), says(cell)
+        if old != new:
+            yield Change(clause, old, new)
+    was, now = _answers(before), _answers(after)
+    for question in {**was, **now}:
+        if was.get(question) != now.get(question):
+            yield Change(question, was.get(question, "not observed"), now.get(question, "not observed"))
+
+
+def _answers(backend: Backend) -> Mapping[str, str]:
+    """What is observed, by question; answers that are not those of every dtype and mode say whose they are."""
+    found: dict[str, list[Observation]] = {}
+    for each in backend.observations:
+        found.setdefault(each.question, []).append(each)
+    return {
+        question: ", ".join(sorted(f"{each.answer} ({'; '.join(each.where)})" for each in said))
+        if len(said) > 1
+        else said[0].answer
+        for question, said in found.items()
+    }
+
+
+def _versions(headers: Sequence[Header], name: str) -> Sequence[str]:
+    """The versions of a package, each once."""
+    return _each_once(header.versions.get(name, "absent") for header in headers)
+
+
+def _each_once(values: Iterator[object]) -> Sequence[str]:
+    return list(dict.fromkeys(map(str, values)))

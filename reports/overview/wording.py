@@ -1,0 +1,101 @@
+"""What all renderings say in the same words: numbers, verdicts, a backend with its versions, a sentence for each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnn_conformance.reports.overview.summary import NOT_RUN, PROBLEMS, Backend
+from rnn_conformance.reports.records.harmless import safe_relative
+from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
+
+
+def sentence(backend: Backend) -> str:
+    """All there is to say of a backend, in one sentence."""
+    counts = dict(backend.counts)
+    not_run = counts.pop(NOT_RUN, 0)
+    conforms = counts.pop("conforms", 0)
+    asked = len(backend.cells) - not_run
+    parts = [f"{title(backend.results.header)} conforms on {conforms} of {count(asked, 'clause')}"]
+    if rest := [phrase(verdict, number) + backend.scope(verdict) for verdict, number in counts.items()]:
+        parts.append(", ".join(rest))
+    parts += filter(None, [others(backend)])
+    parts.append(count(backend.examples, "example") + (f", {_worst_phrase(backend.worst)}" if backend.worst else ""))
+    if backend.observations:
+        parts.append(count(len(backend.observations), "observation"))
+    if not_run:
+        parts.append(f"{count(not_run, 'clause')} not run")
+    if backend.truncated:
+        parts.append(truncation(backend.results))
+    return "; ".join(parts)
+
+
+def title(header: Header) -> str:
+    """The backend with the versions it was run with, such as ``keras-jax (keras 3.15.1, jax 0.10.2)``."""
+    versions = [f"{name} {version}" for name, version in header.versions.items()]
+    if len(versions) == 1 and header.adapter in header.versions:
+        return versions[0]
+    return f"{header.adapter} ({', '.join(versions)})" if versions else header.adapter
+
+
+def others(backend: Backend) -> str:
+    """How many checks without a clause want attention, in words; empty if none does."""
+    found = [record.verdict for record in backend.others.records if record.verdict in PROBLEMS]
+    return f"{count(len(found), 'check')} without a clause {' and '.join(dict.fromkeys(found))}" if found else ""
+
+
+def truncation(results: Results) -> str:
+    """What a truncated run lacks."""
+    missing = len(results.missing)
+    return "truncated: " + (
+        f"{missing:,} of {count(len(results.header.planned), 'planned check')} have no record"
+        if missing
+        else "the run ended without its footer"
+    )
+
+
+def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
+    """How to see a failure again, with the suite and without; `folder` is where its results lie.
+
+    A file that is named by anything but a path inside of that folder is not looked for.
+    """
+    lines = []
+    witness, script = safe_relative(record.witness_file), safe_relative(record.reproducer_file)
+    if record.replay:
+        command = record.replay.replace(witness, str(folder / witness)) if witness else record.replay
+        lines.append(f"run it again: {command}")
+    if script:
+        lines.append(f"without this suite: python {folder / script}")
+    elif record.reproducer_file:
+        lines.append(f"a script of the framework alone, outside of the results' folder: {record.reproducer_file}")
+    elif record.no_reproducer:
+        lines.append(f"no script of the framework alone: {record.no_reproducer}")
+    return lines
+
+
+def phrase(verdict: str, number: int) -> str:
+    """A verdict with the number of clauses that have it, such as ``4 known deviations``."""
+    if verdict == "deviation":
+        return count(number, "known deviation")
+    return f"{number:,} {'failing' if verdict == 'fails' else verdict}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, such as ``1 clause`` or ``12,345 examples``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def figure(number: float) -> str:
+    """An error/bound or a number of ULP, to two digits."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "∞"
+    if number == 0 or 100 <= abs(number) < 1e6:
+        return f"{number:,.0f}"
+    return f"{number:#.2g}".rstrip(".")
+
+
+def _worst_phrase(error: Worst) -> str:
+    return f"worst error {figure(error.ratio)} {'of' if error.ratio <= 1 else 'times'} its bound"

@@ -1,0 +1,1 @@
+"""What is known as text: for a terminal, Markdown, JUnit, badges."""

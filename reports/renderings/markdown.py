@@ -1,0 +1,122 @@
+"""The summary as Markdown, for the summary page of a CI run. What comes from results is data, so it is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rnn_conformance.reports.overview.summary import SYMBOLS, Backend, Summary, alike, known
+from rnn_conformance.reports.overview.wording import evidence, figure, sentence, title
+from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.records import CheckRecord
+
+
+def markdown(summary: Summary) -> str:
+    """A sentence for each backend, the matrix by chapter, what does not conform or was observed, known deviations."""
+    return "\n".join(_lines(summary)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text on one line, of which nothing is Markdown, HTML or a control sequence."""
+    text = _escape(" ".join(text.split()))
+    # What would begin a heading or an item of a list.
+    return re.sub(r"^(?=[#+=-]|\d+[.)](?: |$))(\d*)(.)", r"\1\\\2", text)
+
+
+def code_spans(text: str) -> str:
+    """Words on one line with their `code` as such, and everything else escaped."""
+    text = " ".join(text.split())
+    pieces = text.split("`")
+    # A backtick without its pair, two in a row, and what would end a cell of a table are no code.
+    if len(pieces) % 2 == 0 or not all(pieces[1:-1]) or any("|" in piece for piece in pieces[1::2]):
+        return _escape(text)
+    return "".join(f"`{piece}`" if i % 2 else _escape(piece) for i, piece in enumerate(pieces))
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """Text as a block of code, whatever backticks it has."""
+    text = shown(text)
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _escape(text: str) -> str:
+    text = shown(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", text)
+
+
+def _lines(summary: Summary) -> Iterator[str]:
+    yield "## RNN conformance"
+    yield ""
+    yield (
+        f"Suite {escape(summary.suite)}, specification {escape(summary.specification)}; "
+        f"profile {escape(', '.join(summary.profiles))}, seed {', '.join(map(str, summary.seeds))}"
+        + (f"; {escape(summary.detection)}." if summary.detection else ".")
+    )
+    yield ""
+    for backend in summary.backends:
+        yield f"- {escape(sentence(backend))}."
+    yield ""
+    yield from _matrix(summary)
+    for backend in summary.backends:
+        yield from _problems(summary, backend)
+    for backend in summary.backends:
+        yield from _observations(backend)
+    if deviations := known(summary):
+        yield ""
+        yield "### Known deviations"
+        yield ""
+        for each in deviations:
+            yield f"- **{escape(each.name)}**: {escape(each.extent)}. {escape(each.reason or each.message)}"
+
+
+def _matrix(summary: Summary) -> Iterator[str]:
+    yield "| clause | " + " | ".join(escape(backend.name) for backend in summary.backends) + " |"
+    yield "|---" * (1 + len(summary.backends)) + "|"
+    for chapter, name in summary.chapters.items():
+        yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
+        for clause in summary.clauses_of(chapter):
+            cells = [backend.cells[clause] for backend in summary.backends]
+            yield (
+                f"| {escape(clause)} | "
+                + " | ".join(
+                    f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
+                    for cell in cells
+                )
+                + " |"
+            )
+    yield ""
+    yield "The number in a cell is the worst error as a share of its bound."
+
+
+def _problems(summary: Summary, backend: Backend) -> Iterator[str]:
+    if backend.problems:
+        yield ""
+        yield f"### {escape(title(backend.results.header))}: does not conform"
+        for group in alike(backend.problems):
+            yield ""
+            yield from _problem(summary, group)
+
+
+def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
+    first = group[0]
+    checks = ", ".join(escape(record.check) for record in group)
+    yield f"{SYMBOLS[first.verdict]} **{first.verdict}**: {checks}"
+    yield ""
+    for clause in first.clauses:
+        yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"
+    told = [first.message, first.case and f"case: {first.case}", *evidence(first, Path())]
+    if body := "\n".join(filter(None, told)):
+        yield ""
+        yield fenced(body)
+
+
+def _observations(backend: Backend) -> Iterator[str]:
+    if backend.observations:
+        yield ""
+        yield f"### {escape(title(backend.results.header))}: observations"
+        yield ""
+        for each in backend.observations:
+            yield f"- {escape(each.question)}: **{escape(each.answer)}** ({escape('; '.join(each.where))})"

@@ -1,0 +1,111 @@
+"""The summary on a terminal. What comes from results is data: it is never read as markup or as a control sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rnn_conformance.reports.overview.summary import SYMBOLS, Backend, Known, Summary, alike, known
+from rnn_conformance.reports.overview.wording import evidence, figure, title, truncation
+from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.records import CheckRecord
+
+STYLES = {
+    "conforms": "green",
+    "observed": "cyan",
+    "deviation": "yellow",
+    "unsupported": "dim",
+    "missing": "magenta",
+    "not run": "dim",
+}
+"""The colour of each verdict; all others are red."""
+
+
+class TerminalReport:
+    """A rich renderable: ``console.print(TerminalReport(summary))``."""
+
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _table(self.summary)
+        if self.summary.detection:
+            yield text_of(f"the suite itself: {self.summary.detection}", "dim")
+        for backend in self.summary.backends:
+            if backend.truncated:
+                yield text_of(f"{backend.name}: {truncation(backend.results)}", "bold magenta")
+        for backend in self.summary.backends:
+            if backend.problems:
+                yield _heading(backend, "does not conform")
+            for group in alike(backend.problems):
+                yield from _problem(self.summary, backend, group)
+        if deviations := known(self.summary):
+            yield text_of("\nKnown deviations", "bold")
+            yield from map(_deviation, deviations)
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("adapter", overflow="fold")
+    table.add_column("clauses", ratio=1)
+    for name in ("examples", "error/\nbound", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for backend in summary.backends:
+        table.add_row(
+            text_of(backend.name),
+            Text(", ").join(
+                text_of(f"{number} {verdict}{backend.scope(verdict)}", style_of(verdict))
+                for verdict, number in backend.counts.items()
+            ),
+            f"{backend.examples:,}",
+            figure(backend.worst.ratio) if backend.worst else "",
+            f"{backend.seconds:,.1f}",
+        )
+    return table
+
+
+def _heading(backend: Backend, what: str) -> Text:
+    return Text("\n") + text_of(f"{title(backend.results.header)}: {what}", "bold")
+
+
+def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -> Iterator[Padding]:
+    first = group[0]
+    lines = [
+        Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", style_of(first.verdict)) + text_of(first.check, "bold")
+    ]
+    lines += [text_of(f"and {record.check}", "bold") for record in group[1:]]
+    lines += [text_of(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in first.clauses]
+    yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
+    body = [text_of(first.message)] if first.message else []
+    body += [text_of(f"case: {first.case}")] if first.case else []
+    body += [text_of(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
+    yield Padding(Text("\n").join(body), (0, 0, 1, 4))
+
+
+def _deviation(deviation: Known) -> Padding:
+    head = text_of(f"{deviation.name}: {deviation.extent}", "bold")
+    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + head]
+    lines += [text_of(deviation.reason)] if deviation.reason else []
+    lines += [text_of(f"seen: {deviation.message}")] if deviation.message else []
+    return Padding(Text("\n").join(lines), (0, 0, 1, 2))
+
+
+def _from_here(folder: Path) -> Path:
+    """The folder as it is best typed."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def style_of(verdict: str) -> str:
+    """The colour of a verdict."""
+    return STYLES.get(verdict, "red")
+
+
+def text_of(text: str, style: str = "") -> Text:
+    """Text that came from results, to be printed as it is."""
+    return Text(shown(text), style)
