@@ -6,9 +6,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 
-from rnn_conformance.adapters.protocol import Description, Inputs, Network
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.protocol import Inputs, Network
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 Run = Callable[[Architecture, Weights, Inputs, "State | None"], Output]
 

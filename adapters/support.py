@@ -9,7 +9,8 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.adapters.protocol import Description, Unsupported
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
-from rnn_conformance.reference.model.architecture import LayerWeights
+from rnn_conformance.reference.model.weights import LayerWeights
 
 try:
     import torch

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.running import room
-from rnn_conformance.conformance.running.session import DTYPES, Session
-from rnn_conformance.conformance.witnesses.journal import Item
+from rnn_conformance.conformance.running.session import Session
+from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reference.spec import specification
 

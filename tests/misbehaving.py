@@ -11,10 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
-from rnn_conformance.adapters.protocol import Description, Inputs
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 
 def _on_a_bad_day(happens: Callable[[], None]) -> FunctionAdapter:

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter
-from rnn_conformance.adapters.protocol import Description, Inputs
-from rnn_conformance.reference.model.architecture import Architecture, Output, State, Weights
+from rnn_conformance.adapters.protocol import Inputs
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 
 def layer(x: Any, W: Any, U: Any, b: Any, h: Any = None) -> Any:

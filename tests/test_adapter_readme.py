@@ -11,7 +11,8 @@ import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 LAYERS = (Layer(3, 5), Layer(5, 4))
 

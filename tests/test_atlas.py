@@ -20,12 +20,13 @@ from example_results import check, results
 
 from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.protocol import CONVENTIONS, Description
+from rnn_conformance.adapters.description import CONVENTIONS, Description
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.running.declarations import declared
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.layers import expected_layer
-from rnn_conformance.reference.model.architecture import Choices, Layer, LayerWeights
+from rnn_conformance.reference.model.architecture import Choices, Layer
+from rnn_conformance.reference.model.weights import LayerWeights
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.overview.summary import Summary, summarise
 from rnn_conformance.reports.records.records import Header, Results

@@ -15,7 +15,8 @@ from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Activa
 from rnn_conformance.reference.arithmetic.rounding import gamma, standard_precision, ulp
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
-from rnn_conformance.reference.model.architecture import Layer, LayerWeights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.weights import LayerWeights
 
 Array = NDArray[np.floating]
 Sum = Callable[[Array, np.random.Generator], Array]

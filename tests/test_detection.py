@@ -6,17 +6,20 @@ from functools import cache
 
 import pytest
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.numpy.adapter import adapter as numpy_adapter
-from rnn_conformance.adapters.protocol import Adapter, Description
+from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
-from rnn_conformance.conformance.selftest.trials import check_of, checks, clauses_of, dtypes_of, failure_of
-from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.selftest.trials import check_of, failure_of
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import CheckRecord

@@ -15,8 +15,9 @@ import pytest
 
 from rnn_conformance import conformance
 from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
-from rnn_conformance.adapters.protocol import Adapter, Description
+from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.test_activations import test_range as activations_in_range
@@ -35,11 +36,15 @@ from rnn_conformance.conformance.witnesses.deviations import (
     known_deviations,
     parse,
 )
-from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import Witness, witness_of
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import CheckRecord, read
 

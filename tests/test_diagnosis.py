@@ -6,16 +6,17 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.engine.verdicts import Function
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue
-from rnn_conformance.conformance.selftest.trials import checks, clauses_of, dtypes_of, failure_of, in_turn
+from rnn_conformance.conformance.selftest.trials import failure_of, in_turn
 from rnn_conformance.conformance.witnesses.journal import Journal
-from rnn_conformance.reference.model.architecture import Array
+from rnn_conformance.reference.model.weights import Array
 
 RECURRENCE = "test_values.py::test_recurrence"
 

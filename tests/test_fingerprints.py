@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.fingerprints import Tape, fingerprints
 from rnn_conformance.conformance.engine.subject import Subject, guard
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
-from rnn_conformance.conformance.selftest.trials import check_of, checks, clauses_of, dtypes_of
-from rnn_conformance.reference.model.architecture import Output
+from rnn_conformance.conformance.selftest.trials import check_of
+from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import Fingerprint
 

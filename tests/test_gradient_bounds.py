@@ -17,7 +17,9 @@ from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, jacobian_norms, norm
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Output, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 FORMS: dict[str, list[Callable[[Array, Array], Array]]] = {
     "tanh": [

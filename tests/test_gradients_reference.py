@@ -11,19 +11,10 @@ import pytest
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients, second_gradient
-from rnn_conformance.reference.model.architecture import (
-    MERGES,
-    Architecture,
-    Array,
-    Choices,
-    Embedding,
-    Layer,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import MERGES, Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 BATCH, TIMESTEPS, FEATURES, UNITS = 3, 5, 2, 3
 

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Adapter, Network, Unsupported
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
+from rnn_conformance.adapters.protocol import Adapter, Network, Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers import gradients, network
-from rnn_conformance.reference.model.architecture import Architecture, Embedding, Gradients, Layer, LayerWeights, Output
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import LayerWeights
 
 pytest.importorskip("jax")
 pytest.importorskip("flax")

@@ -11,24 +11,16 @@ from hypothesis import strategies as st
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
+from rnn_conformance.conformance.judging.comparing import NonConforming, compare
 from rnn_conformance.conformance.judging.gradients import judge_gradients
-from rnn_conformance.conformance.judging.outputs import NonConforming, compare, expectations, judge
+from rnn_conformance.conformance.judging.outputs import expectations, judge
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of, standard_precision
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import (
-    DIRECTIONS,
-    MERGES,
-    Architecture,
-    Choices,
-    Embedding,
-    Gradients,
-    Layer,
-    Mask,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import DIRECTIONS, MERGES, Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.weights import Weights
 
 FLOAT32 = standard_precision("float32")
 REGIMES = ["unit", "small", "contractive", "expanding", "saturating", "sparse"]

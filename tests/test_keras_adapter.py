@@ -14,22 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
 from rnn_conformance.adapters.keras import adapter as keras_adapters
 from rnn_conformance.adapters.keras.network import KerasNetwork
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Unsupported
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers import network as reference
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import (
-    MERGES,
-    Architecture,
-    Embedding,
-    Layer,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import MERGES, Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 INSTALLED = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
 BACKEND = os.environ.get("KERAS_BACKEND") or (INSTALLED or [""])[0]

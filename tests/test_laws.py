@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
-from rnn_conformance.adapters.protocol import Description, Unsupported
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 

@@ -12,7 +12,8 @@ from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, stan
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.layers.layer import run_layer
-from rnn_conformance.reference.model.architecture import Array, Choices, Layer, LayerWeights
+from rnn_conformance.reference.model.architecture import Choices, Layer
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 FLOAT32 = standard_precision("float32")
 MASK = np.array([[0, 1, 0, 1, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 0, 0, 0]], bool)

@@ -10,7 +10,7 @@ import pytest
 from rnn_conformance.conformance.cases import machines
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
-from rnn_conformance.reference.model.architecture import LayerWeights
+from rnn_conformance.reference.model.weights import LayerWeights
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 

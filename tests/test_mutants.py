@@ -14,7 +14,9 @@ from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound, mutant
 from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue, digests
-from rnn_conformance.reference.model.architecture import Architecture, Array, Choices, Embedding, Layer, Output
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Array
 from rnn_conformance.reference.spec import specification
 
 LAYERS = (Layer(3, 4), Layer(4, 4, "sigmoid"), Layer(4, 2, "relu", use_bias=False))

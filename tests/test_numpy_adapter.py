@@ -9,12 +9,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.description import DTYPES, EXTRAS
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter, adapter
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 LAYERS = (Layer(3, 4), Layer(4, 2, "relu", use_bias=False))
 

@@ -15,8 +15,9 @@ import pytest
 from example_results import check, results
 
 from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.engine.subject import Subject
-from rnn_conformance.conformance.selftest.trials import check_of, checks
+from rnn_conformance.conformance.selftest.trials import check_of
 from rnn_conformance.reports.overview.summary import summarise
 from rnn_conformance.reports.pictures import drawing, measured
 from rnn_conformance.reports.pictures.all import pictures

@@ -16,17 +16,9 @@ from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import mask_of_lengths
-from rnn_conformance.reference.model.architecture import (
-    DIRECTIONS,
-    MERGES,
-    Architecture,
-    Choices,
-    Embedding,
-    Layer,
-    LayerWeights,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import DIRECTIONS, MERGES, Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 Array = NDArray[np.floating]
 Rows = list[list[float]]

@@ -16,20 +16,26 @@ import planted
 import pytest
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
-from rnn_conformance.adapters.protocol import Adapter, Description, Network
+from rnn_conformance.adapters.protocol import Adapter, Network
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.engine.check import Check, Pin
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Pin
 from rnn_conformance.conformance.engine.subject import Subject, SubjectRaised
 from rnn_conformance.conformance.engine.verdicts import Outcome
 from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
-from rnn_conformance.conformance.judging.outputs import NonConforming, same_bits
-from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import witness_of
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 from rnn_conformance.reference.spec import specification
 
 PLAIN = Case(Architecture((Layer(2, 3),)), 2, 4, "integers", 0)

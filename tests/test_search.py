@@ -17,12 +17,14 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, Structure, lattice
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.cases.regimes import REGIMES
-from rnn_conformance.conformance.engine.check import Check, share_of
+from rnn_conformance.conformance.checks.catalogue import checks
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import share_of
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.mutants.catalogue import catalogue
-from rnn_conformance.conformance.selftest.trials import checks
-from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reports.records.records import CheckRecord

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
 from rnn_conformance.conformance.commands import selftest as commands_selftest
 from rnn_conformance.conformance.mutants.catalogue import catalogue, digests
 from rnn_conformance.conformance.running.results import saved
@@ -17,7 +18,7 @@ from rnn_conformance.conformance.selftest import trials as selftest
 from rnn_conformance.conformance.selftest.diagnosing import diagnose_mutant
 from rnn_conformance.conformance.selftest.measured import measured, save
 from rnn_conformance.conformance.selftest.promises import PROMISES, candidates, noticed_by, promise_of, promises_of
-from rnn_conformance.conformance.selftest.trials import Kill, Trial, checks, clauses_of, in_turn, score, try_mutant
+from rnn_conformance.conformance.selftest.trials import Kill, Trial, in_turn, score, try_mutant
 from rnn_conformance.reference.spec import specification
 
 NOTICED = Kill("1.1", "test_values.py::test_recurrence[float32]", "outputs[0] = 1, but should be 2")

@@ -9,22 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, FEATURES, Unsupported
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Choices,
-    Embedding,
-    Gradients,
-    Layer,
-    Output,
-    State,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import State
 
 torch = pytest.importorskip("torch")
 

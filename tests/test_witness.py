@@ -15,7 +15,8 @@ from conftest import Supervised
 from rnn_conformance.conformance.cases import regimes
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.witnesses.encoding import array_as_data, array_from_data, arrays_as_data
-from rnn_conformance.conformance.witnesses.journal import Item, Journal, read_journal, running_item
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal, read_journal, running_item
 from rnn_conformance.conformance.witnesses.witness import (
     DamagedWitness,
     Witness,

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.linen_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
 from rnn_conformance.adapters.jax.model import Parameters, apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter, activation
-from rnn_conformance.adapters.protocol import Description, Inputs, Lengths
+from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Mask, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 @cache

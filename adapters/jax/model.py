@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from rnn_conformance.adapters.jax.shared import merge_function
 from rnn_conformance.adapters.protocol import Inputs, Lengths
-from rnn_conformance.reference.model.architecture import Architecture, Mask, State
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.states import State
 
 Parameters = Any
 """A pytree of arrays."""

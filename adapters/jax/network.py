@@ -14,7 +14,10 @@ from rnn_conformance.adapters.jax.model import Call, Parameters, last_output, ov
 from rnn_conformance.adapters.jax.shared import x64
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import Architecture, Gradients, Mask, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 _COMPILED: WeakValueDictionary[tuple[type, str, Architecture], Any] = WeakValueDictionary()
 """What jax.jit made, for as long as a network uses it: return modes differ in a slice, and compiling takes long."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from rnn_conformance.adapters.protocol import Description, Network, Unsupported
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.model.architecture import Architecture

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
 from rnn_conformance.adapters.jax import shared as _jax
 from rnn_conformance.adapters.keras.backends import NETWORKS
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
 from rnn_conformance.reference.model.architecture import Architecture, Choices

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixed_bfloat16"}
 """Keras' dtype policies, by the dtype of outputs and that of weights, where these are two."""

@@ -21,7 +21,10 @@ from rnn_conformance.adapters.keras.layers import (
 )
 from rnn_conformance.adapters.keras.models import Given, apply, as_list, connect, one_or_list, reloaded
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
-from rnn_conformance.reference.model.architecture import Architecture, Array, Gradients, Mask, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, Weights
 
 Function = Callable[..., Any]
 

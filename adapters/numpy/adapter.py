@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnn_conformance.adapters import examples as _examples
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
 from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Unsupported
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.model.architecture import Architecture, Choices

@@ -10,17 +10,10 @@ from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.layer import join, last_output, run_layer
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import LayerState
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 def run_with_dropout(

@@ -16,17 +16,10 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients, second_gradient
 from rnn_conformance.reference.layers.masking import mask_of_lengths
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Gradients,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 class NumpyNetwork:

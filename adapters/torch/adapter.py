@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from rnn_conformance.adapters import examples as _examples
-from rnn_conformance.adapters.protocol import DTYPES, Description, Network, Unsupported
+from rnn_conformance.adapters.description import DTYPES, Description
+from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.adapters.torch import script as _torch_script
 from rnn_conformance.adapters.torch.model import CELL_MODES, is_native_stack

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rnn_conformance.adapters.torch.arrays import array, tensor
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.adapters.torch.arrays import array, tensor
 from rnn_conformance.adapters.torch.model import build, state_dict, weights_of
-from rnn_conformance.reference.model.architecture import Architecture, Gradients, Mask, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,8 @@ from rnn_conformance.adapters.protocol import Lengths
 from rnn_conformance.adapters.torch.arrays import tensor
 from rnn_conformance.adapters.torch.model import build, is_native_stack
 from rnn_conformance.adapters.torch.network import TorchNetwork
-from rnn_conformance.reference.model.architecture import Architecture, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
     import torch

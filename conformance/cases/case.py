@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.conformance.cases.regimes import Drawn, draw
-from rnn_conformance.reference.model.architecture import Architecture, LayerWeights, Mask, Output, State, Weights
+from rnn_conformance.conformance.cases.drawing import Drawn, draw
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import Array, LayerWeights
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 SATURATED = 64
 """tanh is exactly 1 and -1 from here on, in every precision."""

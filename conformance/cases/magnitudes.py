@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 def largest_sum(case: Case) -> float:

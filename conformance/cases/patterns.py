@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn_conformance.reference.model.architecture import Mask
+from rnn_conformance.reference.model.calls import Mask
 
 PATTERNS = ("right", "left", "gaps", "ends", "full")
 """Padding after each sequence, before it, within it, around it, and none at all."""

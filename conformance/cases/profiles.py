@@ -41,3 +41,6 @@ PROFILES = {
     )
 }
 """Every profile by name."""
+
+
+DTYPES = ("float32", "float64")

@@ -13,10 +13,13 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.patterns import PATTERNS_OF_LENGTHS
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import Findings, NonConforming, compare, expectations, place_in
+from rnn_conformance.conformance.judging.comparing import NonConforming, compare
+from rnn_conformance.conformance.judging.outputs import Findings, expectations, place_in
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import course_of
-from rnn_conformance.reference.model.architecture import Array, Choices, Mask, Output
+from rnn_conformance.reference.model.architecture import Choices
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.weights import Array
 
 Way = Mapping[str, Any]
 """Arguments of `Check.for_all`: a kind of masking with its patterns, a direction, a merge mode, or several of them."""

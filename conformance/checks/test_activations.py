@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import Judgement, NonConforming, same_bits
+from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, same_bits
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _UNITS = (8, 33, 1, 7, 32)
 """Numbers of units: vectorised code treats the last few of a row in another way than the rest. The first go first."""

@@ -10,7 +10,7 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import same_bits
+from rnn_conformance.conformance.judging.comparing import same_bits
 
 
 @pytest.mark.clause("8.1")

@@ -8,7 +8,7 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import same_bits
+from rnn_conformance.conformance.judging.comparing import same_bits
 
 _PARTS = ("valid outputs", "states")
 """What there is to judge under a mask; what stands in the padding is the subject of 9.4."""

@@ -18,9 +18,11 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
-from rnn_conformance.conformance.judging.outputs import Judgement, NonConforming, check_shape, compare, same_bits
+from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import gamma
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Mask, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _FEATURES = ("dropout", "recurrent dropout")
 _RATE = 0.25

@@ -9,8 +9,8 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import same_bits
-from rnn_conformance.reference.model.architecture import LayerWeights, Weights
+from rnn_conformance.conformance.judging.comparing import same_bits
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 @pytest.mark.clause("5.1")

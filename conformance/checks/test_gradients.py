@@ -15,11 +15,13 @@ from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import NonConforming, compare, same_bits
+from rnn_conformance.conformance.judging.comparing import NonConforming, compare, same_bits
 from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, norm
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer, LayerWeights, Output, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _KINDS = ("layer", "stack")
 

@@ -15,9 +15,10 @@ from rnn_conformance.conformance.cases import machines
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.machines import PARITY, Automaton
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import same_bits
+from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _ALL = ("float16", "bfloat16", "float32", "float64")
 _BATCH = 2

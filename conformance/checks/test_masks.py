@@ -11,10 +11,12 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import compare, same_bits
+from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.bounds.steps import propagated_bound
-from rnn_conformance.reference.model.architecture import Array, Choices, Mask, Output
+from rnn_conformance.reference.model.architecture import Choices
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.weights import Array
 
 _KINDS = ("layer", "stack")
 

@@ -9,10 +9,11 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import NonConforming, check_shape, compare, same_bits
+from rnn_conformance.conformance.judging.comparing import NonConforming, check_shape, compare, same_bits
 from rnn_conformance.reference.bounds.steps import step_residual
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Array, LayerWeights, State, Weights
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _REGIMES = ("unit", "small", "contractive")
 """Where finite numbers stay far from overflow, and few tanh units saturate."""

@@ -19,15 +19,9 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.reference.arithmetic.rounding import ulp
 from rnn_conformance.reference.layers.gradients import second_gradient
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Embedding,
-    Layer,
-    LayerWeights,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _OBSERVED = {"modes": "main", "dtypes": ("float32",)}
 

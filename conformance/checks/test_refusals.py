@@ -15,8 +15,10 @@ from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
-from rnn_conformance.conformance.judging.outputs import NonConforming
-from rnn_conformance.reference.model.architecture import Array, LayerWeights, Output, State, Weights
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 @pytest.mark.clause("14.1")

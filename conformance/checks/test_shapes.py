@@ -9,7 +9,8 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, Structure
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import NonConforming, check_dtype, check_shape, check_state
+from rnn_conformance.conformance.judging.comparing import NonConforming, check_dtype, check_shape
+from rnn_conformance.conformance.judging.outputs import check_state
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import DIRECTIONS, Architecture, Embedding, Layer
 

@@ -12,8 +12,9 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import SubjectRaised
-from rnn_conformance.conformance.judging.outputs import same_bits
-from rnn_conformance.reference.model.architecture import Architecture, Array, Layer
+from rnn_conformance.conformance.judging.comparing import same_bits
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import Array
 
 _AROUND = ((7, 8, 9), (15, 16, 17), (31, 32, 33), (63, 64, 65), (255, 256, 257))
 """Numbers of units around those by which vectorised code counts: of each, one for a seed."""

@@ -9,9 +9,9 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import compare
+from rnn_conformance.conformance.judging.comparing import compare
 from rnn_conformance.reference.bounds.steps import propagated_bound
-from rnn_conformance.reference.model.architecture import Array, Weights
+from rnn_conformance.reference.model.weights import Array, Weights
 
 
 @pytest.mark.clause("4.1", "4.2")

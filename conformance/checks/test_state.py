@@ -11,9 +11,10 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import check_state, same_bits
+from rnn_conformance.conformance.judging.comparing import same_bits
+from rnn_conformance.conformance.judging.outputs import check_state
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Output
+from rnn_conformance.reference.model.calls import Output
 
 
 @pytest.mark.clause("3.2")

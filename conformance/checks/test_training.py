@@ -22,21 +22,14 @@ from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.cases.lattice import in_direction
 from rnn_conformance.conformance.cases.pairs import covering_rows
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import compare, same_bits
+from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
 from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Embedding,
-    Gradients,
-    Layer,
-    LayerWeights,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _RATE = 0.25
 _COARSE = 2.0**-3

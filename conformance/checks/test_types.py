@@ -13,9 +13,10 @@ from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import SubjectRaised
-from rnn_conformance.conformance.judging.outputs import check_dtype, same_bits
+from rnn_conformance.conformance.judging.comparing import check_dtype, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _HALF = ("float16", "bfloat16")
 _FLOAT16_ENDS = 65504

@@ -11,10 +11,11 @@ from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import compare, same_bits
+from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.bounds.steps import propagated_bound
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _GAINS = {"small": 0.5, "orthogonal": 1.0, "large": 2.0}
 """What an orthogonal U is multiplied with to see errors die out, last, and grow until the layer is chaotic."""

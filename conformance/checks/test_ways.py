@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from rnn_conformance.adapters.protocol import Description, Unsupported
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case, in_float64
 from rnn_conformance.conformance.cases.lattice import KINDS, in_direction
@@ -21,18 +22,12 @@ from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LEN
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import same_bits
+from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import (
-    MASKINGS,
-    MERGES,
-    Architecture,
-    Embedding,
-    Layer,
-    Output,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Weights
 
 _RELOADED = "reloaded"
 _UNROLLED = "unrolled"

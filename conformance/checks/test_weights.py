@@ -10,9 +10,9 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.outputs import NonConforming, same_bits
+from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Array, Weights
+from rnn_conformance.reference.model.weights import Array, Weights
 
 _ALIGNMENT = 64
 """In bytes: a line of the cache of most processors."""

@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
 from rnn_conformance.conformance.commands.console import WrongUsage, format_option
-from rnn_conformance.conformance.selftest.trials import checks, clauses_of
 from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.renderings.markdown import escape

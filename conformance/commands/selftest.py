@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.commands.console import WrongUsage
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.running import results
@@ -22,7 +23,7 @@ from rnn_conformance.conformance.selftest.measured import save as write
 from rnn_conformance.conformance.selftest.promises import alone as alone_noticed
 from rnn_conformance.conformance.selftest.promises import candidates, table
 from rnn_conformance.conformance.selftest.tables import show
-from rnn_conformance.conformance.selftest.trials import Trial, checks, run_trials, score
+from rnn_conformance.conformance.selftest.trials import Trial, run_trials, score
 
 _EACH = 50
 """Where there is no terminal, a line is printed after so many mutants."""

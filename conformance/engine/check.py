@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,13 +18,18 @@ from rnn_conformance.conformance.cases.draws import from_the_seed_alone
 from rnn_conformance.conformance.cases.lattice import Structure, lattice
 from rnn_conformance.conformance.cases.profiles import SEEDS_OF_A_SHAPE, Profile
 from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.engine.evidence import Evidence, Pin
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject, SubjectExited
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.judging.gradients import judge_gradients
-from rnn_conformance.conformance.judging.outputs import Findings, Judgement, NonConforming, judge
+from rnn_conformance.conformance.judging.outputs import Findings, judge
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts, facts_given, facts_of
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.arithmetic.rounding import Precision
-from rnn_conformance.reference.model.architecture import Architecture, Array, Gradients, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, Weights
 
 T = TypeVar("T")
 
@@ -37,65 +40,10 @@ _SHRINKING_SECONDS = 20.0
 """After this the smallest failing case found so far has to do: in some modes a single call takes a second."""
 
 
-@dataclass(frozen=True)
-class Pin:
-    """One example of a check: `search` counts its searches and single examples from 0, which have no `case`."""
-
-    search: int
-    case: Case | None
-
-
 class Tape(Protocol):
     """Runs a frozen example and notes down what goes into the subject and what comes out (fingerprints.py)."""
 
     def example(self, name: str, examine: Callable[[], object]) -> None: ...
-
-
-@dataclass
-class Evidence:
-    """What a check has seen so far. `measured` are figures for the report, by name; `failing` is what failed.
-
-    `left_out` are the known deviations that carved out some of its examples; `shares` counts the judged errors by
-    their share of the bound (`share_of`).
-    """
-
-    examples: int = 0
-    discriminating: int = 0
-    worst: Judgement | None = None
-    worst_case: Case | None = None
-    failing: Pin | None = None
-    observed: str = ""
-    measured: dict[str, Any] = field(default_factory=dict)
-    left_out: list[Deviation] = field(default_factory=list)
-    shares: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failing_case(self) -> Case | None:
-        return self.failing.case if self.failing else None
-
-    def count(self, discriminates: bool) -> None:
-        """Count an example that was examined."""
-        self.examples += 1
-        self.discriminating += discriminates
-
-    def add(self, judgement: Judgement, case: Case | None) -> None:
-        """Count it by its share of the bound, and keep the worst."""
-        self.shares[share_of(judgement.ratio)] += 1
-        if self.worst is None or judgement.ratio > self.worst.ratio:
-            self.worst, self.worst_case = judgement, case
-
-
-def share_of(ratio: float) -> str:
-    """The k, from -20 to 20, of an error's share of its bound above 2**k and up to 2**(k + 1); "exact" for none.
-
-    So "-1" is the last within the bound. What lies beyond either end counts as the end.
-    """
-    if ratio == 0:
-        return "exact"
-    if not ratio < 2**20:
-        return "20"
-    mantissa, exponent = math.frexp(ratio)
-    return str(max(exponent - (2 if mantissa == 0.5 else 1), -20))
 
 
 @dataclass(eq=False)

@@ -17,10 +17,13 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.engine.check import Check, Evidence
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject, SubjectExited
-from rnn_conformance.conformance.judging.outputs import NonConforming
-from rnn_conformance.reference.model.architecture import Architecture, Gradients, Output, Weights
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import Weights
 from rnn_conformance.reports.records.records import Fingerprint
 
 T = TypeVar("T")

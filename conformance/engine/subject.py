@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rnn_conformance.adapters.protocol import Adapter, Description, Inputs, Network, Unsupported
-from rnn_conformance.conformance.judging.outputs import NonConforming
-from rnn_conformance.reference.model.architecture import Architecture, Gradients, Output, Weights
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.protocol import Adapter, Inputs, Network, Unsupported
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import Weights
 
 T = TypeVar("T")
 

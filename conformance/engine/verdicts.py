@@ -12,12 +12,13 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.engine.check import Check, Evidence
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Evidence
+from rnn_conformance.conformance.engine.pinning import pinned, witnesses
 from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRaised
-from rnn_conformance.conformance.judging.outputs import NonConforming
-from rnn_conformance.conformance.running.replay import pinned, witnesses
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation
-from rnn_conformance.conformance.witnesses.journal import Item
+from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reports.records.records import CheckRecord, Worst
 
 _LARGEST_WITNESS = 400

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.conformance.engine.check import Check, Evidence, Pin
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Evidence, Pin
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.engine.verdicts import Function
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.witnesses.journal import Journal

@@ -16,14 +16,16 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.engine.check import Check, Evidence
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.verdicts import Outcome
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.encoding import array_as_data
 from rnn_conformance.conformance.witnesses.witness import Witness
 from rnn_conformance.reference.layers import gradients as reference_gradients
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import LayerWeights, State
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights
 from rnn_conformance.reference.spec import specification
 
 _MOST_NUMBERS = 2000

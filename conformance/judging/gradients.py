@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.judging.outputs import Findings, NonConforming, Place, check_shape, compare, given_to
+from rnn_conformance.conformance.judging.comparing import NonConforming, Place, check_shape, compare
+from rnn_conformance.conformance.judging.outputs import Findings, given_to
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Choices, Gradients, Output
+from rnn_conformance.reference.model.architecture import Choices
+from rnn_conformance.reference.model.calls import Gradients, Output
 
 
 def judge_gradients(

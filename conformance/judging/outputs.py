@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.reference.arithmetic.rounding import Precision, ulp
+from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
+from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Array, Choices, Mask, Output, State
-
-Place = Callable[[tuple[int, ...]], str]
-"""Says in words where an element of an array belongs."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The largest error of one comparison: as a share of its bound, absolutely, and where."""
-
-    ratio: float
-    error: float
-    value: float
-    where: str
-    dtype: str
-
-    @property
-    def ulps(self) -> float:
-        """The error in ULP of the exact value; near zero this looks worse than it is."""
-        return self.error / float(ulp(np.asarray(self.value), self.dtype))
-
-
-class NonConforming(AssertionError):
-    """A departure from the specification.
-
-    `judgement` says how large, if it was measured against a bound; `details` are arrays for the witness, by name:
-    after a comparison `actual`, `expected` and `bound`.
-    """
-
-    def __init__(self, message: str, judgement: Judgement | None = None, **details: Any) -> None:
-        super().__init__(message)
-        self.judgement = judgement
-        self.details = details
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array
 
 
 @dataclass
@@ -127,37 +99,6 @@ def given_to(case: Case, from_given_state: bool) -> tuple[State | None, Mask | N
     return state, case.mask if case.architecture.is_masked else None
 
 
-def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str, place: Place | None = None) -> Judgement:
-    """Compare element by element; `place` says in words where an element belongs.
-
-    An infinite bound says nothing, of NaN neither. Raises NonConforming where an element is further off than its bound,
-    or is NaN.
-    """
-    if not np.isfinite(value).all():
-        raise ValueError(f"the reference's {name} are not finite: this case should not have been drawn")
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        error = np.abs(actual.astype(np.float64) - value)
-        share = np.where(error == 0, 0.0, error / bound)
-    share[np.isnan(share)] = np.inf  # NaN is no number, and so never the right one
-    share[np.isposinf(bound)] = 0
-    worst = tuple(int(i) for i in np.unravel_index(int(share.argmax()), share.shape))
-    where = f"{name}[{', '.join(map(str, worst))}]"
-    judgement = Judgement(float(share[worst]), float(error[worst]), float(value[worst]), where, dtype)
-    if not judgement.ratio <= 1:
-        seen, wanted = _number(actual[worst], dtype), _number(value[worst], dtype)
-        words = place(worst) if place else ""
-        raise NonConforming(
-            f"{where} = {seen}, but should be {_allowed(bound[worst])}{wanted}"
-            + (f" ({judgement.ratio:,.4g} times the bound)" if bound[worst] > 0 else "")
-            + (f" — {words}" if words else ""),
-            judgement,
-            actual=actual,
-            expected=value,
-            bound=bound,
-        )
-    return judgement
-
-
 def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
     """The place of each element of `outputs` or of `final_state[k]` in words: layer, timestep and unit."""
     k = len(architecture.layers) - 1 if name == "outputs" else int(name.partition("[")[2].partition("]")[0])
@@ -177,35 +118,6 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
     return words
 
 
-def same_bits(name: str, actual: Array, wanted: Array, why: str) -> None:
-    """Raise NonConforming, saying `why`, unless two arrays agree in shape, dtype and every bit; -0.0 counts as 0.0."""
-    check_shape(name, actual, wanted.shape)
-    check_dtype(name, actual, str(wanted.dtype))
-    wrong = np.argwhere((actual != wanted) & ~((actual != actual) & (wanted != wanted)))
-    if len(wrong):
-        at, dtype = tuple(int(i) for i in wrong[0]), str(wanted.dtype)
-        raise NonConforming(
-            f"{name}{list(at)} = {_number(actual[at], dtype)}, but should be {_number(wanted[at], dtype)}, "
-            f"the same bits: {why} ({len(wrong)} of {actual.size} elements differ)",
-            actual=actual,
-            expected=wanted,
-        )
-
-
-def check_shape(name: str, actual: Any, wanted: tuple[int | None, ...]) -> None:
-    """Raise NonConforming unless it is an array of this shape."""
-    if not isinstance(actual, np.ndarray):
-        raise NonConforming(f"{name} is a {type(actual).__name__}, but should be an array of shape {wanted}")
-    if actual.shape != wanted:
-        raise NonConforming(f"{name}.shape = {actual.shape}, but should be {wanted}", actual=actual)
-
-
-def check_dtype(name: str, actual: Array, wanted: str) -> None:
-    """Raise NonConforming unless the array has this dtype."""
-    if str(actual.dtype) != wanted:
-        raise NonConforming(f"{name}.dtype = {actual.dtype}, but should be {wanted}")
-
-
 def check_state(case: Case, output: Output) -> None:
     """Raise NonConforming unless there is a final state for each layer, of the right shape."""
     layers = case.architecture.layers
@@ -219,12 +131,3 @@ def check_state(case: Case, output: Output) -> None:
         shape = (case.batch, layer.units) if case.architecture.batched else (layer.units,)
         for h, direction in zip(state, directions, strict=True):
             check_shape(f"final_state[{k}]{direction}", h, shape)
-
-
-def _allowed(bound: float) -> str:
-    return f"within {bound:.2g} of " if bound > 0 else "exactly "
-
-
-def _number(value: Any, dtype: str) -> str:
-    """As many digits as tell a number from its neighbours."""
-    return f"{float(value):.{17 if dtype == 'float64' else 9}g}"

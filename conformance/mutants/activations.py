@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.reference.model.architecture import Array
+from rnn_conformance.reference.model.weights import Array
 
 
 class _Tanh(Sound):

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
 from rnn_conformance.adapters.numpy.dropout import scales
 from rnn_conformance.adapters.numpy.network import NumpyNetwork, each_array, each_state
-from rnn_conformance.adapters.protocol import DTYPES, EXTRAS, Description, Inputs
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
@@ -27,18 +28,10 @@ from rnn_conformance.reference.layers.gradients import (
 from rnn_conformance.reference.layers.layer import join, last_output
 from rnn_conformance.reference.layers.masking import course_of
 from rnn_conformance.reference.layers.network import mask_of
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Gradients,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 WAYS = ("compiled", "unrolled", "predict", "reloaded")
 

@@ -10,7 +10,10 @@ import numpy as np
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
-from rnn_conformance.reference.model.architecture import Array, Layer, LayerWeights, Mask, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 def _other_last_bits(output: Output) -> Output:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Description
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.conformance.mutants.base import SOUND, Mutant, Sound
 from rnn_conformance.reference.model.architecture import Architecture
 

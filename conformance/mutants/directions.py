@@ -8,17 +8,10 @@ import numpy as np
 
 from rnn_conformance.conformance.mutants.base import InAnotherOrder, Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 class _OtherLayer(Sound):

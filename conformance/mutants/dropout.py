@@ -9,7 +9,10 @@ import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
-from rnn_conformance.reference.model.architecture import Array, Layer, LayerWeights, Mask, Output, State
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 @mutant("13.1")

@@ -10,16 +10,10 @@ from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
 from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
-from rnn_conformance.reference.model.architecture import (
-    Array,
-    Gradients,
-    Layer,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 class _OtherBack(Sound):

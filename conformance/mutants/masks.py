@@ -11,17 +11,10 @@ from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import InAnotherOrder, Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.layers.masking import course_of
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 class _OtherMask(Sound):

@@ -9,16 +9,10 @@ import numpy as np
 from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.reference.model.architecture import (
-    Array,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 class _OtherInputsAbove(Sound):

@@ -9,7 +9,10 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.reference.model.architecture import Layer, LayerWeights, Mask, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 @mutant("14.1")

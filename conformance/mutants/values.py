@@ -7,7 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
-from rnn_conformance.reference.model.architecture import Array, Layer, LayerWeights, Output, State, Weights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 class _OtherWeights(Sound):

@@ -14,7 +14,7 @@ from typing import Any
 import archspec.cpu
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Description
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records import records

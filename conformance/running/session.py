@@ -13,19 +13,19 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.fingerprints import fingerprints
+from rnn_conformance.conformance.engine.pinning import mode_of, pinned
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import Function, Kept, Outcome
 from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
-from rnn_conformance.conformance.judging.outputs import check_shape
-from rnn_conformance.conformance.running.replay import mode_of, pinned
+from rnn_conformance.conformance.judging.comparing import check_shape
 from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
 from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
-from rnn_conformance.conformance.witnesses.journal import Item, Journal
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import Witness, witness_of, write_witness
-from rnn_conformance.reference.model.architecture import Architecture, Layer, LayerWeights, Weights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 from rnn_conformance.reports.records import records
-
-DTYPES = ("float32", "float64")
 
 
 class Session:

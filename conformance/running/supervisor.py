@@ -14,7 +14,8 @@ from pathlib import Path
 from threading import Event
 
 from rnn_conformance.conformance.running.results import EVIDENCE, REPLAY, WITNESSES, finish, header, journal_path
-from rnn_conformance.conformance.witnesses.journal import Item, Running, read_journal, running_item
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Running, read_journal, running_item
 from rnn_conformance.conformance.witnesses.witness import witness_of, write_witness
 from rnn_conformance.reports.records import records
 from rnn_conformance.reports.records.harmless import safe

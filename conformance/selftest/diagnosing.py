@@ -6,21 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from typing import Any
 
+from rnn_conformance.conformance.checks.catalogue import clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.engine.verdicts import Function
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.measured import measured
-from rnn_conformance.conformance.selftest.trials import (
-    check_of,
-    clauses_of,
-    dtypes_of,
-    failure_of,
-    in_processes,
-    in_turn,
-)
+from rnn_conformance.conformance.selftest.trials import check_of, failure_of, in_processes, in_turn
 
 Failed = tuple[Function, Check, NonConforming | SubjectExited]
 """A check after it failed, with its function and its failure."""

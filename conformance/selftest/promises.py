@@ -8,18 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.mutants.chorus import Chorus
 from rnn_conformance.conformance.selftest.measured import measured
-from rnn_conformance.conformance.selftest.trials import (
-    check_of,
-    checks,
-    clauses_of,
-    dtypes_of,
-    failure_of,
-    in_processes,
-)
+from rnn_conformance.conformance.selftest.trials import check_of, failure_of, in_processes
 
 PROMISES: Mapping[str, Sequence[str]] = {
     "Lengths and masks": ("9", "5.3"),

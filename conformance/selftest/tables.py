@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.measured import Measured
 from rnn_conformance.conformance.selftest.promises import PROMISES, promise_of, promises_of
-from rnn_conformance.conformance.selftest.trials import checks
 from rnn_conformance.reference.spec import specification
 
 _SHOWN = 4

@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.resources
 import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from statistics import median, mode
 from typing import Any
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.engine.verdicts import Function
-from rnn_conformance.conformance.judging.outputs import NonConforming
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
-from rnn_conformance.conformance.running.session import DTYPES
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.witnesses.journal import Journal
-from rnn_conformance.reference.spec import specification
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@cache
-def checks() -> Mapping[str, Function]:
-    """Every check that cites a clause, such as ``test_values.py::test_recurrence``, in the order of SPEC.md."""
-    folder = importlib.resources.files("rnn_conformance.conformance.checks")
-    files = sorted(file.name for file in folder.iterdir() if file.name.startswith("test_"))
-    found: dict[str, Function] = {}
-    for file in files:
-        module = importlib.import_module(f"rnn_conformance.conformance.checks.{file.removesuffix('.py')}")
-        found |= {f"{file}::{name}": value for name, value in vars(module).items() if name.startswith("test_")}
-    cited = {name: clauses_of(function) for name, function in found.items()}
-    order = list(specification().clauses)
-    return {
-        name: found[name] for name in sorted(filter(cited.get, found), key=lambda name: order.index(cited[name][0]))
-    }
-
-
-def clauses_of(function: Function) -> tuple[str, ...]:
-    """The clauses that a check cites; none for an observation."""
-    return tuple(_mark(function).args)
-
-
-def dtypes_of(function: Function) -> tuple[str, ...]:
-    """The dtypes in which a check is run."""
-    return tuple(_mark(function).kwargs.get("dtypes", DTYPES))
-
-
-def _mark(function: Function) -> Any:
-    (mark,) = (mark for mark in function.pytestmark if mark.name == "clause")  # type: ignore[attr-defined]
-    return mark
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from rnn_conformance.adapters.protocol import DTYPES
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness

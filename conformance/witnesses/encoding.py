@@ -11,23 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.adapters.protocol import DTYPES
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.regimes import REGIMES, Drawn, draw
+from rnn_conformance.conformance.cases.drawing import Drawn, draw
+from rnn_conformance.conformance.cases.regimes import REGIMES
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.model.architecture import (
-    DIRECTIONS,
-    MASKINGS,
-    MERGES,
-    Architecture,
-    Embedding,
-    Layer,
-    LayerWeights,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES, Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 AnyArray = NDArray[Any]
 

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.witnesses.encoding import case_as_data, case_from_data
-
-
-@dataclass(frozen=True)
-class Item:
-    """What there is to know of a check before it runs."""
-
-    check: str
-    title: str
-    clauses: Sequence[str]
-    dtype: str
-    mode: str
-
-    @property
-    def function(self) -> str:
-        """The name of its function, without file, dtype and mode."""
-        return self.check.split("::")[-1].split("[")[0]
+from rnn_conformance.conformance.witnesses.item import Item
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from rnn_conformance.conformance.witnesses.encoding import (
     case_from_data,
     with_arrays,
 )
-from rnn_conformance.conformance.witnesses.journal import Item
+from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import safe
 

@@ -13,16 +13,10 @@ from rnn_conformance.reference.bounds.layers import joined
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound
 from rnn_conformance.reference.layers.gradients import SLOPES, Pass, backpropagate, forward
 from rnn_conformance.reference.layers.network import as_batch
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Layer,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, Weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from rnn_conformance.reference.bounds.gradients import slope_error
 from rnn_conformance.reference.bounds.steps import Expected, Steps
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.gradients import SLOPES
-from rnn_conformance.reference.model.architecture import Array, Layer, LayerWeights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 def norm(array: Array) -> float:

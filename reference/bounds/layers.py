@@ -11,7 +11,10 @@ from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, join
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
-from rnn_conformance.reference.model.architecture import Array, Choices, Layer, LayerState, LayerWeights, Mask
+from rnn_conformance.reference.model.architecture import Choices, Layer
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.states import LayerState
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 @dataclass(frozen=True, eq=False)

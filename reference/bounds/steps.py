@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma, ulp
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
-from rnn_conformance.reference.model.architecture import Layer, LayerWeights
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.weights import LayerWeights
 
 Array = NDArray[np.floating]
 

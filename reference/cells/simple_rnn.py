@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
-from rnn_conformance.reference.model.architecture import LayerWeights
+from rnn_conformance.reference.model.weights import LayerWeights
 
 Array = NDArray[np.floating]
 

@@ -17,19 +17,10 @@ from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.layers.network import as_batch
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    Gradients,
-    Layer,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 SLOPES: dict[str, Callable[[Array], Array]] = {
     "tanh": lambda h: 1 - h * h,

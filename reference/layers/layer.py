@@ -6,7 +6,10 @@ import numpy as np
 
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.masking import Course, course_of
-from rnn_conformance.reference.model.architecture import Array, Choices, Layer, LayerState, LayerWeights, Mask
+from rnn_conformance.reference.model.architecture import Choices, Layer
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.states import LayerState
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 def run_layer(

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.model.architecture import Array, Choices, Mask
+from rnn_conformance.reference.model.architecture import Choices
+from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.weights import Array
 
 Indices = NDArray[np.intp]
 

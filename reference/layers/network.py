@@ -7,17 +7,10 @@ from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers.layer import last_output, run_layer
-from rnn_conformance.reference.model.architecture import (
-    Architecture,
-    Array,
-    Choices,
-    LayerState,
-    LayerWeights,
-    Mask,
-    Output,
-    State,
-    Weights,
-)
+from rnn_conformance.reference.model.architecture import Architecture, Choices
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
 def run(

@@ -5,20 +5,7 @@ Everything here is a frozen dataclass over NumPy arrays. The words are those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.floating]
-Mask = NDArray[np.bool_]
-
-LayerState = tuple[Array, ...]
-"""The state of one layer: ``(h,)``, or ``(h forward, h backward)`` if it is bidirectional; each (batch, units)."""
-
-State = tuple[LayerState, ...]
-"""The state of a model: one `LayerState` for each layer, in order."""
 
 DIRECTIONS = ("forward", "backward", "bidirectional")
 MERGES = ("concat", "sum", "mul", "ave")
@@ -163,76 +150,3 @@ class Choices:
         if layer.is_bidirectional and self.bidirectional_padded_outputs:
             return replace(self, padded_outputs=self.bidirectional_padded_outputs)
         return self
-
-
-@dataclass(frozen=True, eq=False)
-class LayerWeights:
-    """Input kernel `W` (units, features), recurrent kernel `U` (units, units), bias `b` (units,) or None.
-
-    A bidirectional layer has a second set, `backward`; the first is the forward direction's.
-    """
-
-    W: Array
-    U: Array
-    b: Array | None = None
-    backward: LayerWeights | None = None
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Each array with its name, such as ``W`` or ``backward.W``."""
-        yield "W", self.W
-        yield "U", self.U
-        if self.b is not None:
-            yield "b", self.b
-        if self.backward is not None:
-            for name, array in self.backward.arrays():
-                yield f"backward.{name}", array
-
-
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """The weights of a model: one `LayerWeights` a layer, and the table (tokens, features) of its embedding."""
-
-    layers: tuple[LayerWeights, ...]
-    embedding: Array | None = None
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Each array with its name, such as ``layers[0].W``."""
-        if self.embedding is not None:
-            yield "embedding", self.embedding
-        for k, layer in enumerate(self.layers):
-            for name, array in layer.arrays():
-                yield f"layers[{k}].{name}", array
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What a call returns.
-
-    `outputs` is (batch, timesteps, width) or (batch, width), without the first axis for a single sequence;
-    `final_state` is there if the architecture asks for it.
-    """
-
-    outputs: Array
-    final_state: State | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Gradients:
-    """Gradients with respect to the weights, the inputs and the initial state, in the shapes of these.
-
-    `inputs` is None for a model with an embedding, whose inputs are tokens; `initial_state` is None where none was
-    given.
-    """
-
-    weights: Weights
-    inputs: Array | None
-    initial_state: State | None
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """Each array with its name, such as ``layers[0].W``, ``inputs`` or ``initial_state[0]``."""
-        yield from self.weights.arrays()
-        if self.inputs is not None:
-            yield "inputs", self.inputs
-        for k, state in enumerate(self.initial_state or ()):
-            for h, direction in zip(state, ("", ".backward"), strict=False):
-                yield f"initial_state[{k}]{direction}", h

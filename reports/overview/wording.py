@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rnn_conformance.reports.overview.summary import NOT_RUN, PROBLEMS, Backend
 from rnn_conformance.reports.records.harmless import safe_relative
@@ -99,3 +101,10 @@ def figure(number: float) -> str:
 
 def _worst_phrase(error: Worst) -> str:
     return f"worst error {figure(error.ratio)} {'of' if error.ratio <= 1 else 'times'} its bound"
+
+
+def plain(value: Any) -> str:
+    """Something that an adapter declares, as text: words as they are, lists with commas, the rest as JSON."""
+    if isinstance(value, list):
+        return ", ".join(map(plain, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

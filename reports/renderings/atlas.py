@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnn_conformance.reports.overview.summary import NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary
+from rnn_conformance.reports.overview.wording import plain
 from rnn_conformance.reports.renderings import markdown
 from rnn_conformance.reports.renderings.markdown import escape, fenced
-from rnn_conformance.reports.site.filters import plain
 
 FACTS = {
     "W": ("1.1", "6.1"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from rnn_conformance.reports.overview.wording import plain
 from rnn_conformance.reports.records.records import CheckRecord
 
 _ADDRESS = re.compile(r"(https://[\w.~/#?=&%+-]*[\w/])")
@@ -29,13 +29,6 @@ def _with_links(text: str) -> Markup:
         Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(piece) if i % 2 else escape(piece)
         for i, piece in enumerate(_ADDRESS.split(text))
     )
-
-
-def plain(value: Any) -> str:
-    """Something that an adapter declares, as text: words as they are, lists with commas, the rest as JSON."""
-    if isinstance(value, list):
-        return ", ".join(map(plain, value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def as_table(value: Any) -> tuple[Sequence[str], Sequence[Sequence[Any]]] | None:

@@ -33,7 +33,7 @@ from rnn_conformance.reports.overview.summary import (
     reasons_of,
     summarise,
 )
-from rnn_conformance.reports.overview.wording import count, figure, sentence, truncation
+from rnn_conformance.reports.overview.wording import count, figure, plain, sentence, truncation
 from rnn_conformance.reports.pictures.all import pictures
 from rnn_conformance.reports.pictures.history import timeline_picture
 from rnn_conformance.reports.records.files import beside, place_in_site
@@ -115,7 +115,7 @@ def site_environment() -> Environment:
         "figure": figure,
         "file_name": file_name,
         "matrices": matrices,
-        "plain": filters.plain,
+        "plain": plain,
         "prose": filters.prose,
         "run_of": filters.run_of,
         "said": filters.said,

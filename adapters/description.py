@@ -1,0 +1,146 @@
+"""What an adapter says of its framework, and the words that it may use."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
+from rnn_conformance.reference.model.architecture import Choices
+
+FEATURES = (
+    "no bias",
+    "single sequence",
+    "initial state",
+    "final state",
+    "stack",
+    "embedding",
+    "symbolic shapes",
+    "parameter count",
+)
+"""What every adapter is taken to offer, unless its description says that it does not, with a reason."""
+
+
+EXTRAS = (
+    "symbolic state shapes",
+    "lengths",
+    "mask",
+    "mask_zero",
+    "backward",
+    "bidirectional",
+    "merge modes",
+    "stateful",
+    "gradients",
+    "double backward",
+    "training step",
+    "dropout",
+    "recurrent dropout",
+    "mixed precision",
+)
+"""What an adapter offers only if its description says so, in `offers`; a reason in `unsupported` says why not."""
+
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+CONVENTIONS = {
+    "W": "where the input kernel is kept, and its shape there",
+    "U": "where the recurrent kernel is kept, and its shape there",
+    "b": "where the bias is kept, and its shape there",
+    "orientation": "whether W and U are kept `as they are` in SPEC.md, or `transposed`",
+    "biases": "how many biases a layer has, and what becomes of those beside b",
+    "load": "the call that puts arrays into the parameters",
+    "read": "the call that gets them out",
+    "time axis": "which axis of inputs and outputs is time",
+    "state": "the shape of initial and final states",
+    "padding": "how a call is told which timesteps are valid",
+    "backward": "how a layer is made to run from the end",
+    "both directions": "where a bidirectional layer keeps its two sets of weights",
+    "embedding": "where the table is kept, and its shape there",
+}
+"""The conventions that an adapter can declare, with what each of them says."""
+
+
+EXAMPLE_SETS = ("outputs", "W_read", "U_read", "b_read")
+"""The variables that `Description.example` leaves behind."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an adapter says of its framework; every line of it is shown in the reports, and the checks hold it to it.
+
+    `modes` names the ways to run a layer; the first gets the full number of examples, the others fewer. `ways` names
+    further ones, which are tried where features are crossed (chapter 12) and nowhere else. `precision` maps each dtype
+    that the framework has to its arithmetic. `offers` lists those of EXTRAS that there are; `unsupported` gives a
+    reason for each of FEATURES and EXTRAS, for each dtype and for each activation that the framework lacks. `choices`
+    says what it does where the specification leaves a choice.
+
+    The weight-convention atlas is made of `conventions`, which says by the names of CONVENTIONS, in words, where W, U
+    and b live; of `notes`, which says by any name what else there is to know; and of `example`, a script such as a user
+    would write. That reads the float32 arrays `W` (units, features), `U` (units, units), `b` (units,) and `x` (batch,
+    timesteps, features), loads a tanh layer of the framework with them, runs it to `outputs` (batch, timesteps, units),
+    and reads the weights back as `W_read`, `U_read` and `b_read`. In words, `code` stands between backticks.
+
+    Raises ValueError for a key that is none of these, for a feature both offered and unsupported, and for an example
+    that is no Python or leaves one of its variables unset.
+    """
+
+    framework: str
+    versions: Mapping[str, str]
+    modes: tuple[str, ...] = ("eager",)
+    ways: tuple[str, ...] = ()
+    device: str = "cpu"
+    precision: Mapping[str, Precision] = field(
+        default_factory=lambda: {dtype: standard_precision(dtype) for dtype in ("float32", "float64")}
+    )
+    activations: tuple[str, ...] = ("tanh", "relu", "linear", "sigmoid")
+    offers: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    choices: Choices = Choices()
+    conventions: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    example: str = ""
+
+    def __post_init__(self) -> None:
+        known = {*FEATURES, *EXTRAS, *DTYPES, *ACTIVATIONS}
+        if wrong := sorted(set(self.unsupported) - known):
+            raise ValueError(f"unsupported names {wrong}, but only these can be declared: {sorted(known)}")
+        if wrong := sorted(set(self.offers) - set(EXTRAS)):
+            raise ValueError(f"offers names {wrong}, but only these can be offered: {', '.join(EXTRAS)}")
+        if both := sorted(set(self.offers) & set(self.unsupported)):
+            raise ValueError(f"{', '.join(both)}: both offered and unsupported")
+        if not self.modes or not self.precision:
+            raise ValueError("a description needs at least one mode and one dtype")
+        if wrong := sorted(set(self.conventions) - set(CONVENTIONS)):
+            raise ValueError(
+                f"conventions names {wrong}, but the conventions are {', '.join(CONVENTIONS)}; "
+                "what else there is to say stands in notes"
+            )
+        if self.example:
+            _check_example(self.example)
+
+    def lacks(self, feature: str) -> str:
+        """Why there is no such feature, dtype or activation; empty if there is."""
+        if reason := self.unsupported.get(feature):
+            return reason
+        if (
+            (feature in EXTRAS and feature not in self.offers)
+            or (feature in DTYPES and feature not in self.precision)
+            or (feature in ACTIVATIONS and feature not in self.activations)
+        ):
+            return f"the adapter does not offer {feature}"
+        return ""
+
+
+@cache  # an adapter may be asked for its description often
+def _check_example(example: str) -> None:
+    try:
+        tree = ast.parse(example)
+    except SyntaxError as error:
+        raise ValueError(f"example is no Python: line {error.lineno}: {error.msg}") from None
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if unset := [name for name in EXAMPLE_SETS if name not in names]:
+        raise ValueError(f"example should set {', '.join(EXAMPLE_SETS)}, but does not set {', '.join(unset)}")

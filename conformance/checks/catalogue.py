@@ -1,0 +1,44 @@
+"""Every check that there is, with the clauses that it cites and the dtypes in which it is run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from rnn_conformance.conformance.cases.profiles import DTYPES
+from rnn_conformance.conformance.engine.verdicts import Function
+from rnn_conformance.reference.spec import specification
+
+
+@cache
+def checks() -> Mapping[str, Function]:
+    """Every check that cites a clause, such as ``test_values.py::test_recurrence``, in the order of SPEC.md."""
+    folder = importlib.resources.files("rnn_conformance.conformance.checks")
+    files = sorted(file.name for file in folder.iterdir() if file.name.startswith("test_"))
+    found: dict[str, Function] = {}
+    for file in files:
+        module = importlib.import_module(f"rnn_conformance.conformance.checks.{file.removesuffix('.py')}")
+        found |= {f"{file}::{name}": value for name, value in vars(module).items() if name.startswith("test_")}
+    cited = {name: clauses_of(function) for name, function in found.items()}
+    order = list(specification().clauses)
+    return {
+        name: found[name] for name in sorted(filter(cited.get, found), key=lambda name: order.index(cited[name][0]))
+    }
+
+
+def clauses_of(function: Function) -> tuple[str, ...]:
+    """The clauses that a check cites; none for an observation."""
+    return tuple(_mark(function).args)
+
+
+def dtypes_of(function: Function) -> tuple[str, ...]:
+    """The dtypes in which a check is run."""
+    return tuple(_mark(function).kwargs.get("dtypes", DTYPES))
+
+
+def _mark(function: Function) -> Any:
+    (mark,) = (mark for mark in function.pytestmark if mark.name == "clause")  # type: ignore[attr-defined]
+    return mark

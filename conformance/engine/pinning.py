@@ -1,0 +1,35 @@
+"""A check pinned to the one example of a witness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Pin
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.witness import Witness
+
+
+def mode_of(witness: Witness, description: Description) -> str:
+    """The mode to run it in: its own or, where the adapter has no mode of that name, the adapter's main one."""
+    return witness.mode if witness.mode in description.modes else description.modes[0]
+
+
+def witnesses(witness: Witness, item: Item, description: Description) -> bool:
+    """Whether this is the one check, dtype and mode of an adapter in which the witness is run again."""
+    here = (item.check.split("[")[0], item.dtype, item.mode)
+    return here == (witness.check, witness.dtype, mode_of(witness, description))
+
+
+def pinned(check: Check, witness: Witness) -> Check:
+    """The same check, but of the example of this witness alone."""
+    description = check.subject.description
+    case = witness.case
+    if case is not None and case.architecture.mode not in description.modes + description.ways:
+        here = replace(case, architecture=replace(case.architecture, mode=check.mode))
+        case = here.with_arrays(case.arrays)
+    profile = PROFILES[witness.profile]
+    pin = Pin(witness.search, case)
+    return replace(check, pin=pin, profile=profile, seed=witness.seed, deviations=(), _searches=0)
