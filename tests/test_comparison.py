@@ -207,7 +207,15 @@ def test_checks_of_a_mode_that_came_or_went() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("adapter", "jax"), ("schema", 99), ("suite", "2"), ("specification", "2"), ("profile", "smoke"), ("seed", 8)],
+    [
+        ("adapter", "jax"),
+        ("schema", 99),
+        ("suite", "2"),
+        ("digest", "0123456789ab"),
+        ("specification", "2"),
+        ("profile", "smoke"),
+        ("seed", 8),
+    ],
 )
 def test_refused(field: str, value: Any) -> None:
     """What makes cases, bounds or clauses others cannot be compared; the message names both files and says why."""
@@ -216,6 +224,16 @@ def test_refused(field: str, value: Any) -> None:
     new = replace(new, header=replace(new.header, **{field: value}))
     with pytest.raises(NotComparable, match=f"torch.jsonl is of {field} .* of {field} {value}: {SAME[field]}"):
         compare(results(), new)
+
+
+def test_across_suites() -> None:
+    """Two states of the suite are compared where that is asked for, and the comparison says so; nothing else is let by."""
+    new = results(suite="2", digest="0123456789ab", checks=[check(verdict="fails")])
+    found = compare(results(checks=[check()]), new, across_suites=True)
+    assert [change.word for change in found.changes] == ["worse"]
+    assert any("0.1.0 unknown → 2 0123456789ab" in note for note in found.notes)
+    with pytest.raises(NotComparable, match="of seed"):
+        compare(results(), results(digest="0123456789ab", seed=8), across_suites=True)
 
 
 def test_every_reason_is_given() -> None:
