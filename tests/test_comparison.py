@@ -227,7 +227,7 @@ def test_refused(field: str, value: Any) -> None:
 
 
 def test_across_suites() -> None:
-    """Two states of the suite are compared where that is asked for, and the comparison says so; nothing else is let by."""
+    """Two states of the suite are compared where that is asked for, which the comparison says; nothing else is."""
     new = results(suite="2", digest="0123456789ab", checks=[check(verdict="fails")])
     found = compare(results(checks=[check()]), new, across_suites=True)
     assert [change.word for change in found.changes] == ["worse"]
