@@ -123,7 +123,7 @@ def cold(backend: str) -> tuple[int, float]:
 
 def main(backends: list[str]) -> None:
     """Measure each backend in a process of its own, and print a table."""
-    from rnn_conformance.conformance.running.supervisor import ONE_THREAD
+    from rnn_conformance.conformance.running.process import ONE_THREAD
 
     console = Console(width=150)
     table = Table(

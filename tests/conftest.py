@@ -8,7 +8,8 @@ from threading import Event
 
 import pytest
 
-from rnn_conformance.conformance.running.supervisor import Order, run_one
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.reports.records.records import Results, read
 
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from conftest import Supervised
 
 from rnn_conformance.conformance.commands.main import cli
-from rnn_conformance.conformance.running.supervisor import Order, run_one
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.conformance.witnesses.witness import read_witness, write_witness
 
 

@@ -28,7 +28,8 @@ from rnn_conformance.conformance.commands.replay import replay
 from rnn_conformance.conformance.commands.report import read_and_show, report, schema
 from rnn_conformance.conformance.commands.selftest import selftest
 from rnn_conformance.conformance.running.live import live_progress
-from rnn_conformance.conformance.running.supervisor import Order, run_all
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import DamagedResults
 

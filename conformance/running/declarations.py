@@ -6,7 +6,6 @@ Run as ``python -m rnn_conformance.conformance.running.declarations ADAPTER RESU
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.running import lifeline
+from rnn_conformance.conformance.running.process import started
 from rnn_conformance.conformance.running.results import header
 from rnn_conformance.reports.records import records
 
@@ -31,10 +32,12 @@ def declared(adapters: Sequence[str]) -> list[records.Results]:
 def _ask(adapter: str) -> records.Results:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "results.jsonl")
-        command = [sys.executable, "-m", "rnn_conformance.conformance.running.declarations", adapter, str(results)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        if done.returncode or not results.exists():
-            said = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
+        log = Path(folder, "log")
+        with started("rnn_conformance.conformance.running.declarations", [adapter, str(results)], log) as process:
+            status = process.wait()
+        if status or not results.exists():
+            said = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+            said = said or f"exit status {status}"
             raise ValueError(f"{adapter} does not describe itself: {said}")
         return records.read(results)
 
@@ -47,4 +50,5 @@ def main(adapter: str, results: Path) -> None:
 
 
 if __name__ == "__main__":
+    lifeline.hold()
     main(sys.argv[1], Path(sys.argv[2]))

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rnn_conformance.conformance.running.supervisor import Progress as Step
-from rnn_conformance.conformance.running.supervisor import Report
+from rnn_conformance.conformance.running.order import Progress as Step
+from rnn_conformance.conformance.running.order import Report
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from threading import Event
 
-from rnn_conformance.conformance.running.supervisor import Order, run_one
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reports.records import records
 

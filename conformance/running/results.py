@@ -62,15 +62,22 @@ def detection() -> dict[str, Any]:
     return {"seeds": len(score["seeds"]), **{name: score[name] for name in ("killed", "of", "profile")}}
 
 
-def finish(path: Path) -> None:
-    """Append the footer, if the file has a record for all that was planned and no footer yet."""
+def finish(path: Path) -> bool:
+    """Append the footer, if the file has a record for all that was planned and no footer yet.
+
+    Returns whether the file is whole.
+    """
     if not path.exists():
-        return
+        return False
     results = records.read(path)
-    if results.footer is None and not results.missing:
-        examples = sum(record.examples for record in results.checks)
-        seconds = round(sum(record.seconds for record in results.checks), 2)
-        records.append(path, records.Footer(len(results.checks), examples, seconds))
+    if results.footer is not None:
+        return True
+    if results.missing:
+        return False
+    examples = sum(record.examples for record in results.checks)
+    seconds = round(sum(record.seconds for record in results.checks), 2)
+    records.append(path, records.Footer(len(results.checks), examples, seconds))
+    return True
 
 
 def journal_path(results: Path) -> Path:

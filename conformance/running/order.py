@@ -1,0 +1,71 @@
+"""What is to be run, and how far it is: what the command line and the supervisor tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnn_conformance.conformance.running.results import EVIDENCE, journal_path
+from rnn_conformance.reports.records.harmless import safe
+from rnn_conformance.reports.records.records import CheckRecord
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run: the options of the worker, how long a check may take, and where results go.
+
+    With a `witness`, its example alone.
+    """
+
+    profile: str
+    seed: int
+    only: Sequence[str]
+    seeds: int
+    timeout: float
+    folder: Path
+    witness: Path | None = None
+
+    def results(self, adapter: str) -> Path:
+        """The results file of an adapter."""
+        return self.folder / f"{safe(adapter)}.jsonl"
+
+    def log(self, adapter: str) -> Path:
+        """Where all goes that the worker prints."""
+        return self.results(adapter).with_suffix(".log")
+
+    def journal(self, adapter: str) -> Path:
+        """Where the worker notes what it is doing."""
+        return journal_path(self.results(adapter))
+
+    def files(self, adapter: str) -> list[Path]:
+        """All files that a run of this adapter writes: what is there of an earlier one."""
+        evidence = [file for folder in EVIDENCE for file in (self.folder / folder).glob(f"{safe(adapter)}--*")]
+        return [self.results(adapter), self.journal(adapter), self.log(adapter), *evidence]
+
+    def options(self, adapter: str) -> list[str]:
+        """The worker's command line."""
+        only = [part for clause in self.only for part in ("--conformance-only", clause)]
+        return [
+            *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
+            *("--conformance-seeds", str(self.seeds), *only),
+            *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
+        ]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an adapter is: checks done of those planned (0 while its framework starts), and what is running.
+
+    `found` are the records that are new since the last step.
+    """
+
+    adapter: str
+    done: int
+    planned: int
+    doing: str
+    found: Sequence[CheckRecord] = ()
+    finished: bool = False
+
+
+Report = Callable[[Progress], None]
