@@ -10,6 +10,7 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.verdicts import conclude
+from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.running import room
 from rnn_conformance.conformance.running.session import Session
 from rnn_conformance.conformance.witnesses.item import Item
@@ -65,7 +66,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
-    record = conclude(current, pyfuncitem.obj, item, session.deviations(item), session.keep)
+    record = conclude(current, pyfuncitem.obj, item, session.deviations(item), diagnose, session.keep)
     session.add(session.with_fingerprints(record, current, pyfuncitem.obj))
     if record.verdict == "unsupported":
         pytest.skip(record.message)

@@ -7,9 +7,8 @@ import numpy as np
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
-from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
-from rnn_conformance.conformance.engine.verdicts import Function
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound

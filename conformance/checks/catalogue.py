@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.conformance.cases.profiles import DTYPES
-from rnn_conformance.conformance.engine.verdicts import Function
+from rnn_conformance.conformance.engine.check import Function
 from rnn_conformance.reference.spec import specification
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement
@@ -18,6 +19,12 @@ class Pin:
 
     search: int
     case: Case | None
+
+
+class Tape(Protocol):
+    """Runs a frozen example and notes down what goes into the subject and what comes out (fingerprints.py)."""
+
+    def example(self, name: str, examine: Callable[[], object]) -> None: ...
 
 
 @dataclass

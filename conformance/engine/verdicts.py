@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.pinning import pinned, witnesses
 from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRaised
@@ -23,8 +23,6 @@ from rnn_conformance.reports.records.records import CheckRecord, Worst
 
 _LARGEST_WITNESS = 400
 """Arrays with more elements than this are described in the record, not written out: nobody would read them."""
-
-Function = Callable[[Check], None]
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,22 @@ class Kept:
 Keep = Callable[[Item, Outcome], Kept]
 """Writes the witness of an outcome, and a reproducer where there can be one."""
 
+Explain = Callable[[Function, Check, NonConforming], Sequence[str]]
+"""Says of a check that failed what its failure looks like: the faults, in words, that cannot be told from it."""
+
 
 def conclude(
     check: Check,
     function: Function,
     item: Item,
     deviations: Sequence[Deviation] | None = None,
+    explain: Explain | None = None,
     keep: Keep | None = None,
 ) -> CheckRecord:
     """Run the function of a check, described by `item`, and say what came out.
 
-    `deviations` are the known ones that speak of it. What does not conform is given to `keep`.
+    `deviations` are the known ones that speak of it. What fails is given to `explain`, and whatever does not conform to
+    `keep`.
     """
     start = time.perf_counter()
     check.deviations = tuple(deviations or ())
@@ -91,7 +94,7 @@ def conclude(
                 message = shown.message
     if verdict != "deviation":
         known = []
-    diagnosis = _diagnosis(shown, function) if verdict == "fails" else ""
+    diagnosis = _diagnosis(shown, function, explain) if explain and verdict == "fails" else ""
     if diagnosis:
         message = f"{message} — {diagnosis}"
         shown = replace(shown, message=message)
@@ -174,16 +177,12 @@ def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[
     return seen, stale
 
 
-def _diagnosis(outcome: Outcome, function: Function) -> str:
-    """The planted faults that fail in the same way, in words; empty if none does."""
+def _diagnosis(outcome: Outcome, function: Function, explain: Explain) -> str:
+    """What the failure looks like, in words; empty where it looks like nothing that is known."""
     if outcome.failure is None or isinstance(outcome.failure, SubjectRaised):
         return ""
     try:
-        from rnn_conformance.conformance.explaining.diagnosis import (
-            diagnose,  # with all planted faults: for failures only
-        )
-
-        faults = diagnose(function, outcome.check, outcome.failure)
+        faults = explain(function, outcome.check, outcome.failure)
     except Exception:  # the finding is worth more than its diagnosis
         return f"the diagnosis did not work:\n{traceback.format_exc()}"
     return "matches " + ", or ".join(f'"{fault}"' for fault in faults) if faults else ""

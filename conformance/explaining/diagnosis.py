@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.evidence import Evidence, Pin
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
-from rnn_conformance.conformance.engine.verdicts import Function
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.catalogue import catalogue

@@ -11,11 +11,11 @@ import numpy as np
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.fingerprints import fingerprints
 from rnn_conformance.conformance.engine.pinning import mode_of, pinned
 from rnn_conformance.conformance.engine.subject import Subject
-from rnn_conformance.conformance.engine.verdicts import Function, Kept, Outcome
+from rnn_conformance.conformance.engine.verdicts import Kept, Outcome
 from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
 from rnn_conformance.conformance.judging.comparing import check_shape
 from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path

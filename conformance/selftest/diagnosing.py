@@ -7,9 +7,8 @@ from concurrent.futures import as_completed
 from typing import Any
 
 from rnn_conformance.conformance.checks.catalogue import clauses_of, dtypes_of
-from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
-from rnn_conformance.conformance.engine.verdicts import Function
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue

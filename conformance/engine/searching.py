@@ -1,0 +1,261 @@
+"""Looking for a case in which a subject is wrong, within a budget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+from zlib import crc32
+
+import hypothesis
+from hypothesis import strategies as st
+
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.draws import from_the_seed_alone
+from rnn_conformance.conformance.cases.lattice import Structure, lattice
+from rnn_conformance.conformance.cases.profiles import SEEDS_OF_A_SHAPE, Profile
+from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.engine.evidence import Evidence, Pin, Tape
+from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts, facts_given, facts_of
+from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.model.architecture import Architecture
+
+T = TypeVar("T")
+
+Model = tuple[Architecture, int, int]
+"""An architecture, a batch size and a number of timesteps."""
+
+_SHRINKING_SECONDS = 20.0
+"""After this the smallest failing case found so far has to do: in some modes a single call takes a second."""
+
+
+@dataclass(eq=False)
+class Searcher:
+    """Looks for a case in which a subject is wrong, in one dtype and one mode, with a budget, and keeps the evidence.
+
+    In a soak everything is run with so many `seeds`, one after another, the first being `seed`. With a `pin`, nothing
+    is looked for: that one example is run again. The examples that a known deviation carves out are left out, though
+    not from a pin. Where it only counts whether something fails, no smaller failing case is looked for (`shrinks`).
+    """
+
+    name: str
+    subject: Subject
+    dtype: str
+    mode: str
+    profile: Profile
+    seed: int
+    seeds: int
+    journal: Journal
+    evidence: Evidence = field(default_factory=Evidence)
+    pin: Pin | None = None
+    deviations: Sequence[Deviation] = ()
+    shrinks: bool = True
+    tape: Tape | None = None
+    _searches: int = 0
+
+    @property
+    def shapes_seed(self) -> int:
+        """What shapes depend on: the seed, or, where there are many, what some of them have in common."""
+        return self.seed // SEEDS_OF_A_SHAPE if self.profile.repeats else self.seed
+
+    @property
+    def in_main_mode(self) -> bool:
+        return self.mode == self.subject.description.modes[0]
+
+    def requires(self, feature: str) -> None:
+        """Raise Unsupported, with the declared reason, unless the subject has this feature, dtype or activation."""
+        if reason := self.subject.description.lacks(feature):
+            raise Unsupported(reason)
+
+    def offers(self, feature: str) -> bool:
+        """Whether the subject has this feature, dtype or activation."""
+        return not self.subject.description.lacks(feature)
+
+    def for_all(
+        self,
+        kinds: str | Sequence[str],
+        examine: Callable[[Case], bool | None],
+        *,
+        where: Callable[[Structure], bool] = lambda structure: True,
+        regimes: Sequence[str] = tuple(REGIMES),
+        patterns: Sequence[str] = ("",),
+        activations: Sequence[str] | None = None,
+        bias: bool | None = None,
+        batched: bool = True,
+        stateful: bool = False,
+        **how: Any,
+    ) -> None:
+        """Let Hypothesis look for a case for which `examine` raises NonConforming, and shrink it.
+
+        `examine` says of each case whether it could have told a wrong subject from a right one, or None if it is no
+        case for this check, and so does not count. Of several `kinds` those that the subject lacks are left out; raises
+        Unsupported if none remains. `where` picks among the structures of the lattice; `activations` and `bias` narrow
+        it, and None leaves both to chance. `patterns` are those of the mask ("" for none), and `how` is what else
+        `Structure.architecture` takes: the direction of the layers, what is returned, the kind of masking.
+        """
+        offered = self.subject.description.activations
+        activations = offered if activations is None else [name for name in activations if name in offered]
+        if not activations:
+            raise Unsupported("none of the activations that this check needs is offered")
+        biases = ((True, False) if self.offers("no bias") else (True,)) if bias is None else (bias,)
+        kinds = (kinds,) if isinstance(kinds, str) else kinds
+        lacking = {kind: self.subject.description.lacks(kind) for kind in kinds}
+        if all(lacking.values()):
+            raise Unsupported(lacking[kinds[0]])
+        for kind in kinds:
+            if lacking[kind]:
+                self.skip_search()
+                continue
+            count = self.profile.structures if self.in_main_mode else self.profile.other_structures
+            if kind != "layer":
+                count = max(count - 1, 1)  # the larger models take longer to compile
+            models = []
+            for s in lattice(kind, count, self.shapes_seed, activations, biases):
+                if where(s):
+                    batch = s.batch if batched else 1
+                    known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
+                    architecture = s.architecture(dtype=self.dtype, mode=self.mode, batched=batched, **known, **how)
+                    models.append((architecture, batch, s.timesteps))
+            self.search(models, examine, regimes, patterns)
+
+    def skip_search(self) -> None:
+        """Leave a search out, so that the searches of all adapters have the same numbers."""
+        self._next_search()
+
+    def example(self, examine: Callable[[], bool], **facts: Any) -> None:
+        """Run one example that is not drawn by Hypothesis.
+
+        `facts` say what a known deviation may be about, in its words (deviations.toml), such as ``activation="tanh"``.
+        """
+        pin = Pin(self._next_search(), None)
+        if self.tape is not None:
+            self.tape.example(f"example {pin.search}", examine)
+            return
+        if self.pin not in (None, pin):
+            return
+        if self.pin is None and self._leave_out(facts_given({"dtype": self.dtype, "mode": self.mode, **facts})):
+            return
+        try:
+            self.evidence.count(examine())
+        except (NonConforming, SubjectExited):
+            self.evidence.failing = pin
+            raise
+
+    def every(self, cases: Iterable[Case], examine: Callable[[Case], bool | None], **facts: Any) -> None:
+        """Examine each of these cases, in this order, up to the first that fails; `examine` is as in `for_all`.
+
+        `facts` say what a case does not, and a known deviation may be about, as in `example`.
+        """
+        search = self._next_search()
+        if self.tape is not None:
+            for case in first_middle_last(list(cases)):
+                self.tape.example(str(case), partial(examine, case))
+            return
+        if self.pin is not None:
+            cases = [self.pin.case.fresh()] if self.pin.search == search and self.pin.case is not None else []
+        for case in cases:
+            if self.pin is None and self._leave_out({**facts_of(case), **facts_given(facts)}):
+                continue
+            try:
+                discriminates = examine(case)
+            except (NonConforming, SubjectExited):
+                self.evidence.count(True)
+                self.evidence.failing = Pin(search, case)
+                raise
+            if discriminates is not None:
+                self.evidence.count(discriminates)
+
+    def search(
+        self,
+        models: Sequence[Model],
+        examine: Callable[[Case], bool | None],
+        regimes: Sequence[str] = tuple(REGIMES),
+        patterns: Sequence[str] = ("",),
+    ) -> None:
+        """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
+        search = self._next_search()
+        if self.tape is not None:
+            for case in dict.fromkeys(Case(*models[k], regimes[k], 0, patterns[k]) for k in (0, -1) if models):
+                self.tape.example(str(case), partial(examine, case))
+            return
+        if self.pin is not None:
+            if self.pin.search == search and self.pin.case is not None:
+                self.evidence.failing = self.pin
+                self.evidence.count(bool(examine(self.pin.case.fresh())))
+                self.evidence.failing = None
+            return
+        cases = [Case(*model, regimes[0], 0, pattern) for model in models for pattern in patterns]
+        remaining = [case for case in cases if not self._leave_out(facts_of(case))]
+        if not remaining:
+            return
+        examples = self.profile.examples if self.in_main_mode else self.profile.other_examples
+        draws = self.profile.draws if self.in_main_mode else 1
+        failures: dict[Case, NonConforming | SubjectExited] = {}
+        give_up = float("inf")
+
+        def attempt(case: Case) -> None:
+            nonlocal give_up
+            # A failure is remembered: an unreliable subject, or the end of shrinking, cannot make it disappear.
+            if failures:
+                if known := failures.get(case):
+                    raise known
+                if time.monotonic() > give_up:
+                    return
+            try:
+                discriminates = examine(case)
+            except (NonConforming, SubjectExited) as failure:
+                if not failures:
+                    give_up = time.monotonic() + _SHRINKING_SECONDS
+                    self.evidence.count(True)
+                failures[case] = failure
+                self.evidence.failing = Pin(search, case)
+                raise
+            if not failures and discriminates is not None:
+                self.evidence.count(discriminates)
+
+        @hypothesis.seed(crc32(f"{self.seed} {self.name}".encode()))
+        @hypothesis.settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink)[: 1 + self.shrinks],
+            verbosity=hypothesis.Verbosity.quiet,
+        )
+        @hypothesis.given(st.sampled_from(remaining), st.sampled_from(list(regimes)), st.integers(0, 2**20))
+        def holds(case: Case, regime: str, number: int) -> None:
+            for k in range(draws):
+                attempt(replace(case, regime=regime, seed=number * draws + k))
+
+        with from_the_seed_alone():
+            holds()
+
+    def begin_again(self) -> None:
+        """Go on with the next seed, for a soak."""
+        shapes = self.shapes_seed
+        self.seed += 1
+        self._searches = 0
+        if self.shapes_seed != shapes:
+            self.subject.forget()
+
+    def _next_search(self) -> int:
+        self.journal.enter(self._searches, self.seed)
+        self._searches += 1
+        return self._searches - 1
+
+    def _leave_out(self, facts: Facts) -> bool:
+        """Whether a known deviation carves this out; it is remembered for the record."""
+        covering = [deviation for deviation in self.deviations if deviation.covers(facts)]
+        self.evidence.left_out += [deviation for deviation in covering if deviation not in self.evidence.left_out]
+        return bool(covering)
+
+
+def first_middle_last(items: Sequence[T]) -> list[T]:
+    """Three of them, or all if there are fewer."""
+    return [items[k] for k in sorted({0, len(items) // 2, len(items) - 1})] if items else []
