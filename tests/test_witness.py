@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 from conftest import Supervised
 
+from rnn_conformance.adapters.function import from_function
 from rnn_conformance.conformance.cases import regimes
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.witnesses.encoding import array_as_data, array_from_data, arrays_as_data
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.witnesses.encoding import array_as_data, array_from_data, arrays_as_data, case_as_data
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal, read_journal, running_item
 from rnn_conformance.conformance.witnesses.witness import (
@@ -25,6 +29,7 @@ from rnn_conformance.conformance.witnesses.witness import (
     write_witness,
 )
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
 ITEM = Item("test_values.py::test_recurrence[float32-eager]", "each step follows", ("1.1", "1.3"), "float32", "eager")
@@ -114,6 +119,32 @@ def test_arrays_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (Case(PLAIN.architecture, 2, 4, "unit", 5).inputs != before).any()
     assert (case.inputs == before).all()
     assert (case.returning(sequences=False).inputs == before).all()
+    assert (replace(case, pattern="full").inputs == before).all()
+    assert (replace(case, architecture=replace(case.architecture, mode="unrolled")).inputs == before).all()
+
+
+def test_other_numbers_are_drawn() -> None:
+    """Arrays that a case holds stand in for its own seed only, and where they fit: what does not is drawn."""
+    held = PLAIN.with_arrays(next_numbers := PLAIN.next().arrays)
+    assert held == PLAIN
+    for other in (held.next(), replace(held, regime="small"), replace(held, seed=9)):
+        drawn = Case(other.architecture, other.batch, other.timesteps, other.regime, other.seed)
+        assert (other.inputs == drawn.inputs).all()
+    longer = replace(held, timesteps=5)
+    assert longer.inputs.shape == (2, 5, 2)
+    assert longer.weights.layers[0].U is not next_numbers.weights.layers[0].U
+    assert (longer.weights.layers[0].U == next_numbers.weights.layers[0].U).all()
+    assert str(held) == str(PLAIN)
+    assert case_as_data(held) == case_as_data(PLAIN)
+
+
+def test_witness_is_replayed_with_the_numbers_that_it_holds() -> None:
+    """Also by a check that asks for the same case without its mask: that is judged with these numbers, no others."""
+    case = Case(replace(PLAIN.architecture, masking="mask"), 2, 4, "unit", 5, "full")
+    held = case.with_arrays(replace(case.arrays, inputs=case.inputs + 1))
+    subject = Subject(from_function(network.run))
+    check = Check("", subject, "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
+    assert check.judge(replace(held, pattern=""), network.run(held.architecture, held.weights, held.inputs))
 
 
 def test_subject_cannot_change_the_witness() -> None:

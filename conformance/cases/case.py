@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,25 @@ from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Arrays that are given, not drawn: those of a witness, which must not depend on how numbers are drawn today.
+
+    They stand in for what `regime` and `seed` say, and for no other numbers.
+    """
+
+    regime: str
+    seed: int
+    arrays: Drawn
+
+
 @dataclass(frozen=True)
 class Case:
-    """Everything that is needed to run the same thing again; `str(case)` tells it in a line."""
+    """Everything that is needed to run the same thing again; `str(case)` tells it in a line.
+
+    What is `held` goes with the case whatever else is replaced: each array that still fits is used. It is no part of
+    what tells one case from another.
+    """
 
     architecture: Architecture
     batch: int
@@ -27,13 +44,15 @@ class Case:
     regime: str
     seed: int
     pattern: str = ""
+    held: Held | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def arrays(self) -> Drawn:
         """All of them; the properties below say what they are."""
-        if self._given is not None:
-            return deepcopy(self._given)
-        return draw(self.architecture, self.batch, self.timesteps, self.regime, self.seed, self.pattern)
+        drawn = draw(self.architecture, self.batch, self.timesteps, self.regime, self.seed, self.pattern)
+        if self.held is None or (self.held.regime, self.held.seed) != (self.regime, self.seed):
+            return drawn
+        return _with_those_that_fit(drawn, deepcopy(self.held.arrays))
 
     @property
     def weights(self) -> Weights:
@@ -70,24 +89,15 @@ class Case:
 
     def returning(self, *, sequences: bool, state: bool = False) -> Case:
         """The same case in another return mode; its arrays are the same, but for the cotangents."""
-        other = replace(self, architecture=replace(self.architecture, return_sequences=sequences, return_state=state))
-        if self._given is None:
-            return other
-        return other.with_arrays(replace(self._given, cotangent=other.arrays.cotangent))
+        return replace(self, architecture=replace(self.architecture, return_sequences=sequences, return_state=state))
 
     def with_arrays(self, arrays: Drawn) -> Case:
-        """The same case with these arrays: those of a witness, which must not depend on how numbers are drawn today."""
-        other = replace(self)
-        other.__dict__["_given"] = arrays  # beside the fields: it is no part of what tells one case from another
-        return other
+        """The same case with these arrays."""
+        return replace(self, held=Held(self.regime, self.seed, arrays))
 
     def fresh(self) -> Case:
         """The same case with arrays to which no call can have written."""
-        return replace(self) if self._given is None else self.with_arrays(self._given)
-
-    @property
-    def _given(self) -> Drawn | None:
-        return self.__dict__.get("_given")
+        return replace(self)
 
     def next(self) -> Case:
         """The same model with other numbers."""
@@ -100,6 +110,20 @@ class Case:
     def shape_and_numbers(self) -> str:
         pattern = f", pattern {self.pattern}" if self.pattern else ""
         return f"batch {self.batch}, timesteps {self.timesteps}, regime {self.regime}, seed {self.seed}{pattern}"
+
+
+def _with_those_that_fit(drawn: Any, held: Any) -> Any:
+    """What was drawn, with each of its arrays replaced by the one held in its place, if that is like it."""
+    if isinstance(drawn, np.ndarray):
+        alike = isinstance(held, np.ndarray) and (held.shape, held.dtype) == (drawn.shape, drawn.dtype)
+        return held if alike else drawn
+    if isinstance(drawn, tuple):
+        held = held if isinstance(held, tuple) else ()
+        return tuple(_with_those_that_fit(*both) for both in zip_longest(drawn, held[: len(drawn)]))
+    if is_dataclass(drawn):
+        both = ((f.name, getattr(drawn, f.name), getattr(held, f.name, None)) for f in fields(drawn))
+        return type(drawn)(**{name: _with_those_that_fit(one, other) for name, one, other in both})
+    return drawn
 
 
 def in_float64(weights: LayerWeights) -> LayerWeights:

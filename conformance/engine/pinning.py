@@ -28,8 +28,7 @@ def pinned(check: Check, witness: Witness) -> Check:
     description = check.subject.description
     case = witness.case
     if case is not None and case.architecture.mode not in description.modes + description.ways:
-        here = replace(case, architecture=replace(case.architecture, mode=check.mode))
-        case = here.with_arrays(case.arrays)
+        case = replace(case, architecture=replace(case.architecture, mode=check.mode))
     profile = PROFILES[witness.profile]
     pin = Pin(witness.search, case)
     return replace(check, pin=pin, profile=profile, seed=witness.seed, deviations=(), _searches=0)

@@ -40,7 +40,9 @@ _WORDS: Mapping[str, Collection[str]] = {
 
 def case_as_data(case: Case) -> dict[str, Any]:
     """What tells the case, without its arrays."""
-    return asdict(case)
+    data = asdict(replace(case, held=None))
+    del data["held"]
+    return data
 
 
 def case_from_data(data: Any) -> Case:
@@ -140,7 +142,7 @@ def _text(value: Any, indent: str) -> str:
 
 def _fields(where: str, wanted: type[Any], data: Any) -> dict[str, Any]:
     """The fields of a dataclass, of the types that JSON gave them. Raises ValueError for fields too many or too few."""
-    names = [f.name for f in fields(wanted)]
+    names = [f.name for f in fields(wanted) if f.compare]  # arrays that are held are told apart from the rest
     needed = {f.name for f in fields(wanted) if f.default is f.default_factory is MISSING}
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} should have the fields {', '.join(names)}")
