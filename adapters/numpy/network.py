@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnn_conformance.adapters.numpy.dropout import run_with_dropout
 from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients, second_gradient
@@ -46,7 +47,7 @@ class NumpyNetwork:
     def weights(self) -> Weights:
         return each_array(_copy, self._loaded)
 
-    @np.errstate(all="ignore")  # NaN and infinities are results like others
+    @ignoring_flags  # NaN and infinities are results like others
     def run(
         self,
         inputs: Inputs,
@@ -80,7 +81,7 @@ class NumpyNetwork:
         batch = (self.architecture.batch,) if self.architecture.batched else ()
         return tuple(((*batch, layer.units),) * (1 + layer.is_bidirectional) for layer in self.architecture.layers)
 
-    @np.errstate(all="ignore")
+    @ignoring_flags
     def gradients(
         self,
         inputs: Inputs,
@@ -110,6 +111,7 @@ class NumpyNetwork:
             each_state(self.rounded, found.initial_state),
         )
 
+    @ignoring_flags
     def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
         wide = Output(np.asarray(cotangent.outputs, np.float64))
         weights = each_array(lambda array: array.astype(np.float64), self.used())
@@ -118,12 +120,14 @@ class NumpyNetwork:
     def reset(self) -> None:
         self.state = None
 
+    @ignoring_flags
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         error = self.run(inputs).outputs - targets
         cotangent = Output((2 * error / error.size).astype(self.dtype))
         slope = self.gradients(inputs, cotangent).weights
         self._weights = each_array(lambda old, g: (old - rate * g).astype(old.dtype), self._loaded, slope)
 
+    @ignoring_flags
     def run_training(self, inputs: Inputs, seed: int) -> Output:
         mask = self.mask_of_call(inputs, None, None, None)
         output = run_with_dropout(self.architecture, self.used(), self.read(inputs), mask, self.choices, seed)

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_conformance.conformance.cases.patterns import draw_mask
 from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
@@ -37,6 +38,7 @@ class Drawn:
     cotangent: Output
 
 
+@ignoring_flags
 def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, seed: int, pattern: str) -> Drawn:
     """Weights, inputs (batch, timesteps, features) or tokens (batch, timesteps), and what else a call may take.
 

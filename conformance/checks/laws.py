@@ -180,11 +180,10 @@ def without_mask(check: Check, case: Case, *, from_given_state: bool = False, in
     if architecture.embedding is not None:
         architecture = replace(architecture, embedding=replace(architecture.embedding, mask_zero=False))
     state = case.initial_state if from_given_state else None
-    with np.errstate(invalid="ignore", over="ignore"):  # there may be anything in the padding
-        return network.run(
-            architecture,
-            case.weights,
-            case.inputs if inputs is None else inputs,
-            state,
-            choices=check.subject.description.choices,
-        )
+    return network.run(
+        architecture,
+        case.weights,
+        case.inputs if inputs is None else inputs,
+        state,
+        choices=check.subject.description.choices,
+    )

@@ -21,6 +21,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.weights import Weights
@@ -38,6 +39,7 @@ _DIGITS = 16
 """Hexadecimal digits of a digest."""
 
 
+@ignoring_flags
 def fingerprints(check: Check, function: Callable[[Check], None]) -> list[Fingerprint]:
     """The fingerprints of this check's frozen examples; none where the subject does not offer what it needs."""
     tape = Tape()

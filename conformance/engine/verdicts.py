@@ -19,6 +19,7 @@ from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRai
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reports.records.records import CheckRecord, Worst
 
 _LARGEST_WITNESS = 400
@@ -62,6 +63,7 @@ Explain = Callable[[Function, Check, NonConforming], Sequence[str]]
 """Says of a check that failed what its failure looks like: the faults, in words, that cannot be told from it."""
 
 
+@ignoring_flags
 def conclude(
     check: Check,
     function: Function,

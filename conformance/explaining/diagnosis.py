@@ -16,6 +16,7 @@ from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 
 Outcome = NonConforming | SubjectExited | None
 """How an example failed, or None if it passed."""
@@ -132,6 +133,7 @@ def _same(failure: Outcome, other: Outcome) -> bool:
     return _near(*arrays)
 
 
+@ignoring_flags
 def _near(seen: Any, like: Any, expected: Any) -> bool:
     """Whether two arrays are so alike, measured by what was expected, that both are wrong for the same reason."""
     if seen.shape != like.shape or seen.dtype != like.dtype or seen.shape != expected.shape:
@@ -142,8 +144,7 @@ def _near(seen: Any, like: Any, expected: Any) -> bool:
     finite = np.isfinite(seen)
     if not np.array_equal(np.where(finite, 0, seen), np.where(np.isfinite(like), 0, like), equal_nan=True):
         return False
-    with np.errstate(invalid="ignore"):
-        apart, wrong = np.abs(seen - like)[finite], np.abs(seen - expected)
+    apart, wrong = np.abs(seen - like)[finite], np.abs(seen - expected)
     # Where one of the two is not finite and the other is, nothing could be further apart.
     largest = wrong.max(initial=0) if finite.all() and np.isfinite(expected).all() else np.inf
     return bool(apart.max(initial=0) * _NEARER <= largest)

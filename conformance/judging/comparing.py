@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import ulp
 from rnn_conformance.reference.model.weights import Array
 
@@ -44,6 +45,7 @@ class NonConforming(AssertionError):
         self.details = details
 
 
+@ignoring_flags
 def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str, place: Place | None = None) -> Judgement:
     """Compare element by element; `place` says in words where an element belongs.
 
@@ -52,9 +54,8 @@ def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str, pl
     """
     if not np.isfinite(value).all():
         raise ValueError(f"the reference's {name} are not finite: this case should not have been drawn")
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        error = np.abs(actual.astype(np.float64) - value)
-        share = np.where(error == 0, 0.0, error / bound)
+    error = np.abs(actual.astype(np.float64) - value)
+    share = np.where(error == 0, 0.0, error / bound)
     share[np.isnan(share)] = np.inf  # NaN is no number, and so never the right one
     share[np.isposinf(bound)] = 0
     worst = tuple(int(i) for i in np.unravel_index(int(share.argmax()), share.shape))
@@ -75,6 +76,7 @@ def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str, pl
     return judgement
 
 
+@ignoring_flags
 def same_bits(name: str, actual: Array, wanted: Array, why: str) -> None:
     """Raise NonConforming, saying `why`, unless two arrays agree in shape, dtype and every bit; -0.0 counts as 0.0."""
     check_shape(name, actual, wanted.shape)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import NonConforming, Place, check_shape, compare
 from rnn_conformance.conformance.judging.outputs import Findings, given_to
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.layers import network
@@ -14,6 +15,7 @@ from rnn_conformance.reference.model.architecture import Choices
 from rnn_conformance.reference.model.calls import Gradients, Output
 
 
+@ignoring_flags
 def judge_gradients(
     case: Case,
     gradients: Gradients,

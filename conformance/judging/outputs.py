@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
@@ -34,6 +35,7 @@ class Findings:
         self.discriminates |= bool(shows.any())
 
 
+@ignoring_flags
 def judge(
     case: Case, output: Output, precision: Precision, choices: Choices, *, from_given_state: bool = False
 ) -> Findings:

@@ -22,6 +22,7 @@ from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -90,6 +91,7 @@ def check_of(name: str, subject: Subject, dtype: str, profile: str, seed: int, *
     return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=shrinks)
 
 
+@ignoring_flags
 def failure_of(check: Check, function: Function) -> NonConforming | SubjectExited | str | None:
     """How the check failed, if it did; a text where the check itself is broken."""
     try:

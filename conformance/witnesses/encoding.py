@@ -16,6 +16,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.drawing import Drawn, draw
 from rnn_conformance.conformance.cases.regimes import REGIMES
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES, Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
@@ -93,6 +94,7 @@ def with_arrays(case: Case, data: Any) -> Case:
     return case.with_arrays(_rebuilt(case.architecture, found))
 
 
+@ignoring_flags
 def array_as_data(array: AnyArray) -> dict[str, Any]:
     """dtype, shape and values: each number as the shortest text that gives the same number of that dtype again."""
     values = array.ravel()
@@ -100,13 +102,13 @@ def array_as_data(array: AnyArray) -> dict[str, Any]:
     if values.dtype.kind not in "biu":
         exact = values.astype(np.float64).tolist()
         short = [float(str(value)) for value in values]
-        with np.errstate(over="ignore", invalid="ignore"):
-            again = np.asarray(short, np.float64).astype(values.dtype)
+        again = np.asarray(short, np.float64).astype(values.dtype)
         same = (again == values) & (np.signbit(again) == np.signbit(values))
         plain = [_number(s if ok else e) for s, e, ok in zip(short, exact, same.tolist(), strict=True)]
     return {"dtype": str(array.dtype), "shape": list(array.shape), "values": _nested(plain, array.shape)}
 
 
+@ignoring_flags
 def array_from_data(name: str, data: Any) -> AnyArray:
     """The array. Raises ValueError, naming it, where values, shape and dtype do not fit."""
     if not isinstance(data, Mapping) or set(data) != {"dtype", "shape", "values"}:
@@ -115,8 +117,7 @@ def array_from_data(name: str, data: Any) -> AnyArray:
         dtype, shape = dtype_of(data["dtype"]), tuple(data["shape"])
         flat = _flat(data["values"], len(shape))
         numbers = np.array([float(value) for value in flat]) if dtype.kind not in "biu" else np.array(flat, dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            array = numbers.astype(dtype).reshape(shape)
+        array = numbers.astype(dtype).reshape(shape)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} cannot be read: {error}") from None
     if _nested(flat, shape) != data["values"]:

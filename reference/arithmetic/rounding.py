@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 
 Array = NDArray[np.floating]
 
@@ -103,10 +104,10 @@ def joint_gamma(precision: Precision, n: int) -> float:
     return precision.gamma(n) + gamma(n, REFERENCE_ROUNDOFF)
 
 
+@ignoring_flags
 def ulp(value: Array, dtype: str) -> Array:
     """The distance from |value| to the next larger number of `dtype`, in float64; infinity where there is none."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        distance = np.spacing(np.abs(value).astype(dtype_of(dtype))).astype(np.float64)
+    distance = np.spacing(np.abs(value).astype(dtype_of(dtype))).astype(np.float64)
     return np.where(np.isnan(distance), np.inf, distance)
 
 

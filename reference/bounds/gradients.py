@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
 from rnn_conformance.reference.bounds.layers import joined
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound
@@ -40,6 +41,7 @@ def exactly(value: Array) -> Bounded:
     return Bounded(value, np.zeros_like(value), np.abs(value))
 
 
+@ignoring_flags
 def expected_gradients(
     architecture: Architecture,
     weights: Weights,
@@ -56,33 +58,6 @@ def expected_gradients(
     The arguments are those of `gradients`; weights and initial state are in float64. `without_recurrence` is what a
     gradient would be in a layer that does not pass it on from a timestep to the one before.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a bound may end in infinity, and times zero it is no number
-        return _expected(architecture, weights, inputs, cotangent, initial_state, precision, mask, choices)
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """One direction with what is known of the subject's: how far its inputs and its h may lie from those of `one`.
-
-    `final` is the final state, with its bound.
-    """
-
-    one: Pass
-    inputs_error: Array | None
-    h: Expected
-    final: Expected
-
-
-def _expected(
-    architecture: Architecture,
-    weights: Weights,
-    inputs: NDArray[np.generic],
-    cotangent: Output,
-    initial_state: State | None,
-    precision: Precision,
-    mask: Mask | None,
-    choices: Choices,
-) -> dict[str, Expected]:
     x, state, mask = as_batch(architecture, weights, inputs, initial_state, mask)
     error: Array | None = None
     runs: list[list[_Run]] = []
@@ -124,6 +99,19 @@ def _expected(
             for name, expected in found.items()
         }
     return found if initial_state else {n: e for n, e in found.items() if not n.startswith("initial_state")}
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One direction with what is known of the subject's: how far its inputs and its h may lie from those of `one`.
+
+    `final` is the final state, with its bound.
+    """
+
+    one: Pass
+    inputs_error: Array | None
+    h: Expected
+    final: Expected
 
 
 class _Backward:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma, joint_gamma
 from rnn_conformance.reference.bounds.gradients import slope_error
 from rnn_conformance.reference.bounds.steps import Expected, Steps
@@ -19,12 +20,14 @@ from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
+@ignoring_flags
 def norm(array: Array) -> float:
     """The square root of the sum of all squares, also where the squares would underflow."""
     largest = float(np.abs(array).max(initial=0))
     return largest * float(np.linalg.norm(array / largest)) if 0 < largest < math.inf else largest
 
 
+@ignoring_flags
 def jacobian_norms(layer: Layer, weights: LayerWeights, inputs: Array, lags: Sequence[int]) -> Array:
     """The norm of d h_T / d h_{T-k} for each lag k, of one sequence (timesteps, features) run from zeros.
 
@@ -42,6 +45,7 @@ def jacobian_norms(layer: Layer, weights: LayerWeights, inputs: Array, lags: Seq
     return np.array(norms)[list(lags)]
 
 
+@ignoring_flags
 def expected_jacobian_norm(
     layer: Layer,
     weights: LayerWeights,
@@ -55,11 +59,6 @@ def expected_jacobian_norm(
     from the state `initial` (units,), the cotangent of the last output of sequence i being row i of the identity. All
     arrays are float64. The bound does not use the absolute values of U but its norm (BOUNDS.md, section 9).
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a bound may end in infinity
-        return _expected(layer, weights, inputs, initial, precision)
-
-
-def _expected(layer: Layer, weights: LayerWeights, inputs: Array, initial: Array, precision: Precision) -> Expected:
     timesteps, units, tiny = len(inputs), layer.units, precision.tiny
     h, h_error = _forward(layer, weights, inputs, initial, precision)
     slopes = SLOPES[layer.activation](h)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.layers.layer import directions, join
@@ -25,6 +26,7 @@ class ExpectedLayer:
     final: tuple[Expected, ...]
 
 
+@ignoring_flags
 def expected_layer(
     layer: Layer,
     weights: LayerWeights,
@@ -65,11 +67,13 @@ def expected_layer(
     return ExpectedLayer(joined(layer, outputs, precision), tuple(final))
 
 
+@ignoring_flags
 def expected_last(layer: Layer, expected: ExpectedLayer, precision: Precision) -> Expected:
     """The last output, (batch, width): the final states, joined."""
     return joined(layer, expected.final, precision)
 
 
+@ignoring_flags
 def joined(layer: Layer, each: Sequence[Expected], precision: Precision) -> Expected:
     """The outputs of all directions as one; the error of a sum, a product or a mean follows from those of its parts."""
     if not layer.is_bidirectional:
@@ -79,16 +83,15 @@ def joined(layer: Layer, each: Sequence[Expected], precision: Precision) -> Expe
     without_recurrence = join(layer.merge, a.without_recurrence, b.without_recurrence)
     if layer.merge == "concat":
         return Expected(value, np.concatenate([a.bound, b.bound], axis=-1), without_recurrence)
-    with np.errstate(over="ignore", invalid="ignore"):  # a bound may be infinite, and a value zero
-        size_a, size_b = np.abs(a.value) + a.bound, np.abs(b.value) + b.bound
-        if layer.merge == "mul":
-            bound = np.abs(a.value) * b.bound + np.abs(b.value) * a.bound + a.bound * b.bound
-            size = size_a * size_b
-        else:
-            share = 0.5 if layer.merge == "ave" else 1
-            bound, size = share * (a.bound + b.bound), size_a + size_b
-        roundoff = joint_gamma(precision, 2)
-        bound = (bound + roundoff * size + precision.tiny * (2 + size_a + size_b)) * SLACK
+    size_a, size_b = np.abs(a.value) + a.bound, np.abs(b.value) + b.bound
+    if layer.merge == "mul":
+        bound = np.abs(a.value) * b.bound + np.abs(b.value) * a.bound + a.bound * b.bound
+        size = size_a * size_b
+    else:
+        share = 0.5 if layer.merge == "ave" else 1
+        bound, size = share * (a.bound + b.bound), size_a + size_b
+    roundoff = joint_gamma(precision, 2)
+    bound = (bound + roundoff * size + precision.tiny * (2 + size_a + size_b)) * SLACK
     bound[~(size < precision.largest)] = np.inf
     return Expected(value, bound, without_recurrence)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma, ulp
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.model.architecture import Layer
@@ -43,6 +44,7 @@ class Expected:
         return Expected(change(self.value), change(self.bound), change(self.without_recurrence))
 
 
+@ignoring_flags
 def step_residual(
     layer: Layer,
     weights: LayerWeights,
@@ -76,6 +78,7 @@ def step_residual(
     return Expected(value, bound, step.without_recurrence())
 
 
+@ignoring_flags
 def propagated_bound(
     layer: Layer,
     weights: LayerWeights,
@@ -101,13 +104,12 @@ def propagated_bound(
     bound = np.empty_like(value)
     by_time = (array.swapaxes(0, 1) for array in (z, radius, rounding, bound))
     before = None
-    with np.errstate(over="ignore"):  # the bound of a long, growing relu or linear layer may end in inf
-        for z_t, radius_t, rounding_t, bound_t in zip(*by_time, strict=True):
-            if before is not None:
-                radius_t += before @ carried
-            np.multiply(growth, step.spread(z_t, radius_t), out=bound_t)
-            bound_t += rounding_t
-            before = bound_t
+    for z_t, radius_t, rounding_t, bound_t in zip(*by_time, strict=True):
+        if before is not None:
+            radius_t += before @ carried
+        np.multiply(growth, step.spread(z_t, radius_t), out=bound_t)
+        bound_t += rounding_t
+        before = bound_t
     beyond = (size + radius > precision.largest).any(-1)
     if beyond.any():
         bound[np.logical_or.accumulate(beyond, axis=1)] = np.inf

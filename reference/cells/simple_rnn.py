@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.weights import LayerWeights
 
 Array = NDArray[np.floating]
 
 
+@ignoring_flags
 def simple_rnn(inputs: Array, weights: LayerWeights, activation: str = "tanh", initial: Array | None = None) -> Array:
     """All outputs h_1 ... h_T of one layer, (batch, timesteps, units), in the dtype of the inputs.
 

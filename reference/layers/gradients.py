@@ -13,6 +13,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
@@ -31,6 +32,7 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 """The derivative of each activation, from its value h = f(z); that of relu at 0 is 0."""
 
 
+@ignoring_flags
 def gradients(
     architecture: Architecture,
     weights: Weights,
@@ -81,6 +83,7 @@ def gradients(
     )
 
 
+@ignoring_flags
 def second_gradient(architecture: Architecture, weights: Weights, inputs: Array, cotangent: Output) -> Array:
     """The gradient with respect to the inputs of half the squared norm of their gradient g, in the shape of the inputs.
 
@@ -127,6 +130,7 @@ class Backpropagated:
     initial: Array
 
 
+@ignoring_flags
 def forward(
     layer: Layer,
     weights: LayerWeights,
@@ -174,6 +178,7 @@ def cotangents(
     return np.zeros((*last[0].h.shape[:2], top.width), dtype), d_final
 
 
+@ignoring_flags
 def split(layer: Layer, d_outputs: Array, each: Sequence[Array]) -> list[Array]:
     """The cotangent of joined outputs as one for each direction; `each` are the outputs that were joined."""
     if not layer.is_bidirectional:
@@ -187,6 +192,7 @@ def split(layer: Layer, d_outputs: Array, each: Sequence[Array]) -> list[Array]:
     return [d_outputs / 2, d_outputs / 2]
 
 
+@ignoring_flags
 def backpropagate(activation: str, one: Pass, d_h: Array, d_h_0: Array | None = None) -> Backpropagated:
     """Backpropagation through all timesteps of one direction.
 

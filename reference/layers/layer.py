@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.layers.masking import Course, course_of
 from rnn_conformance.reference.model.architecture import Choices, Layer
@@ -12,6 +13,7 @@ from rnn_conformance.reference.model.states import LayerState
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
+@ignoring_flags
 def run_layer(
     layer: Layer,
     weights: LayerWeights,
@@ -53,6 +55,7 @@ def last_output(layer: Layer, final: LayerState) -> Array:
     return join(layer.merge, *final) if layer.is_bidirectional else final[0]
 
 
+@ignoring_flags
 def join(merge: str, forward: Array, backward: Array) -> Array:
     """The outputs of two directions as one, along the last axis for ``concat`` (clauses 10.3 and 10.4)."""
     if merge == "concat":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers.layer import last_output, run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Choices
@@ -13,6 +14,7 @@ from rnn_conformance.reference.model.states import LayerState, State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
+@ignoring_flags
 def run(
     architecture: Architecture,
     weights: Weights,
