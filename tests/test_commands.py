@@ -161,15 +161,6 @@ def test_report_names_file_and_line_of_damage(tmp_path: Path) -> None:
     assert f"{damaged}, line 1" in result.stderr.replace("\n", "")
 
 
-def test_installed_package_runs_under_pytest_in_any_folder(tmp_path: Path) -> None:
-    """`pytest --pyargs rnn_conformance.conformance --adapter NAME` is all that is needed."""
-    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
-    options = ["--adapter", "numpy", "--conformance-profile", "smoke", "--conformance-only", "3"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

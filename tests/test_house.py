@@ -52,7 +52,7 @@ def test_reference_needs_numpy_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["rnn_conformance.conformance.running.worker", "rnn_conformance.conformance.conftest"]
+    "module", ["rnn_conformance.conformance.running.worker", "rnn_conformance.conformance.running.collecting"]
 )
 def test_worker_imports_neither_desk_nor_framework(module: str) -> None:
     """The worker runs beside an old framework, where the desk's libraries are not installed."""

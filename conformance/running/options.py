@@ -1,7 +1,7 @@
 """The command line options of the checks, as a pytest plugin: ``pytest --pyargs rnn_conformance.conformance``.
 
-pytest reads options before it finds the conftest.py of an installed package, so they are registered through an entry
-point. Everything else is in conftest.py, and a pytest run of something else is not touched.
+Registered through an entry point, since pytest reads options before it looks at an installed package. Everything else
+is in collecting.py, which is only loaded where checks are collected: a pytest run of something else is not touched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
+
+_FILE = Path(__file__)
+_OURS = {_FILE.parents[1], _FILE.resolve().parents[1]}
+"""This package: where it is installed and, if that is a tree of links, where its files are."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,3 +81,25 @@ def pytest_configure(config: pytest.Config) -> None:
             specification().select(config.getoption("--conformance-only"))
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)  # since pytest 8
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A folder of ours is no package to pytest, which would import that by its path (collecting.py has why not)."""
+    return pytest.Dir.from_parent(parent, path=path) if _is_ours(path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Leave every file of ours to collecting.py."""
+    if not _is_ours(module_path):
+        return None
+    from rnn_conformance.conformance.running import collecting
+
+    if not parent.config.pluginmanager.is_registered(collecting):
+        parent.config.pluginmanager.register(collecting)
+    return collecting.CheckFile.from_parent(parent, path=module_path)
+
+
+def _is_ours(path: Path) -> bool:
+    return any(path == ours or ours in path.parents for ours in _OURS)

@@ -1,14 +1,19 @@
-"""How pytest runs the checks: one item for each check, dtype and mode of the adapter, and a record for each item."""
+"""How pytest runs the checks: one item for each check, dtype and mode of the adapter, and a record for each item.
+
+A plugin that options.py registers when pytest comes to a file of this package. It touches no other item of the run.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
 
 import pytest
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.conformance import checks
 from rnn_conformance.conformance.cases.profiles import DTYPES
-from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.running import room
@@ -20,49 +25,60 @@ from rnn_conformance.reference.spec import specification
 _SESSION = pytest.StashKey[Session]()
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """For a witness, look into the file of its check only."""
-    witness, name = _session(config).witness, collection_path.name
-    return True if witness and name.startswith("test_") and name != witness.check.split("::")[0] else None
+class CheckFile(pytest.Module):
+    """A file of checks, imported by its full name. Other files of this package have nothing to collect.
+
+    pytest would import it by its path: under a name of its own, so that there were two of each check, and with the
+    folder of the package's rooms put first on `sys.path`, where they hide a user's `adapters` or `reports`.
+    """
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        session = _session(self.config)
+        if self.path.parent.name != "checks" or not self.path.name.startswith("test_"):
+            return []
+        if session.witness and self.path.name != session.witness.check.split("::")[0]:
+            return []
+        return super().collect()
+
+    def _getobj(self) -> ModuleType:
+        return importlib.import_module(f"{checks.__name__}.{self.path.stem}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make an item for each dtype and mode, or for each dtype in the adapter's main mode."""
+    if not _is_check(metafunc.definition):
+        return
     session = _session(metafunc.config)
     clause = metafunc.definition.get_closest_marker("clause")
     assert clause is not None, f"{metafunc.function.__name__} cites no clause"
     pairs = session.pairs(clause.kwargs.get("dtypes", DTYPES), main_only=clause.kwargs.get("modes") == "main")
-    metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs], indirect=True)
+    metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not asked for, and what the results file already has."""
     session = _session(config)
     wanted = set(specification().select(config.getoption("--conformance-only")))
-    chosen = [item for item in items if not wanted or wanted & set(_clauses(item))]
+    ours = [item for item in items if _is_check(item)]
+    chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
     if session.witness:
-        chosen = [item for item in items if _name(item).split("[")[0] == session.witness.check]
+        chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
         if not chosen:
             pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
     remaining = session.begin([_name(item) for item in chosen])
-    kept = [item for item in chosen if _name(item) in remaining]
+    kept = [item for item in items if not _is_check(item) or (item in chosen and _name(item) in remaining)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 
 
-@pytest.fixture
-def check(request: pytest.FixtureRequest) -> Check:
-    """The check that is running: its subject, dtype, mode and budget."""
-    dtype, mode = request.param
-    return _session(request.config).check(_name(request.node), dtype, mode)
-
-
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run the check, append its record, and tell pytest in its own terms."""
+    if not _is_check(pyfuncitem):
+        return None
     session = _session(pyfuncitem.config)
-    current = pyfuncitem.funcargs["check"]
-    assert isinstance(current, Check)
+    dtype, mode = pyfuncitem.funcargs["check"]
+    current = session.check(_name(pyfuncitem), dtype, mode)
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
@@ -83,7 +99,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Stop between two checks where room is short: the supervisor goes on in a fresh process."""
-    if _session(item.config).is_supervised and room.is_short():
+    if _is_check(item) and _session(item.config).is_supervised and room.is_short():
         item.session.shouldstop = "this process holds as much as it may"
 
 
@@ -111,6 +127,10 @@ def _session(config: pytest.Config) -> Session:
         except Exception as error:
             pytest.exit(f"adapter {name} does not work: {type(error).__name__}: {error}", 4)
     return config.stash[_SESSION]
+
+
+def _is_check(item: pytest.Item) -> bool:
+    return isinstance(item.parent, CheckFile)
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:
