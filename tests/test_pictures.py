@@ -40,12 +40,6 @@ def errors(**changes: Any) -> CheckRecord:
     return of("test_error_over_time", **{"timestep": [1, 10, 100], "small": small, "large": large, **bounds, **changes})
 
 
-def gradients(**changes: Any) -> CheckRecord:
-    """A gradient that vanishes as the reference does."""
-    found, expected = [0.8, 0.33, 0.107], [0.8, 0.32768, 0.1073741824]
-    return of("test_gradient_over_time", **{"lag": [1, 5, 10], "small": found, "reference small": expected, **changes})
-
-
 def ulps(**changes: Any) -> CheckRecord:
     """tanh is most accurate far from zero."""
     return of("test_declared_accuracy", tanh={"input": [-8.25, 0.25, 8.25], "ulps": [0.5, 1.5, 0.5], **changes})
@@ -73,7 +67,6 @@ def test_there_are_pictures_of_what_was_measured_only() -> None:
         errors(),
         replace(errors(), dtype="float64", check="test_values.py::test_error_over_time[float64-eager]"),
         ulps(limit=5),
-        gradients(),
         detection={"killed": 9, "of": 10, "seeds": 1, "profile": "default"},
     )
     assert [picture.name for picture in found] == [
@@ -81,7 +74,6 @@ def test_there_are_pictures_of_what_was_measured_only() -> None:
         "error-over-time-float32",
         "error-over-time-float64",
         "activation-ulps",
-        "gradient-over-time-float32",
         "detection",
     ]
 
@@ -92,7 +84,6 @@ def test_checks_record_what_pictures_draw() -> None:
     for name in (
         "test_values.py::test_error_over_time",
         "test_activations.py::test_declared_accuracy",
-        "test_gradients.py::test_gradient_over_time",
     ):
         run = check_of(f"{name}[float32]", Subject(adapter), "float32", "smoke", 0)
         checks()[name](run)
@@ -103,10 +94,8 @@ def test_checks_record_what_pictures_draw() -> None:
         "error-shares",
         "error-over-time-float32",
         "activation-ulps",
-        "gradient-over-time-float32",
     ]
-    for name in ("error-over-time-float32", "gradient-over-time-float32"):
-        assert {"small U", "orthogonal U", "large U"} <= set(drawn_of[name])
+    assert {"small U", "orthogonal U", "large U"} <= set(drawn_of["error-over-time-float32"])
     assert {"tanh, float32", "sigmoid, float32", "limit 5 ULP"} <= set(drawn_of["activation-ulps"])
 
 
@@ -149,10 +138,9 @@ def test_figures_of_another_shape_are_left_out(changes: dict[str, Any]) -> None:
 
 
 def test_other_figures_of_another_shape_are_left_out() -> None:
-    """The same for accuracy, gradients and the detection score."""
+    """The same for accuracy and the detection score."""
     for figures in (3, [], {"input": [1]}, {"input": [1, 2], "ulps": [1]}, {"input": 1, "ulps": 1}, HOSTILE):
         assert drawn(of("test_declared_accuracy", tanh=figures, sigmoid=figures)) == []
-    assert drawn(gradients(**{"reference small": "none"})) == []
     for score in (
         {"killed": 2, "of": 1},
         {"killed": True, "of": 10},

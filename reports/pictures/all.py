@@ -16,6 +16,5 @@ def pictures(summary: Summary) -> list[Picture]:
         *picture_shares.pictures(summary),
         *picture_curves.errors_over_time(summary),
         *picture_ulps.pictures(summary),
-        *picture_curves.gradients_over_time(summary),
         *picture_detection.pictures(summary),
     ]

@@ -194,12 +194,12 @@ def below_all(figure: Figure, text: str) -> None:
     figure.text(0.5, 0.08 / figure.get_figheight(), text, ha="center", fontsize=9, color=FAINT)
 
 
-def legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """What the lines mean, above all panels."""
+def legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]], columns: int = 0) -> None:
+    """What the lines mean, above all panels; in one row if it is not said in how many columns."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], label=label, **how) for label, how in entries]
-    figure.legend(handles=handles, loc="upper left", ncols=len(handles), columnspacing=1.6)
+    figure.legend(handles=handles, loc="upper left", ncols=columns or len(handles), columnspacing=1.6)
 
 
 def decade(value: float, position: object = None) -> str:

@@ -41,12 +41,13 @@ from rnn_conformance.reports.records.harmless import file_name
 from rnn_conformance.reports.records.records import CheckRecord, Results
 from rnn_conformance.reports.renderings.atlas import COMPARED, atlas
 from rnn_conformance.reports.site import filters
+from rnn_conformance.reports.site.vanishing import story
 
 ASSETS = {"site.css": ("site.css", "atlas.css"), "site.js": ("site.js",)}
 """What every page loads, written beside ``index.html``, and the files here that it is made of."""
 
 _MARK = "<!-- rnn-conformance report -->"
-_PAGES = ("atlas.html", "history.html", "backends/*.html", "cells/*/*.html", "others/*.html")
+_PAGES = ("atlas.html", "history.html", "vanishing.html", "backends/*.html", "cells/*/*.html", "others/*.html")
 _LONG = 120  # numbers of a witness that are shown without being asked for
 _LARGEST_SCRIPT = 100_000  # bytes that are shown on a page
 
@@ -74,7 +75,8 @@ def write_site(results: Sequence[Results], folder: Path) -> Path:
 
 def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline] = ()) -> Iterator[tuple[str, str]]:
     """Each page of a site, and each picture that is a file, with its path; the same summary gives the same text."""
-    common = {"summary": summary, "timelines": timelines}
+    told = story(summary)
+    common = {"summary": summary, "timelines": timelines, "story": told}
 
     def page(name: str, template: str, **values: object) -> tuple[str, str]:
         values |= {"root": "../" * name.count("/"), "evidence": Evidence(folder)}
@@ -84,6 +86,8 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
     totals = {verdict: cells[verdict] for verdict in SEVERITY if cells[verdict]}
     yield page("index.html", "index.html", pictures=pictures(summary), totals=totals)
     yield page("atlas.html", "atlas.html", sections=atlas(summary), compared=COMPARED)
+    if told:
+        yield page("vanishing.html", "vanishing.html")
     if timelines:
         drawn = [timeline_picture(each) for each in timelines]
         yield page("history.html", "history.html", pictures=drawn)
