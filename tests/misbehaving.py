@@ -62,6 +62,12 @@ def _floods() -> None:
     time.sleep(600)
 
 
+def _terminates() -> None:
+    Path(sys.argv[1]).with_suffix(".pid").write_text(str(os.getpid()), encoding="utf-8")
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(600)
+
+
 def _raises() -> NoReturn:
     raise MemoryError("no room for one more sequence")
 
@@ -73,6 +79,7 @@ prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
 floods = _on_a_bad_day(_floods)  # does so with more than stood there, and does not return
+terminates = _on_a_bad_day(_terminates)  # ends the process that it works for as `kill` does, and does not return
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 

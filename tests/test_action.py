@@ -28,7 +28,7 @@ if [ "$1" = run ]; then
   mkdir -p "$6" && cp new.jsonl "$6/torch.jsonl"
   exit "$(cat status)"
 fi
-exec {python} -c 'from rnn_conformance.conformance.commands.cli import main; main()' "$@"
+exec {python} -c 'from rnn_conformance.conformance.commands.main import cli; cli()' "$@"
 """
 
 

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 from example_results import check, every_clause, failing, results, written
 
-from rnn_conformance.conformance.commands import main as commands
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.reports.documents.loading import validate_document
 
@@ -171,7 +170,7 @@ def test_a_run_whose_results_cannot_be_read(tmp_path: Path, monkeypatch: pytest.
     path = written(tmp_path / "numpy.jsonl", replace(results("numpy", checks=[check()]), footer=None))
     with path.open("a") as file:
         file.write("a framework wrote this\n")
-    monkeypatch.setattr(commands, "run_all", lambda *_: [path])
+    monkeypatch.setattr("rnn_conformance.conformance.commands.run.run_all", lambda *_: [path])
     result = CliRunner().invoke(cli, ["run", "numpy", "--out", str(tmp_path)])
     assert result.exit_code == 3
     assert f"{path}, line 3: not JSON" in one_line(result.stderr)

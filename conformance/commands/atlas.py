@@ -8,7 +8,9 @@ import json
 import click
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.commands.console import WrongUsage, check_installed
+from rnn_conformance.conformance.commands.console import check_installed
+from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.declarations import declared
 from rnn_conformance.reports.overview.summary import summarise
 from rnn_conformance.reports.renderings.atlas import atlas as sections
@@ -45,4 +47,4 @@ def atlas(adapters: tuple[str, ...], form: str) -> None:
     if form == "json":
         click.echo(json.dumps([dataclasses.asdict(section) for section in sections(summary)], indent=2))
     else:
-        click.echo(atlas_markdown(summary), nl=False)
+        echo_utf8(atlas_markdown(summary).rstrip("\n"))

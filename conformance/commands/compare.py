@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rnn_conformance.conformance.commands.console import WrongUsage, format_option
+from rnn_conformance.conformance.commands.console import format_option
+from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.records.records import Results
 from rnn_conformance.reports.renderings.comparison_markdown import comparison_markdown
@@ -125,8 +127,8 @@ def _show(
         found = {"comparisons": [_as_json(each) for each in comparisons], "alone": alone, "refused": refused}
         click.echo(json.dumps(found, indent=2, allow_nan=False))
     elif form == "markdown":
-        click.echo("## What changed\n")
-        click.echo("\n".join([*map(comparison_markdown, comparisons), *(f"> {escape(note)}\n" for note in notes)]))
+        echo_utf8("## What changed\n")
+        echo_utf8("\n".join([*map(comparison_markdown, comparisons), *(f"> {escape(note)}\n" for note in notes)]))
     else:
         console = Console()
         for comparison in comparisons:

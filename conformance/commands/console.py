@@ -1,4 +1,4 @@
-"""What the commands share: errors, the option --format, tables, and a word on what is not installed."""
+"""What the commands share: the option --format, tables, and a word on what is not installed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.conformance.commands.output import echo_utf8
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class WrongUsage(click.UsageError):
-    """Status 2. What it tells may come from a file, so nothing of it is obeyed by a terminal."""
-
-    def __init__(self, reason: object) -> None:
-        super().__init__(shown(str(reason)))
-
-
-class DidNotWork(click.ClickException):
-    """Status 3: the usage is right, but what was asked for could not be done. Told as harmlessly."""
-
-    exit_code = 3
-
-    def __init__(self, reason: object) -> None:
-        super().__init__(shown(str(reason)))
 
 
 def format_option(command: F) -> F:
@@ -80,9 +64,9 @@ def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
     if form == "json":
         click.echo(json.dumps(rows, indent=2))
     elif form == "markdown":
-        click.echo("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
+        echo_utf8("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
         for row in rows:
-            click.echo("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
+            echo_utf8("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
     else:
         table = Table(*rows[0], box=None, pad_edge=False)
         for row in rows:

@@ -14,7 +14,9 @@ from rich.text import Text
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
-from rnn_conformance.conformance.commands.console import WrongUsage, format_option
+from rnn_conformance.conformance.commands.console import format_option
+from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.renderings.markdown import escape
@@ -43,7 +45,7 @@ def deviations(names: tuple[str, ...], form: str) -> None:
     elif form == "json":
         click.echo(json.dumps([{"deviation": d.name, "reason": d.reason, **_facts(d)} for d in chosen], indent=2))
     elif form == "markdown":
-        click.echo("\n\n".join(map(_markdown, chosen)))
+        echo_utf8("\n\n".join(map(_markdown, chosen)))
     else:
         _print(chosen)
 

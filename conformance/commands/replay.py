@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
-from rnn_conformance.conformance.commands.console import WrongUsage, check_installed, format_option, timeout_option
+from rnn_conformance.conformance.commands.console import check_installed, format_option, timeout_option
+from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.replay import replay as run_again
 from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reports.overview.summary import SEVERITY, SYMBOLS
@@ -52,8 +54,10 @@ def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, for
         checks = run_again(witness, name, timeout).checks
         record = min(checks, key=lambda each: SEVERITY.index(each.verdict))
         found.append((witness, name, record))
-        if form != "json":
-            click.echo(_pretty(witness, name, record) if form == "pretty" else _markdown(witness, name, record))
+        if form == "pretty":
+            click.echo(_pretty(witness, name, record))
+        elif form == "markdown":
+            echo_utf8(_markdown(witness, name, record))
     if form == "json":
         rows = [{"file": str(file), "adapter": name, **dataclasses.asdict(record)} for file, name, record in found]
         click.echo(json.dumps(plain(rows), indent=2, allow_nan=False))

@@ -1,4 +1,4 @@
-"""The commands ``rnn-conformance report`` and ``schema``, and the report that a run ends with."""
+"""The command ``rnn-conformance report``, and the report that a run ends with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from rnn_conformance.conformance.commands.console import WrongUsage, report_format_option
+from rnn_conformance.conformance.commands.console import report_format_option
+from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.reports.documents.document import as_json
 from rnn_conformance.reports.documents.loading import load
-from rnn_conformance.reports.documents.schema import FILE
 from rnn_conformance.reports.overview.history import split
 from rnn_conformance.reports.overview.summary import exit_status, summarise
 from rnn_conformance.reports.records.harmless import shown
@@ -57,19 +58,6 @@ def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     sys.exit(status)
 
 
-@click.command()
-def schema() -> None:
-    """Print the JSON Schema of results files and of what --format json prints.
-
-    It is of JSON Schema 2020-12, and describes a line of a results file as well as the one document of a report.
-
-    \b
-    rnn-conformance schema > schema.json
-    check-jsonschema --schemafile schema.json report.json
-    """
-    click.echo(FILE.read_text(encoding="utf-8"), nl=False)
-
-
 def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     """Read results, write the site and the badges into a folder, print the summary, and return the exit status.
 
@@ -86,6 +74,6 @@ def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     if form == "pretty":
         Console().print(TerminalReport(summary))
     else:
-        click.echo(_RENDER[form](summary))
+        echo_utf8(_RENDER[form](summary))
     click.echo(f"The report: {page}", err=form != "pretty")
     return exit_status(newest)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks
-from rnn_conformance.conformance.commands.console import WrongUsage
+from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.running import results
 from rnn_conformance.conformance.selftest.diagnosing import diagnosed

@@ -1,4 +1,4 @@
-"""What a person sees while adapters run: a bar for each, or a line now and then where there is no terminal."""
+"""What a person sees while adapters run: failures as they come, and on a terminal a bar for each adapter."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from rnn_conformance.conformance.running.order import Progress as Step
 from rnn_conformance.conformance.running.order import Report
+from rnn_conformance.reports.overview.summary import PROBLEMS, SYMBOLS
+from rnn_conformance.reports.records.records import CheckRecord
+from rnn_conformance.reports.renderings.terminal import style_of, text_of
 
 
 @contextmanager
@@ -27,6 +31,9 @@ def live_progress(console: Console, adapters: Sequence[str]) -> Iterator[Report]
         bars = {adapter: progress.add_task(adapter, total=None, start=False, doing="waiting") for adapter in adapters}
 
         def show(step: Step) -> None:
+            for record in step.found:
+                if record.verdict in PROBLEMS:
+                    console.print(_told(step.adapter, record), soft_wrap=True)
             bar = bars[step.adapter]
             if not progress.tasks[bar].started:
                 progress.start_task(bar)
@@ -37,3 +44,10 @@ def live_progress(console: Console, adapters: Sequence[str]) -> Iterator[Report]
                     console.print(f"{step.adapter}: {step.done} of {step.planned} checks done", markup=False)
 
         yield show
+
+
+def _told(adapter: str, record: CheckRecord) -> Text:
+    """A line about a check that needs attention: whose, which clauses, what happened."""
+    clauses = f" ({', '.join(record.clauses)})" if record.clauses else ""
+    head = text_of(f"{SYMBOLS[record.verdict]} {adapter} {record.verdict}{clauses}: ", style_of(record.verdict))
+    return head + text_of(f"{record.check}: {record.message.partition(chr(10))[0]}")

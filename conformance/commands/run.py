@@ -1,0 +1,137 @@
+"""The command ``rnn-conformance run``: check adapters, and write a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.commands.console import check_installed, report_format_option, timeout_option
+from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
+from rnn_conformance.conformance.commands.report import read_and_show
+from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
+from rnn_conformance.conformance.running.live import live_progress
+from rnn_conformance.conformance.running.lock import InUse, alone_in
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_all
+from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.records import DamagedResults
+
+_REFERENCE = "numpy"
+"""The adapter of the specification's own code, which is no framework."""
+
+
+@click.command()
+@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="default",
+    show_default=True,
+    help="How much to check: " + "; ".join(f"{p.name}, {p.summary}" for p in PROFILES.values()) + ".",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),  # the integers that results hold
+    default=0,
+    metavar="INTEGER",
+    show_default=True,
+    help="Changes shapes and numbers.",
+)
+@click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
+@click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
+@click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
+@timeout_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Folder for results, logs, witnesses, reproducers and the report (index.html).",
+)
+@report_format_option
+def run(
+    adapters: tuple[str, ...],
+    profile: str,
+    seed: int,
+    only: tuple[str, ...],
+    jobs: int | None,
+    seeds: int,
+    timeout: float,
+    out: Path,
+    form: str,
+) -> None:
+    """Check adapters, each in a process of its own, and write a report.
+
+    ADAPTER is a registered name (see `rnn-conformance adapters`) or package.module:attribute. With none, every adapter
+    whose framework is installed is checked, and the NumPy reference beside them.
+
+    \b
+    rnn-conformance run --profile smoke
+    rnn-conformance run torch --only 1.4 --only 3
+    rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
+
+    Exit status: 0 conforms, 1 does not, 2 wrong usage, or no framework is installed, 3 the run itself did not work, was
+    cut short, or another run writes into the folder; 130, 143 or 129 if it was interrupted, terminated or hung up.
+    """
+    try:
+        specification().select(list(only))
+        chosen = list(dict.fromkeys(adapters)) if adapters else _installed()
+        for adapter in chosen:
+            check_installed(adapter)
+    except ValueError as error:
+        raise WrongUsage(error) from None
+    order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve())
+    jobs = min(jobs or os.cpu_count() or 1, len(chosen))
+    try:
+        with as_interrupts(), alone_in(order.folder) as dead:
+            if dead:
+                click.echo(f"took over {shown(str(out))} from {shown(dead)}, which has died", err=True)
+            with live_progress(Console(stderr=True), chosen) as report:
+                paths = run_all(order, chosen, jobs, report)
+    except KeyboardInterrupt as interrupt:
+        paths = [path for adapter in chosen if (path := order.results(adapter)).exists()]
+        if paths:
+            _show(paths, form, out)
+            click.echo("interrupted; what was found until then is in the report", err=True)
+        else:
+            click.echo("interrupted before anything was found", err=True)
+        sys.exit(status_of(interrupt))
+    except (InUse, DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
+        raise DidNotWork(error) from None
+    sys.exit(_show(paths, form, out))
+
+
+def _installed() -> list[str]:
+    """Every adapter that is installed; says on standard error which are not.
+
+    Raises ValueError, saying what to install, where there is no framework: the reference alone says nothing.
+    """
+    known = registry.registered().values()
+    missing = [adapter for adapter in known if adapter.missing]
+    installed = [adapter.name for adapter in known if not adapter.missing]
+    if set(installed) <= {_REFERENCE}:
+        ways = "\n".join(f"  {adapter.how_to_install}" for adapter in missing)
+        raise ValueError(
+            f"no framework is installed, so there is nothing to check. Install one:\n{ways}\n"
+            f"(`rnn-conformance run {_REFERENCE}` checks the NumPy reference alone.)"
+        )
+    for adapter in missing:
+        click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
+    # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
+    return sorted(installed, reverse=True)
+
+
+def _show(paths: Sequence[Path], form: str, out: Path) -> int:
+    """Report on the results of a run. If they cannot be read, then the run itself did not work."""
+    try:
+        return read_and_show(paths, form, out)
+    except (ValueError, OSError) as error:
+        raise DidNotWork(error) from None

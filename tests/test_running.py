@@ -1,0 +1,138 @@
+"""A run that ends early leaves no process behind, and two runs do not write into one folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
+from rnn_conformance.conformance.running.lock import InUse, alone_in
+from rnn_conformance.reports.records.records import read
+
+TESTS = Path(__file__).parent
+
+PARENT = """
+import sys
+from pathlib import Path
+from rnn_conformance.conformance.running.process import started
+with started("orphaned", [sys.argv[1]], Path(sys.argv[2])) as worker:
+    worker.wait()
+"""
+
+
+def becomes_true(holds: Callable[[], bool], seconds: float = 30) -> bool:
+    """Wait until it holds, for so long at most."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that has ended, and that nobody has asked about yet, does not run."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="on this system the worker alone is ended, by a thread")
+def test_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does what its framework has started, though nobody is left to kill them."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    told = tmp_path / "pids"
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(told), str(tmp_path / "log")]) as parent:
+        assert becomes_true(told.exists), (tmp_path / "log").read_text(encoding="utf-8")
+        worker, child = map(int, told.read_text(encoding="utf-8").split())
+        assert is_running(worker)
+        assert is_running(child)
+        parent.kill()
+    assert becomes_true(lambda: not is_running(worker) and not is_running(child))
+
+
+def test_run_that_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is killed, and what was found until then is reported, with the status that shells have for that."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    options = ["--profile", "smoke", "--only", "1.10", "--only", "6.2", "--out", str(tmp_path)]
+    result = CliRunner().invoke(cli, ["run", "misbehaving:terminates", *options])
+    assert result.exit_code == 128 + signal.SIGTERM, result.output
+    assert "interrupted; what was found until then is in the report" in result.stderr
+    assert (tmp_path / "index.html").exists()
+    assert not is_running(int((tmp_path / "misbehaving_terminates.pid").read_text(encoding="utf-8")))
+    found = read(tmp_path / "misbehaving_terminates.jsonl")
+    assert found.missing
+    assert {record.verdict for record in found.checks} <= {"conforms"}
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_that_end_a_run(name: str) -> None:
+    """Each raises KeyboardInterrupt with its number, and means what it did before when the run is over."""
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as raised, as_interrupts():
+        signal.raise_signal(number)
+    assert status_of(raised.value) == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_ignored_signal_stays_ignored() -> None:
+    """A run under nohup goes on when its terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_interrupts():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_two_runs_into_one_folder(tmp_path: Path) -> None:
+    """The second is refused with status 3 and told who writes there; it leaves what the first has found."""
+    (tmp_path / "numpy.jsonl").write_text("of the first run", encoding="utf-8")
+    with alone_in(tmp_path):
+        result = CliRunner().invoke(cli, ["run", "numpy", "--out", str(tmp_path)])
+    assert result.exit_code == 3
+    assert f"{tmp_path} is in use by process {os.getpid()} on " in result.stderr
+    assert (tmp_path / "numpy.jsonl").read_text(encoding="utf-8") == "of the first run"
+
+
+def test_folder_is_free_again(tmp_path: Path) -> None:
+    """However the run ended; after one that did not die, nobody is named."""
+    told = []
+
+    def interrupted() -> None:
+        with alone_in(tmp_path) as dead:
+            told.append(dead)
+            with pytest.raises(InUse):
+                alone_in(tmp_path).__enter__()
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    assert told == ["", ""]
+
+
+def test_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    """A process that is killed lets go of the lock, and leaves the note of who it was."""
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from rnn_conformance.conformance.running.lock import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    pid = json.loads((tmp_path / ".lock.json").read_text(encoding="utf-8"))["pid"]
+    with alone_in(tmp_path) as dead:
+        assert dead.startswith(f"process {pid} on ")
