@@ -56,6 +56,8 @@ adapters = ["faulty"]
 checks = ["test_recurrence"]
 versions = { framework = ">=2" }
 cases = { activation = ["tanh"] }
+cause = "another tanh"
+means = "Outputs are off by a hundredth."
 reason = "its tanh is another"
 """
 

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element
 import pytest
 from example_results import check, failing, observation, results
 
-from rnn_conformance.reports.overview.summary import MISSING, exit_status, summarise
+from rnn_conformance.reports.overview.summary import exit_status, summarise
+from rnn_conformance.reports.overview.verdicts import MISSING
 from rnn_conformance.reports.records.records import VERDICTS, Results
 from rnn_conformance.reports.renderings.junit import OUTCOMES, junit
 

@@ -14,16 +14,11 @@ import pytest
 from example_results import CLAUSES, check, every_clause, every_verdict, failing, hostile, observation, results
 from rich.console import Console
 
-from rnn_conformance.reports.overview.summary import (
-    MEANINGS,
-    SEVERITY,
-    SYMBOLS,
-    exit_status,
-    known,
-    reasons_of,
-    summarise,
-)
-from rnn_conformance.reports.overview.wording import figure, sentence
+from rnn_conformance.reports.overview.causes import known, reasons_of
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import exit_status, summarise
+from rnn_conformance.reports.overview.verdicts import MEANINGS, SEVERITY, SYMBOLS
+from rnn_conformance.reports.overview.wording import figure
 from rnn_conformance.reports.records.records import VERDICTS, Results, Worst
 from rnn_conformance.reports.renderings.markdown import escape, fenced, markdown
 from rnn_conformance.reports.renderings.terminal import TerminalReport

@@ -24,7 +24,8 @@ from example_results import (
 )
 
 from rnn_conformance.reports.overview.history import timelines
-from rnn_conformance.reports.overview.summary import SYMBOLS, summarise
+from rnn_conformance.reports.overview.summary import summarise
+from rnn_conformance.reports.overview.verdicts import SYMBOLS
 from rnn_conformance.reports.records.files import beside
 from rnn_conformance.reports.records.records import VERDICTS, Results
 from rnn_conformance.reports.site.site import ASSETS, backend_page, cell_page, others_page, render, write_site

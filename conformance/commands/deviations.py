@@ -64,6 +64,8 @@ def _named(known: list[Deviation], names: tuple[str, ...]) -> list[Deviation]:
 def _facts(deviation: Deviation) -> Mapping[str, Any]:
     """What there is to say of it beside the reason, by the name under which it is printed; nothing that is empty."""
     facts = {
+        "cause": deviation.cause,
+        "means": deviation.means,
         "adapters": list(deviation.adapters),
         "versions": dict(deviation.versions),
         "platforms": list(deviation.platforms),

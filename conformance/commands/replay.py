@@ -14,7 +14,7 @@ from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.replay import replay as run_again
 from rnn_conformance.conformance.witnesses.witness import read_witness
-from rnn_conformance.reports.overview.summary import SEVERITY, SYMBOLS
+from rnn_conformance.reports.overview.verdicts import SEVERITY, SYMBOLS
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord, plain
 from rnn_conformance.reports.renderings.markdown import escape, fenced

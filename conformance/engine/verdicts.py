@@ -20,7 +20,7 @@ from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reports.records.records import CheckRecord, Worst
+from rnn_conformance.reports.records.records import Cause, CheckRecord, Worst
 
 _LARGEST_WITNESS = 400
 """Arrays with more elements than this are described in the record, not written out: nobody would read them."""
@@ -115,6 +115,7 @@ def conclude(
         witness=dict(_arrays(case, shown.details)),
         deviation=", ".join(deviation.name for deviation in known),
         reason="\n".join(deviation.explanation for deviation in known),
+        causes=[Cause(each.name, each.cause, each.means, each.upstream) for each in known],
         diagnosis=diagnosis,
         measured=dict(evidence.measured),
         shares=dict(evidence.shares),

@@ -58,14 +58,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not asked for, and what the results file already has."""
     session = _session(config)
-    wanted = set(specification().select(config.getoption("--conformance-only")))
+    only = config.getoption("--conformance-only")
+    wanted = set(specification().select(only))
     ours = [item for item in items if _is_check(item)]
     chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
     if session.witness:
         chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
         if not chosen:
             pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
-    remaining = session.begin([_name(item) for item in chosen])
+    remaining = session.begin([_name(item) for item in chosen], only)
     kept = [item for item in items if not _is_check(item) or (item in chosen and _name(item) in remaining)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept

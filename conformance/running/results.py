@@ -6,6 +6,7 @@ import dataclasses
 import json
 import platform
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -28,9 +29,17 @@ REPLAY = "rnn-conformance replay"
 
 
 def header(
-    adapter: str, profile: str, seed: int, planned: Sequence[str], description: Description | None
+    adapter: str,
+    profile: str,
+    seed: int,
+    planned: Sequence[str],
+    description: Description | None,
+    only: Sequence[str] = (),
 ) -> records.Header:
-    """The header of a run of these checks; without a description if the adapter could not give one."""
+    """The header of a run that begins now; without a description if the adapter could not give one.
+
+    `planned` are its checks, and `only` the clauses and chapters that it was asked for, none for all.
+    """
     spec = specification()
     return records.Header(
         adapter=adapter,
@@ -47,6 +56,8 @@ def header(
         seed=seed,
         planned=list(planned),
         detection=detection(),
+        only=list(only),
+        started=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
 

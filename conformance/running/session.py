@@ -64,9 +64,10 @@ class Session:
         pairs = [(dtype, main) for dtype in dtypes]
         return pairs if main_only else pairs + [(dtype, mode) for dtype in self.profile.other_dtypes for mode in others]
 
-    def begin(self, planned: Sequence[str]) -> set[str]:
+    def begin(self, planned: Sequence[str], only: Sequence[str] = ()) -> set[str]:
         """Write the header of the results file, or read what it has. Returns the checks that remain to be done.
 
+        `only` are the clauses and chapters that were asked for, none for all.
         A deviation whose witness no check of this run would run again is recorded as broken.
         """
         if self._results is None:
@@ -75,7 +76,8 @@ class Session:
             lost = [_complaint(deviation) for deviation in self._without_replay(planned)]
             everything = [*planned, *(record.check for record in lost)]
             description = self.subject.description
-            records.append(self._results, header(self.adapter, self.profile.name, self._seed, everything, description))
+            begun = header(self.adapter, self.profile.name, self._seed, everything, description, only)
+            records.append(self._results, begun)
             for record in lost:
                 self.add(record)
         return set(records.read(self._results).missing)

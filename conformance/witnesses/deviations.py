@@ -64,6 +64,8 @@ class Deviation:
     checks: Sequence[str]
     versions: Mapping[str, str]
     reason: str
+    cause: str
+    means: str
     cases: Mapping[str, Any]
     platforms: Sequence[str] = ()
     upstream: str = ""

@@ -30,7 +30,7 @@ def keep(results: Path, baselines: Path) -> list[Path]:
     for each in found:
         path = baselines / each.path.name
         path.unlink(missing_ok=True)
-        append(path, each.header)
+        append(path, replace(each.header, started=""))
         for record in each.checks:
             append(path, _settled(record))
         if each.footer is not None:  # which it is not: it is no truncated run

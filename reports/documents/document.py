@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from rnn_conformance.reports.overview.summary import Backend, Cell, Summary, exit_status
-from rnn_conformance.reports.overview.wording import sentence, title
+from rnn_conformance.reports.overview.causes import CommonCause, common_causes
+from rnn_conformance.reports.overview.caveats import Caveat, caveats
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import Backend, Summary, exit_status
+from rnn_conformance.reports.overview.verdicts import NOT_RUN
+from rnn_conformance.reports.overview.wording import title
 from rnn_conformance.reports.records.records import CheckRecord, Footer, Header, Worst, plain
 
-DOCUMENT = "rnn-conformance report 1"
+DOCUMENT = "rnn-conformance report 2"
 """What the field `document` says; the number changes with the form."""
 
 STATUSES = {
@@ -24,10 +28,14 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class ClauseSummary:
-    """What a backend's checks say of one clause; `missing` counts those without a record, `scope` names a dtype."""
+    """What a backend's checks say of one clause; `missing` counts those without a record, `scope` names a dtype.
+
+    `verdict` is over all dtypes, `by_dtype` has that of each in which the clause was asked.
+    """
 
     verdict: str
     scope: str
+    by_dtype: Mapping[str, str]
     checks: Sequence[str]
     missing: int
     examples: int
@@ -36,11 +44,39 @@ class ClauseSummary:
 
 
 @dataclass(frozen=True)
+class DtypeSummary:
+    """A backend in one dtype: whether it offers it, how many clauses were asked in it, and their verdicts, counted."""
+
+    offered: bool
+    asked: int
+    verdicts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CauseSummary:
+    """A cause that known deviations have in common, and what it touches.
+
+    `means` holds what it means for a user, each with the backends of which that is said; `backends` the clauses that
+    it touches on each of them.
+    """
+
+    title: str
+    means: Mapping[str, Sequence[str]]
+    upstream: Sequence[str]
+    deviations: Sequence[str]
+    dtypes: Sequence[str]
+    clauses: Sequence[str]
+    backends: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
 class BackendSummary:
     """One results file: its verdicts in short, then its lines.
 
-    `verdicts` counts clauses, `checks_by_verdict` records. `worst` is the largest error that no known deviation
-    accounts for. `truncated` says that the run ended before its end, `missing` which planned checks have no record.
+    `dtype` is the one to show first, `by_dtype` has all, in the order in which they are told. `caveats` qualify the
+    verdicts. `verdicts` counts clauses over all dtypes, `checks_by_verdict` records. `worst` is the largest error that
+    no known deviation accounts for. `truncated` says that the run ended before its end, `missing` which planned checks
+    have no record.
     """
 
     adapter: str
@@ -48,8 +84,11 @@ class BackendSummary:
     sentence: str
     status: int
     meaning: str
+    caveats: Sequence[Caveat]
     truncated: bool
     missing: Sequence[str]
+    dtype: str
+    by_dtype: Mapping[str, DtypeSummary]
     verdicts: Mapping[str, int]
     checks_by_verdict: Mapping[str, int]
     examples: int
@@ -83,6 +122,7 @@ class Document:
     chapters: Mapping[str, str]
     clauses: Mapping[str, str]
     detection: str
+    causes: Sequence[CauseSummary]
     status: int
     meaning: str
     totals: Totals
@@ -114,6 +154,7 @@ def document(summary: Summary) -> Document:
         chapters=summary.chapters,
         clauses=summary.clauses,
         detection=summary.detection,
+        causes=[_cause(cause) for cause in common_causes(summary.backends)],
         status=status,
         meaning=STATUSES[status],
         totals=totals,
@@ -130,29 +171,47 @@ def _backend(backend: Backend) -> BackendSummary:
         sentence=f"{sentence(backend)}.",
         status=status,
         meaning=STATUSES[status],
+        caveats=caveats(backend),
         truncated=backend.truncated,
         missing=results.missing,
+        dtype=backend.dtype,
+        by_dtype={dtype: DtypeSummary(f.offered, f.asked, f.counts) for dtype, f in backend.facets.items()},
         verdicts=backend.counts,
         checks_by_verdict=dict(Counter(record.verdict for record in results.checks)),
         examples=backend.examples,
         seconds=backend.seconds,
         worst=backend.worst,
-        clauses={clause: _clause(cell) for clause, cell in backend.cells.items()},
+        clauses={clause: _clause(backend, clause) for clause in backend.cells},
         header=results.header,
         checks=results.checks,
         footer=results.footer,
     )
 
 
-def _clause(cell: Cell) -> ClauseSummary:
+def _clause(backend: Backend, clause: str) -> ClauseSummary:
+    cell = backend.cells[clause]
+    by_dtype = {dtype: facet.cells[clause].verdict for dtype, facet in backend.facets.items()}
     return ClauseSummary(
         verdict=cell.verdict,
         scope=cell.scope,
+        by_dtype={dtype: verdict for dtype, verdict in by_dtype.items() if verdict != NOT_RUN},
         checks=[record.check for record in cell.records],
         missing=cell.missing,
         examples=cell.examples,
         discriminating=cell.discriminating,
         worst=cell.worst,
+    )
+
+
+def _cause(cause: CommonCause) -> CauseSummary:
+    return CauseSummary(
+        title=cause.title,
+        means=cause.means,
+        upstream=cause.upstream,
+        deviations=[each.name for each in cause.deviations],
+        dtypes=cause.dtypes,
+        clauses=cause.clauses,
+        backends=cause.backends,
     )
 
 

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from rnn_conformance.reports.overview.summary import (
-    NOT_RUN,
-    Backend,
-    Cell,
-    Observation,
-    backends,
-    check_comparable,
-    worst,
-)
+from rnn_conformance.reports.overview.cells import Cell
+from rnn_conformance.reports.overview.summary import Backend, Observation, backends, check_comparable
+from rnn_conformance.reports.overview.verdicts import NOT_RUN, worst
 from rnn_conformance.reports.overview.wording import count
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
 

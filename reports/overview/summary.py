@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnn_conformance.reports.records.records import VERDICTS, CheckRecord, Results, Worst
+from rnn_conformance.reports.overview.cells import DTYPES, FIRST, Cell, Facet, counts, in_order
+from rnn_conformance.reports.overview.verdicts import MISSING, NOT_RUN, PROBLEMS, SEVERITY, gravest, worst
+from rnn_conformance.reports.records.records import CheckRecord, Results, Worst
 
-MISSING = "missing"
-NOT_RUN = "not run"
 
-MEANINGS = {
-    **VERDICTS,
-    MISSING: "the run was cut short before this was checked",
-    NOT_RUN: "no check of this was asked for",
-}
-"""What a cell of the matrix can say, with what it means."""
+@dataclass(frozen=True)
+class Suite:
+    """A state of the suite: its version, and the digest of what decides its verdicts."""
 
-SYMBOLS = {
-    "conforms": "✓",
-    "deviation": "△",
-    "fails": "✗",
-    "observed": "◦",
-    "untrusted": "?",
-    "unsupported": "–",  # noqa: RUF001 - an en dash is wide enough to be seen
-    "crashed": "↯",
-    "timed out": "…",
-    "broken": "⊘",
-    MISSING: "○",
-    NOT_RUN: "·",
-}
+    version: str
+    digest: str
 
-SEVERITY = (
-    "broken",
-    "crashed",
-    "timed out",
-    "fails",
-    "untrusted",
-    MISSING,
-    "deviation",
-    "conforms",
-    "observed",
-    "unsupported",
-    NOT_RUN,
-)
-"""The gravest first. A clause of which a part is unsupported conforms if the rest does."""
-
-PROBLEMS = ("broken", "crashed", "timed out", "fails", "untrusted")
-"""The verdicts that want somebody's attention."""
+    def __str__(self) -> str:
+        return f"{self.version} {self.digest or 'of unknown digest'}"
 
 
 @dataclass(frozen=True)
@@ -62,47 +32,18 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one backend's records say of one clause; `missing` counts the checks of it that have no record."""
-
-    verdict: str
-    records: Sequence[CheckRecord] = ()
-    missing: int = 0
-
-    @property
-    def worst(self) -> Worst | None:
-        return worst(self.records)
-
-    @property
-    def examples(self) -> int:
-        return sum(record.examples for record in self.records)
-
-    @property
-    def discriminating(self) -> int:
-        return sum(record.discriminating for record in self.records)
-
-    @property
-    def seconds(self) -> float:
-        return sum(record.seconds for record in self.records)
-
-    @property
-    def unsupported(self) -> Sequence[CheckRecord]:
-        return [record for record in self.records if record.verdict == "unsupported"]
-
-    @property
-    def scope(self) -> str:
-        """The dtype that the verdict is about, such as ``float64 only``, if the others have a better one."""
-        found = {record.dtype for record in self.records if record.verdict == self.verdict}
-        return f"{found.pop()} only" if len(found) == 1 and len({record.dtype for record in self.records}) > 1 else ""
-
-
-@dataclass(frozen=True)
 class Backend:
-    """One results file: `cells` by clause, and `others`, the checks that cite no clause and are no observations."""
+    """One results file: `cells` by clause, and `others`, the checks that cite no clause and are no observations.
+
+    `cells` are over all dtypes, `facets` tell them apart, in the order in which they are told. `reader` is the suite
+    that tells of it, which need not be the one that made it; None if that does not matter.
+    """
 
     results: Results
     cells: Mapping[str, Cell]
     others: Cell
+    facets: Mapping[str, Facet]
+    reader: Suite | None = None
 
     @property
     def name(self) -> str:
@@ -111,6 +52,23 @@ class Backend:
     @property
     def truncated(self) -> bool:
         return truncated(self.results)
+
+    @property
+    def suite(self) -> Suite:
+        """The suite that made the results."""
+        return Suite(self.results.header.suite, self.results.header.digest)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype to show first: float32, or, of a backend that does not offer it, the first that it does."""
+        offered = [facet.dtype for facet in self.facets.values() if facet.offered]
+        return FIRST if FIRST in offered or not offered else offered[0]
+
+    def facet(self, dtype: str = "") -> Facet:
+        """The clauses in one dtype, none of them run if nothing is known of it; over all dtypes without one."""
+        if not dtype:
+            return Facet("", self.cells)
+        return self.facets.get(dtype) or Facet(dtype, dict.fromkeys(self.cells, Cell(NOT_RUN)), offered=False)
 
     @property
     def problems(self) -> Sequence[CheckRecord]:
@@ -129,21 +87,13 @@ class Backend:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many clauses there are of each verdict: those that conform, then the others, the gravest first."""
-        return self.counts_of(self.cells)
+        """How many clauses there are of each verdict over all dtypes: those that conform, then the gravest first."""
+        return counts(self.cells.values())
 
-    def counts_of(self, clauses: Iterable[str]) -> Mapping[str, int]:
-        """The same for some of the clauses."""
-        counts = Counter(self.cells[clause].verdict for clause in clauses)
-        return {verdict: counts[verdict] for verdict in ("conforms", *SEVERITY) if counts[verdict]}
-
-    def scope(self, verdict: str) -> str:
-        """How many cells of a verdict are about one dtype, such as `` (67 of them float64 only)``; empty if none is."""
-        scopes = Counter(cell.scope for cell in self.cells.values() if cell.verdict == verdict)
-        if len(scopes) == 1:
-            return f" ({scope})" if (scope := next(iter(scopes))) else ""
-        found = [f"{number} of them {scope}" for scope, number in scopes.items() if scope]
-        return f" ({', '.join(found)})" if found else ""
+    def counts_of(self, clauses: Iterable[str], dtype: str = "") -> Mapping[str, int]:
+        """The same for some of the clauses, in one dtype or over all."""
+        cells = self.facet(dtype).cells
+        return counts(cells[clause] for clause in clauses)
 
     @property
     def examples(self) -> int:
@@ -163,35 +113,6 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class Known:
-    """A known deviation: why it is, and the records that name it, each with its backend."""
-
-    name: str
-    reason: str
-    records: Sequence[tuple[Backend, CheckRecord]]
-
-    @property
-    def seen(self) -> CheckRecord:
-        """The record that shows it best: one of it alone, with a witness, if there is such a one."""
-        return min((record for _, record in self.records), key=lambda each: (len(reasons_of(each)), not each.case))
-
-    @property
-    def message(self) -> str:
-        """What was seen of it; empty if that was always together with others, since it may be about one of these."""
-        return self.seen.message if len(reasons_of(self.seen)) == 1 else ""
-
-    @property
-    def extent(self) -> str:
-        """What it is about, such as ``torch; clauses 1.1, 1.3 in float64``."""
-        backends = dict.fromkeys(backend.name for backend, _ in self.records)
-        cited = {clause for _, record in self.records for clause in record.clauses}
-        clauses = [clause for clause in self.records[0][0].results.header.clauses if clause in cited]
-        dtypes = dict.fromkeys(record.dtype for _, record in self.records if record.dtype)
-        where = f" in {' and '.join(dtypes)}" if dtypes else ""
-        return f"{', '.join(backends)}; clause{'s' if len(clauses) > 1 else ''} {', '.join(clauses)}{where}"
-
-
-@dataclass(frozen=True)
 class Summary:
     """Several backends' results, held against the same specification by the same suite."""
 
@@ -200,6 +121,17 @@ class Summary:
     chapters: Mapping[str, str]
     clauses: Mapping[str, str]
     backends: Sequence[Backend]
+
+    @property
+    def dtypes(self) -> Sequence[str]:
+        """The dtypes that any of the backends was asked in, float32 first."""
+        return in_order(dtype for backend in self.backends for dtype in backend.facets)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype to show first: float32, unless no backend offers it."""
+        first = [backend.dtype for backend in self.backends]
+        return FIRST if FIRST in first else first[0]
 
     @property
     def profiles(self) -> Sequence[str]:
@@ -223,8 +155,8 @@ class Summary:
         return [number for number in self.clauses if _chapter(number) == chapter]
 
 
-def summarise(results: Sequence[Results]) -> Summary:
-    """Bring results together, in the order given.
+def summarise(results: Sequence[Results], reader: Suite | None = None) -> Summary:
+    """Bring results together, in the order given; `reader` is the suite that tells of them, if that matters.
 
     Raises ValueError, naming the files, for none at all, for results that cannot be compared (of another schema, suite
     or specification) and for an adapter that comes twice.
@@ -236,13 +168,26 @@ def summarise(results: Sequence[Results]) -> Summary:
     header = results[0].header
     # Every clause is shown, even one whose chapter the header forgot.
     chapters = {**header.chapters, **{_chapter(c): "" for c in header.clauses if _chapter(c) not in header.chapters}}
-    return Summary(header.suite, header.specification, chapters, header.clauses, backends(results))
+    return Summary(header.suite, header.specification, chapters, header.clauses, backends(results, reader))
 
 
-def backends(results: Sequence[Results]) -> Sequence[Backend]:
+def backends(results: Sequence[Results], reader: Suite | None = None) -> Sequence[Backend]:
     """Each results file by clauses; which clauses a missing check is about, the others may tell."""
     cited = _clauses_by_function(results)
-    return [_backend(each, cited) for each in results]
+    return [_backend(each, cited, reader) for each in results]
+
+
+def alike_facets(backend: Backend) -> Sequence[tuple[Sequence[str], Facet]]:
+    """What the backend offers and was asked, by dtype: the one to show first, then those that count the same together.
+
+    Each facet is the first of its dtypes.
+    """
+    groups: dict[tuple[object, ...], list[Facet]] = {}
+    for dtype, facet in backend.facets.items():
+        if facet.offered and facet.asked:
+            groups.setdefault((dtype == backend.dtype, *facet.counts.items()), []).append(facet)
+    found = [([facet.dtype for facet in group], group[0]) for group in groups.values()]
+    return sorted(found, key=lambda each: each[0][0] != backend.dtype)
 
 
 def exit_status(results: Sequence[Results]) -> int:
@@ -258,47 +203,9 @@ def exit_status(results: Sequence[Results]) -> int:
     return 1 if any(record.verdict in PROBLEMS for record in records) else 0
 
 
-def gravest(verdicts: Iterable[str]) -> str:
-    """The verdict that speaks for all; none at all have not run."""
-    return min(verdicts, key=SEVERITY.index, default=NOT_RUN)
-
-
 def truncated(results: Results) -> bool:
     """Whether the run ended before its end."""
     return results.footer is None or bool(results.missing)
-
-
-def worst(records: Iterable[CheckRecord]) -> Worst | None:
-    """The worst error of all; NaN is the worst there is."""
-    found = [record.worst for record in records if record.worst is not None]
-    return max(found, key=lambda each: math.inf if math.isnan(each.ratio) else each.ratio, default=None)
-
-
-def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
-    """Records that say the same of the same clauses, such as one fault in each dtype, brought together."""
-    groups: dict[tuple[object, ...], list[CheckRecord]] = {}
-    for record in records:
-        key = (record.verdict, *record.clauses, record.deviation, record.message, record.case)
-        groups.setdefault(key, []).append(record)
-    return list(groups.values())
-
-
-def known(summary: Summary) -> Sequence[Known]:
-    """The known deviations that records name, in the order in which they are met."""
-    found: dict[str, list[tuple[Backend, CheckRecord]]] = {}
-    reasons: dict[str, str] = {}
-    for backend in summary.backends:
-        for record in backend.of_verdict("deviation"):
-            for name, reason in reasons_of(record).items():
-                found.setdefault(name, []).append((backend, record))
-                reasons.setdefault(name, reason)
-    return [Known(name, reasons[name], records) for name, records in found.items()]
-
-
-def reasons_of(record: CheckRecord) -> Mapping[str, str]:
-    """The reason of each known deviation that a record names; all in one if it has not as many reasons as names."""
-    names, reasons = record.deviation.split(", "), record.reason.splitlines()
-    return dict(zip(names, reasons, strict=True)) if len(names) == len(reasons) else {record.deviation: record.reason}
 
 
 def check_comparable(results: Sequence[Results]) -> None:
@@ -329,20 +236,42 @@ def _check_each_once(results: Sequence[Results]) -> None:
         files[each.header.adapter] = each
 
 
-def _backend(results: Results, cited: Mapping[str, frozenset[str]]) -> Backend:
-    clauses = results.header.clauses
-    missing = Counter(clause for check in results.missing for clause in cited.get(_function(check), ()))
-    unknown = any(_function(check) not in cited for check in results.missing)
-    cells = {}
-    for clause in clauses:
-        records = [record for record in results.checks if clause in record.clauses]
-        # A check that no file has a record of may be of any clause, so it accounts for those that have none.
-        absent = missing[clause] or int(unknown and not records)
-        cells[clause] = Cell(_verdict(records, absent), records, missing[clause])
+def _backend(results: Results, cited: Mapping[str, frozenset[str]], reader: Suite | None) -> Backend:
+    clauses, missing = results.header.clauses, results.missing
+    seen = {record.dtype for record in results.checks if record.dtype and record.clauses}
+    dtypes = in_order(seen | {dtype for check in missing if (dtype := _dtype(check)) in DTYPES})
+    facets = {}
+    for dtype in dtypes:
+        records = [record for record in results.checks if record.dtype in (dtype, "")]
+        cells = _cells(clauses, records, [check for check in missing if _dtype(check) == dtype], cited)
+        facets[dtype] = Facet(dtype, cells, _offers(results, dtype))
     others = [
         record for record in results.checks if record.verdict != "observed" and not set(record.clauses) & set(clauses)
     ]
-    return Backend(results, cells, Cell(_verdict(others, 0), others))
+    everything = _cells(clauses, results.checks, missing, cited)
+    return Backend(results, everything, Cell(_verdict(others, 0), others), facets, reader)
+
+
+def _cells(
+    clauses: Iterable[str], records: Sequence[CheckRecord], missing: Sequence[str], cited: Mapping[str, frozenset[str]]
+) -> Mapping[str, Cell]:
+    lacking = Counter(clause for check in missing for clause in cited.get(_function(check), ()))
+    unknown = any(_function(check) not in cited for check in missing)
+    cells = {}
+    for clause in clauses:
+        found = [record for record in records if clause in record.clauses]
+        # A check that no file has a record of may be of any clause, so it accounts for those that have none.
+        absent = lacking[clause] or int(unknown and not found)
+        cells[clause] = Cell(_verdict(found, absent), found, lacking[clause])
+    return cells
+
+
+def _offers(results: Results, dtype: str) -> bool:
+    """Whether the adapter declares the dtype; of one that declares none, whether any check of it was supported."""
+    declared = results.header.description.get("precision")
+    if isinstance(declared, dict) and declared:
+        return dtype in declared
+    return any(record.verdict != "unsupported" for record in results.checks if record.dtype == dtype)
 
 
 def _verdict(records: Sequence[CheckRecord], missing: int) -> str:
@@ -365,3 +294,8 @@ def _chapter(clause: str) -> str:
 
 def _function(check: str) -> str:
     return check.partition("[")[0]
+
+
+def _dtype(check: str) -> str:
+    """The dtype in which a check that has no record was planned, such as that of ``t.py::test_x[float32-eager]``."""
+    return check.partition("[")[2].partition("-")[0]

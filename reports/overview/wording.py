@@ -1,4 +1,4 @@
-"""What all renderings say in the same words: numbers, verdicts, a backend with its versions, a sentence for each."""
+"""What all renderings say in the same words: numbers, verdicts, a backend with its versions."""
 
 from __future__ import annotations
 
@@ -8,29 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_conformance.reports.overview.summary import NOT_RUN, PROBLEMS, Backend
+from rnn_conformance.reports.overview.summary import Backend
+from rnn_conformance.reports.overview.verdicts import PROBLEMS
 from rnn_conformance.reports.records.harmless import safe_relative
-from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
-
-
-def sentence(backend: Backend) -> str:
-    """All there is to say of a backend, in one sentence."""
-    counts = dict(backend.counts)
-    not_run = counts.pop(NOT_RUN, 0)
-    conforms = counts.pop("conforms", 0)
-    asked = len(backend.cells) - not_run
-    parts = [f"{title(backend.results.header)} conforms on {conforms} of {count(asked, 'clause')}"]
-    if rest := [phrase(verdict, number) + backend.scope(verdict) for verdict, number in counts.items()]:
-        parts.append(", ".join(rest))
-    parts += filter(None, [others(backend)])
-    parts.append(count(backend.examples, "example") + (f", {_worst_phrase(backend.worst)}" if backend.worst else ""))
-    if backend.observations:
-        parts.append(count(len(backend.observations), "observation"))
-    if not_run:
-        parts.append(f"{count(not_run, 'clause')} not run")
-    if backend.truncated:
-        parts.append(truncation(backend.results))
-    return "; ".join(parts)
+from rnn_conformance.reports.records.records import CheckRecord, Header, Results
 
 
 def title(header: Header) -> str:
@@ -48,13 +29,15 @@ def others(backend: Backend) -> str:
 
 
 def truncation(results: Results) -> str:
+    """That a run is truncated, and what it lacks."""
+    return f"truncated: {lacking(results)}"
+
+
+def lacking(results: Results) -> str:
     """What a truncated run lacks."""
-    missing = len(results.missing)
-    return "truncated: " + (
-        f"{missing:,} of {count(len(results.header.planned), 'planned check')} have no record"
-        if missing
-        else "the run ended without its footer"
-    )
+    if missing := len(results.missing):
+        return f"{missing:,} of {count(len(results.header.planned), 'planned check')} have no record"
+    return "the run ended without its footer"
 
 
 def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
@@ -77,9 +60,9 @@ def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
 
 
 def phrase(verdict: str, number: int) -> str:
-    """A verdict with the number of clauses that have it, such as ``4 known deviations``."""
+    """A verdict with the number of clauses that have it, such as ``4 with known deviations``."""
     if verdict == "deviation":
-        return count(number, "known deviation")
+        return f"{number:,} with {'a known deviation' if number == 1 else 'known deviations'}"
     return f"{number:,} {'failing' if verdict == 'fails' else verdict}"
 
 
@@ -97,10 +80,6 @@ def figure(number: float) -> str:
     if number == 0 or 100 <= abs(number) < 1e6:
         return f"{number:,.0f}"
     return f"{number:#.2g}".rstrip(".")
-
-
-def _worst_phrase(error: Worst) -> str:
-    return f"worst error {figure(error.ratio)} {'of' if error.ratio <= 1 else 'times'} its bound"
 
 
 def plain(value: Any) -> str:

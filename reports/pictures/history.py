@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnn_conformance.reports.overview.history import Column, Timeline, largest
-from rnn_conformance.reports.overview.summary import NOT_RUN, SYMBOLS
+from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
 from rnn_conformance.reports.overview.wording import figure
 from rnn_conformance.reports.pictures import drawing
 from rnn_conformance.reports.pictures.drawing import Picture

@@ -69,12 +69,26 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """Why one known deviation is: a `title` that several of them may have in common, such as ``float64 is computed in
+    float32``, what it `means` for a user, and the address where it was reported (`upstream`), if it was.
+    """
+
+    deviation: str
+    title: str
+    means: str
+    upstream: str = ""
+
+
+@dataclass(frozen=True)
 class Header:
     """The first line: what was run, on what, by which suite.
 
     `clauses` holds the specification's text by number. `detection` says how many planted faults the suite noticed when
     that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
     `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
+    `only` are the clauses and chapters that were asked for, none for all; `started` is when, such as
+    ``2026-11-28T09:30:00Z``.
     """
 
     adapter: str
@@ -91,6 +105,8 @@ class Header:
     planned: Sequence[str]
     detection: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    only: Sequence[str] = field(default_factory=list)
+    started: str = ""
     schema: int = SCHEMA
 
 
@@ -100,7 +116,8 @@ class CheckRecord:
 
     `check` is its pytest name, such as ``test_values.py::test_recurrence[float32-eager]``. `examples` counts judged
     examples, `discriminating` those that could have failed; `message` explains a verdict other than conforms;
-    `deviation` names the known deviations that this is, and `reason` says why, in a line for each;
+    `deviation` names the known deviations that this is, `reason` says why, in a line for each, and so do `causes`, in
+    short;
     `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
@@ -123,6 +140,7 @@ class CheckRecord:
     witness: Mapping[str, Any] = field(default_factory=dict)
     deviation: str = ""
     reason: str = ""
+    causes: Sequence[Cause] = field(default_factory=list)
     diagnosis: str = ""
     witness_file: str = ""
     reproducer_file: str = ""
@@ -165,7 +183,9 @@ KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
 }
 """The dataclass of each kind of line, by what it has for `record`."""
 
-_TYPES: dict[type[Any], Mapping[str, Any]] = {cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint)}
+_TYPES: dict[type[Any], Mapping[str, Any]] = {
+    cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint, Cause)
+}
 
 
 def append(path: Path, record: Header | CheckRecord | Footer) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_conformance.reports.overview.summary import NOT_RUN, SEVERITY, SYMBOLS, Backend, Summary
+from rnn_conformance.reports.overview.summary import Backend, Summary
+from rnn_conformance.reports.overview.verdicts import NOT_RUN, SEVERITY, SYMBOLS
 from rnn_conformance.reports.overview.wording import plain
 from rnn_conformance.reports.renderings import markdown
 from rnn_conformance.reports.renderings.markdown import escape, fenced

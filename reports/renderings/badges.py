@@ -8,8 +8,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from rnn_conformance.reports.overview.summary import NOT_RUN, Backend, Summary, exit_status
-from rnn_conformance.reports.overview.wording import count, others, phrase, sentence
+from rnn_conformance.reports.overview.caveats import caveats
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import Backend, Summary, exit_status
+from rnn_conformance.reports.overview.verdicts import NOT_RUN
+from rnn_conformance.reports.overview.wording import count, others, phrase
 from rnn_conformance.reports.records.harmless import file_name, shown
 
 FOLDER = "badges"
@@ -42,13 +45,21 @@ def endpoint(backend: Backend) -> dict[str, str | int]:
 
 
 def message(backend: Backend) -> str:
-    """The badge's right half, such as ``72 of 85 clauses, 4 known deviations``: conforming, then what does not."""
-    counts = dict(backend.counts)
-    conforms, not_run = counts.pop("conforms", 0), counts.pop(NOT_RUN, 0)
-    parts = [f"{conforms:,} of {count(len(backend.cells) - not_run, 'clause')}"]
-    parts += [phrase(verdict, number) for verdict, number in counts.items()]
+    """The badge's right half, such as ``float32 72 of 85 clauses, 4 with known deviations; float64 70, 6 failing``.
+
+    The dtype to show first says how many clauses conform, the others what does not; what qualifies it comes last.
+    """
+    parts = []
+    for facet in backend.facets.values():
+        verdicts = dict(facet.counts)
+        conforms = verdicts.pop("conforms", 0)
+        rest = [phrase(verdict, number) for verdict, number in verdicts.items() if verdict != NOT_RUN]
+        if facet.dtype == backend.dtype:
+            rest.insert(0, f"{conforms:,} of {count(facet.asked, 'clause')}")
+        if facet.offered and rest:
+            parts.append(f"{facet.dtype} {', '.join(rest)}")
     parts += filter(None, [others(backend)])
-    return ", ".join(parts + (["truncated"] if backend.truncated else []))
+    return "; ".join([*(parts or ["no clause was checked"]), *(caveat.kind for caveat in caveats(backend))])
 
 
 def picture(backend: Backend) -> str:

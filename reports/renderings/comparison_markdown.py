@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnn_conformance.reports.overview.summary import SYMBOLS
+from rnn_conformance.reports.overview.verdicts import SYMBOLS
 from rnn_conformance.reports.renderings.markdown import escape
 from rnn_conformance.reports.upgrades.change import KINDS, Change, grouped, subjects
 from rnn_conformance.reports.upgrades.comparison import Comparison

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rnn_conformance.reports.overview.summary import SYMBOLS
+from rnn_conformance.reports.overview.verdicts import SYMBOLS
 from rnn_conformance.reports.renderings.terminal import style_of, text_of
 from rnn_conformance.reports.upgrades.change import BETTER, KINDS, OTHER, WORSE, Change, grouped, subjects
 from rnn_conformance.reports.upgrades.comparison import Comparison

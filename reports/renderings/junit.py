@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from rnn_conformance.reports.overview.summary import MEANINGS, MISSING, Backend, Summary
-from rnn_conformance.reports.overview.wording import evidence, figure, sentence, truncation
+from rnn_conformance.reports.overview.causes import common_causes
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import Backend, Summary
+from rnn_conformance.reports.overview.verdicts import MEANINGS, MISSING
+from rnn_conformance.reports.overview.wording import evidence, figure, truncation
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -52,7 +55,11 @@ def _suite(backend: Backend) -> Element:
         "seed": str(header.seed),
         **{f"version of {name}": version for name, version in header.versions.items()},
         **header.environment,
+        "asked for": ", ".join(header.only) or "everything",
+        "started": header.started or "unknown",
+        "digest": header.digest or "unknown",
         "summary": sentence(backend),
+        "known deviations": "; ".join(cause.heading for cause in common_causes([backend])),
     }
     suite.append(_properties(facts))
     suite.extend(cases)
@@ -67,6 +74,7 @@ def _case(backend: Backend, record: CheckRecord) -> Element:
         "examples": str(record.examples),
         "discriminating": str(record.discriminating),
         "deviation": record.deviation,
+        "cause": ", ".join(dict.fromkeys(cause.title for cause in record.causes)),
     }
     if record.worst:
         facts |= {"error/bound": figure(record.worst.ratio), "where": record.worst.where}

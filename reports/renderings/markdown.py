@@ -6,14 +6,21 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rnn_conformance.reports.overview.summary import SYMBOLS, Backend, Summary, alike, known
-from rnn_conformance.reports.overview.wording import evidence, figure, sentence, title
+from rnn_conformance.reports.overview.causes import common_causes, kind_extent, of_one_kind
+from rnn_conformance.reports.overview.cells import Cell
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import Backend, Summary
+from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
+from rnn_conformance.reports.overview.wording import evidence, figure, title
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
+FEW = 6
+"""So many checks that failed in one way are named, of more only the number is told."""
+
 
 def markdown(summary: Summary) -> str:
-    """A sentence for each backend, the matrix by chapter, what does not conform or was observed, known deviations."""
+    """A sentence for each backend, the causes of known deviations, what does not conform, the matrix, observations."""
     return "\n".join(_lines(summary)) + "\n"
 
 
@@ -58,52 +65,80 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield ""
     for backend in summary.backends:
         yield f"- {escape(sentence(backend))}."
-    yield ""
-    yield from _matrix(summary)
     for backend in summary.backends:
         yield from _problems(summary, backend)
+    yield from _causes(summary)
+    yield ""
+    yield "### Clauses"
+    for dtype in summary.dtypes or [summary.dtype]:
+        yield from _matrix(summary, dtype)
     for backend in summary.backends:
         yield from _observations(backend)
-    if deviations := known(summary):
-        yield ""
-        yield "### Known deviations"
-        yield ""
-        for each in deviations:
-            yield f"- **{escape(each.name)}**: {escape(each.extent)}. {escape(each.reason or each.message)}"
 
 
-def _matrix(summary: Summary) -> Iterator[str]:
-    yield "| clause | " + " | ".join(escape(backend.name) for backend in summary.backends) + " |"
-    yield "|---" * (1 + len(summary.backends)) + "|"
-    for chapter, name in summary.chapters.items():
-        yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
-        for clause in summary.clauses_of(chapter):
-            cells = [backend.cells[clause] for backend in summary.backends]
-            yield (
-                f"| {escape(clause)} | "
-                + " | ".join(
-                    f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
-                    for cell in cells
-                )
-                + " |"
-            )
+def _matrix(summary: Summary, dtype: str) -> Iterator[str]:
+    """The chapters and clauses in one dtype; those other than the one to show first are folded."""
+    shown_first = dtype == summary.dtype
     yield ""
-    yield "The number in a cell is the worst error as a share of its bound."
+    if not shown_first:
+        yield "<details>"
+        yield f"<summary>The clauses in {escape(dtype)}</summary>"
+        yield ""
+    yield f"| in {escape(dtype)} | " + " | ".join(escape(backend.name) for backend in summary.backends) + " |"
+    yield "|---" * (1 + len(summary.backends)) + "|"
+    facets = [backend.facet(dtype).cells for backend in summary.backends]
+    for chapter, name in summary.chapters.items():
+        rows = {clause: [cells[clause] for cells in facets] for clause in summary.clauses_of(chapter)}
+        # Of a dtype in which few clauses are asked, the others would be rows of nothing.
+        told = {clause: row for clause, row in rows.items() if shown_first or {c.verdict for c in row} != {NOT_RUN}}
+        if told:
+            yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
+        for clause, row in told.items():
+            yield f"| {escape(clause)} | {' | '.join(map(_cell, row))} |"
+    yield ""
+    if shown_first:
+        yield "The number in a cell is the worst error as a share of its bound."
+    else:
+        yield "</details>"
+
+
+def _cell(cell: Cell) -> str:
+    return f"{SYMBOLS[cell.verdict]} {cell.verdict}" + (f" {figure(cell.worst.ratio)}" if cell.worst else "")
+
+
+def _causes(summary: Summary) -> Iterator[str]:
+    if causes := common_causes(summary.backends):
+        yield ""
+        yield "### Known deviations, by their cause"
+    for cause in causes:
+        yield ""
+        yield f"{SYMBOLS['deviation']} **{escape(cause.heading)}** {escape(cause.where)}."
+        yield escape(" ".join(cause.told))
+        yield ""
+        yield "<details><summary>Which clauses, and why</summary>"
+        yield ""
+        for name, clauses in cause.backends.items():
+            yield f"- {escape(name)}: {escape(', '.join(clauses))}"
+        for each in cause.deviations:
+            yield f"- {escape(each.name)}: {escape(each.reason or each.message)}"
+        yield ""
+        yield "</details>"
 
 
 def _problems(summary: Summary, backend: Backend) -> Iterator[str]:
     if backend.problems:
         yield ""
         yield f"### {escape(title(backend.results.header))}: does not conform"
-        for group in alike(backend.problems):
+        for group in of_one_kind(backend.problems):
             yield ""
             yield from _problem(summary, group)
 
 
 def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
     first = group[0]
-    checks = ", ".join(escape(record.check) for record in group)
-    yield f"{SYMBOLS[first.verdict]} **{first.verdict}**: {checks}"
+    checks = ", ".join(escape(record.check) for record in group[:FEW])
+    more = f" and more: {kind_extent(group)} in all" if len(group) > FEW else ""
+    yield f"{SYMBOLS[first.verdict]} **{first.verdict}**: {checks}{more}"
     yield ""
     for clause in first.clauses:
         yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"

@@ -10,8 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rnn_conformance.reports.overview.summary import SYMBOLS, Backend, Known, Summary, alike, known
-from rnn_conformance.reports.overview.wording import evidence, figure, title, truncation
+from rnn_conformance.reports.overview.causes import CommonCause, common_causes, kind_extent, of_one_kind
+from rnn_conformance.reports.overview.caveats import caveats
+from rnn_conformance.reports.overview.cells import FIRST
+from rnn_conformance.reports.overview.summary import Backend, Summary, alike_facets
+from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
+from rnn_conformance.reports.overview.wording import evidence, figure, others, title
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -25,6 +29,9 @@ STYLES = {
 }
 """The colour of each verdict; all others are red."""
 
+FEW = 6
+"""So many clauses and checks are named, of more only the number is told."""
+
 
 class TerminalReport:
     """A rich renderable: ``console.print(TerminalReport(summary))``."""
@@ -37,36 +44,44 @@ class TerminalReport:
         if self.summary.detection:
             yield text_of(f"the suite itself: {self.summary.detection}", "dim")
         for backend in self.summary.backends:
-            if backend.truncated:
-                yield text_of(f"{backend.name}: {truncation(backend.results)}", "bold magenta")
-        for backend in self.summary.backends:
             if backend.problems:
                 yield _heading(backend, "does not conform")
-            for group in alike(backend.problems):
+            for group in of_one_kind(backend.problems):
                 yield from _problem(self.summary, backend, group)
-        if deviations := known(self.summary):
-            yield text_of("\nKnown deviations", "bold")
-            yield from map(_deviation, deviations)
+        if causes := common_causes(self.summary.backends):
+            yield text_of("\nKnown deviations, by their cause", "bold")
+            yield from map(_cause, causes)
 
 
 def _table(summary: Summary) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("adapter", overflow="fold")
-    table.add_column("clauses", ratio=1)
+    table.add_column("clauses by dtype", ratio=1)
     for name in ("examples", "error/\nbound", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for backend in summary.backends:
         table.add_row(
             text_of(backend.name),
-            Text(", ").join(
-                text_of(f"{number} {verdict}{backend.scope(verdict)}", style_of(verdict))
-                for verdict, number in backend.counts.items()
-            ),
+            Text("\n").join(_verdicts(backend)),
             f"{backend.examples:,}",
             figure(backend.worst.ratio) if backend.worst else "",
             f"{backend.seconds:,.1f}",
         )
     return table
+
+
+def _verdicts(backend: Backend) -> Iterator[Text]:
+    """A line for each dtype, or for those that say the same, and one of what qualifies them."""
+    if backend.dtype != FIRST:
+        yield text_of(f"no {FIRST} is offered", "dim")
+    for dtypes, facet in alike_facets(backend):
+        said = [(verdict, number) for verdict, number in facet.counts.items() if verdict != NOT_RUN]
+        verdicts = (text_of(f"{number} {verdict}", style_of(verdict)) for verdict, number in said)
+        yield text_of(f"{', '.join(dtypes)}: ") + Text(", ").join(verdicts)
+    if text := others(backend):
+        yield text_of(text, "red")
+    if found := caveats(backend):
+        yield text_of("; ".join(caveat.text for caveat in found), "magenta")
 
 
 def _heading(backend: Backend, what: str) -> Text:
@@ -78,7 +93,9 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     lines = [
         Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", style_of(first.verdict)) + text_of(first.check, "bold")
     ]
-    lines += [text_of(f"and {record.check}", "bold") for record in group[1:]]
+    lines += [text_of(f"and {record.check}", "bold") for record in group[1:FEW]]
+    if len(group) > FEW:
+        lines += [text_of(f"and {len(group) - FEW} more of this kind, in all of {kind_extent(group)}", "bold")]
     lines += [text_of(f"{clause}  {summary.clauses.get(clause, '')}", "italic") for clause in first.clauses]
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
     body = [text_of(first.message)] if first.message else []
@@ -87,11 +104,14 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
 
-def _deviation(deviation: Known) -> Padding:
-    head = text_of(f"{deviation.name}: {deviation.extent}", "bold")
-    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + head]
-    lines += [text_of(deviation.reason)] if deviation.reason else []
-    lines += [text_of(f"seen: {deviation.message}")] if deviation.message else []
+def _cause(cause: CommonCause) -> Padding:
+    """What it is, where, and what it means; why, in full, is on the page and told by the command `deviations`."""
+    few = f" {', '.join(cause.clauses)}" if len(cause.clauses) <= FEW else ""
+    lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + text_of(cause.heading, "bold") + text_of(few)]
+    lines += [text_of(cause.where, "dim")]
+    lines += map(text_of, cause.told)
+    names = " ".join(each.name for each in cause.deviations)
+    lines += [text_of(f"in full: rnn-conformance deviations {names}", "dim")]
     return Padding(Text("\n").join(lines), (0, 0, 1, 2))
 
 

@@ -11,7 +11,6 @@ import functools
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,21 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnn_conformance.reports.overview.arrays import axes, judged, matrices, shape
+from rnn_conformance.reports.overview.causes import alike, known, reasons_of
 from rnn_conformance.reports.overview.history import Timeline, largest, split
-from rnn_conformance.reports.overview.summary import (
-    MEANINGS,
-    PROBLEMS,
-    SEVERITY,
-    SYMBOLS,
-    Backend,
-    Summary,
-    alike,
-    gravest,
-    known,
-    reasons_of,
-    summarise,
-)
-from rnn_conformance.reports.overview.wording import count, figure, plain, sentence, truncation
+from rnn_conformance.reports.overview.sentence import sentence
+from rnn_conformance.reports.overview.summary import Backend, Summary, summarise
+from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
+from rnn_conformance.reports.overview.wording import count, figure, plain, truncation
 from rnn_conformance.reports.pictures.all import pictures
 from rnn_conformance.reports.pictures.history import timeline_picture
 from rnn_conformance.reports.records.files import beside, place_in_site
@@ -93,7 +83,7 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
         yield page("history.html", "history.html", pictures=drawn)
         yield from ((f"{picture.name}.svg", picture.svg) for picture in drawn)
     for backend in summary.backends:
-        deviations = known(replace(summary, backends=[backend]))
+        deviations = known([backend])
         yield page(backend_page(backend.name), "backend.html", backend=backend, deviations=deviations)
         for clause, before, after in _neighbours(list(summary.clauses)):
             name = cell_page(backend.name, clause)

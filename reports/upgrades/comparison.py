@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnn_conformance.reports.overview.summary import PROBLEMS, SEVERITY, summarise, truncated
+from rnn_conformance.reports.overview.summary import summarise, truncated
+from rnn_conformance.reports.overview.verdicts import PROBLEMS, SEVERITY
 from rnn_conformance.reports.overview.wording import count, title, truncation
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results
 from rnn_conformance.reports.upgrades.capabilities import capability_changes, rejudged
