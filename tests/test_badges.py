@@ -15,6 +15,7 @@ from rnn_conformance.reports.records.harmless import file_name
 from rnn_conformance.reports.records.records import Results
 from rnn_conformance.reports.renderings.badges import COLOURS, endpoint, message, picture, write_badges
 
+DOUBLE = "float32 3 of 3 clauses; float64 1 with a known deviation"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -25,21 +26,24 @@ def backend(run: Results) -> Backend:
 @pytest.mark.parametrize(
     ("run", "text", "status"),
     [
-        (results(), "3 of 3 clauses", 0),
-        (results(checks=[check("1.1")]), "1 of 1 clause", 0),
+        (results(), "float32 3 of 3 clauses", 0),
+        (results(checks=[check("1.1")]), "float32 1 of 1 clause; partial", 0),
         (results(checks=[check("1.1"), check("1.2", "deviation"), check("2.1", "unsupported")]), "", 0),
-        (results(checks=[failing(), *every_clause()[1:]]), "2 of 3 clauses, 1 failing", 1),
+        (results(checks=[failing(), *every_clause()[1:]]), "float32 2 of 3 clauses, 1 failing", 1),
         (
             results(checks=[*every_clause(), check("9.9", "broken")]),
-            "3 of 3 clauses, 1 check without a clause broken",
+            "float32 3 of 3 clauses; 1 check without a clause broken",
             3,
         ),
-        (replace(results(), footer=None), "3 of 3 clauses, truncated", 3),
+        (replace(results(), footer=None), "float32 3 of 3 clauses; truncated", 3),
+        (results(checks=[*every_clause(), check("1.1", "deviation", dtype="float64", check="x")]), DOUBLE, 0),
+        (results(profile="smoke", digest="0"), "float32 3 of 3 clauses; first look", 0),
+        (results(checks=[]), "no clause was checked; partial", 3),
     ],
 )
 def test_message(run: Results, text: str, status: int) -> None:
     """Everything that does not conform is told, not only what does; the colour is that of the exit status."""
-    assert message(backend(run)) == (text or "1 of 3 clauses, 1 known deviation, 1 unsupported")
+    assert message(backend(run)) == (text or "float32 1 of 3 clauses, 1 with a known deviation, 1 unsupported")
     assert endpoint(backend(run))["color"] == COLOURS[status]
 
 
@@ -48,7 +52,7 @@ def test_endpoint() -> None:
     assert endpoint(backend(results())) == {
         "schemaVersion": 1,
         "label": "torch RNN conformance",
-        "message": "3 of 3 clauses",
+        "message": "float32 3 of 3 clauses",
         "color": COLOURS[0],
     }
 
@@ -57,10 +61,10 @@ def test_picture() -> None:
     """It names itself to a screen reader, explains itself, and has room for its text."""
     svg = ElementTree.fromstring(picture(backend(results())))
     assert svg.get("role") == "img"
-    assert svg.get("aria-label") == "torch RNN conformance: 3 of 3 clauses"
-    assert (svg.findtext(f"{SVG}title") or "").startswith("torch 2.13.0 conforms on 3 of 3 clauses;")
+    assert svg.get("aria-label") == "torch RNN conformance: float32 3 of 3 clauses"
+    assert (svg.findtext(f"{SVG}title") or "").startswith("torch 2.13.0: float32 conforms on 3 of 3 clauses;")
     left, right = svg.iter(f"{SVG}text")
-    assert [left.text, right.text] == ["torch RNN conformance", "3 of 3 clauses"]
+    assert [left.text, right.text] == ["torch RNN conformance", "float32 3 of 3 clauses"]
     end = float(right.get("x", "0")) + float(right.get("textLength", "0"))
     assert float(left.get("x", "0")) + float(left.get("textLength", "0")) < float(right.get("x", "0"))
     assert end < float(svg.get("width", "0"))

@@ -41,7 +41,7 @@ def test_each_backend_in_short() -> None:
     (backend,) = written(results(checks=[failing(), check("1.2", "unsupported", worst=None), check("2.1")]))["backends"]
     assert (backend["adapter"], backend["title"], backend["status"]) == ("torch", "torch 2.13.0", 1)
     assert backend["meaning"] == STATUSES[1]
-    assert backend["sentence"].startswith("torch 2.13.0 conforms on 1 of 3 clauses; 1 failing, 1 unsupported;")
+    assert backend["sentence"].startswith("torch 2.13.0: float32 conforms on 1 of 3 clauses, 1 failing, 1 unsupported;")
     assert backend["verdicts"] == {"conforms": 1, "fails": 1, "unsupported": 1}
     assert {clause: each["verdict"] for clause, each in backend["clauses"].items()} == {
         "1.1": "fails",

@@ -30,7 +30,7 @@ def test_it_is_a_schema() -> None:
 
 def test_it_is_shipped_and_printed() -> None:
     """It lies in the package, and a command prints it."""
-    assert files("rnn_conformance.reports").joinpath("schema.json").is_file()
+    assert files("rnn_conformance.reports.documents").joinpath("schema.json").is_file()
     result = CliRunner().invoke(cli, ["schema"])
     assert result.exit_code == 0
     assert json.loads(result.stdout) == schema()

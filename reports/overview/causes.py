@@ -84,9 +84,9 @@ class CommonCause:
 
     @property
     def told(self) -> Sequence[str]:
-        """What it means, a line each, with the backends where they differ; the reasons where that is not known."""
+        """What it means, a line each, with the backends where they differ; why it is, where that is not known."""
         if not self.means:
-            return list(dict.fromkeys(each.reason for each in self.deviations if each.reason))
+            return list(dict.fromkeys(filter(None, (each.reason or each.message for each in self.deviations))))
         if len(self.means) == 1:
             return list(self.means)
         return [f"{', '.join(names)}: {means}" for means, names in self.means.items()]
@@ -145,7 +145,8 @@ def known(backends: Iterable[Backend], dtype: str = "") -> Sequence[Known]:
                 reasons.setdefault(name, reason)
     # Results that are older than causes have the names only.
     return [
-        Known(name, reasons[name], causes.get(name, Cause(name, name, "")), records) for name, records in found.items()
+        Known(name, reasons[name], causes.get(name, Cause(name, name or "an unnamed cause", "")), records)
+        for name, records in found.items()
     ]
 
 

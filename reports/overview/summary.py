@@ -61,14 +61,16 @@ class Backend:
     @property
     def dtype(self) -> str:
         """The dtype to show first: float32, or, of a backend that does not offer it, the first that it does."""
-        offered = [facet.dtype for facet in self.facets.values() if facet.offered]
-        return FIRST if FIRST in offered or not offered else offered[0]
+        if _offers(self.results, FIRST):
+            return FIRST
+        return next((facet.dtype for facet in self.facets.values() if facet.offered), FIRST)
 
     def facet(self, dtype: str = "") -> Facet:
         """The clauses in one dtype, none of them run if nothing is known of it; over all dtypes without one."""
         if not dtype:
             return Facet("", self.cells)
-        return self.facets.get(dtype) or Facet(dtype, dict.fromkeys(self.cells, Cell(NOT_RUN)), offered=False)
+        nothing = dict.fromkeys(self.cells, Cell(NOT_RUN))
+        return self.facets.get(dtype) or Facet(dtype, nothing, _offers(self.results, dtype))
 
     @property
     def problems(self) -> Sequence[CheckRecord]:
