@@ -151,6 +151,13 @@ def test_the_same_versions_twice_are_refused() -> None:
         split([first, second])
 
 
+def test_another_state_of_the_suite() -> None:
+    """Where only the digest differs, an old run stands beside a new one, and the timeline says which suite made it."""
+    (timeline,) = timelines([version("1", digest="aaa"), version("2", digest="bbb", only=["1", "2.1"])])
+    assert "state of the suite: 0.1.0 aaa, 0.1.0 bbb" in timeline.notes
+    assert "asked for: everything, 1 and 2.1" in timeline.notes
+
+
 @pytest.mark.parametrize("change", [{"suite": "0.2.0"}, {"specification": "9.9"}, {"clauses": {"1.1": "other words"}}])
 def test_what_cannot_be_compared_is_refused(change: dict[str, object]) -> None:
     """Another suite may judge otherwise: its verdicts say nothing of the version."""

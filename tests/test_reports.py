@@ -191,6 +191,7 @@ def test_exit_status_of_what_does_not_say() -> None:
     [
         ("schema", 4, "torch.jsonl is of schema 3, numpy.jsonl of schema 4"),
         ("suite", "0.2", "torch.jsonl is of suite 0.1.0, numpy.jsonl of suite 0.2"),
+        ("digest", "abc", "torch.jsonl is of digest unknown, numpy.jsonl of digest abc: .*; run one of them again"),
         ("specification", "2.0", "torch.jsonl is of specification 1.0, numpy.jsonl of specification 2.0"),
         ("clauses", CLAUSES | {"1.2": "else"}, "1.2 is 'A layer .*' in torch.jsonl and 'else' in numpy.jsonl"),
     ],

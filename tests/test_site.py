@@ -138,9 +138,9 @@ def test_verdicts_are_told_by_symbol_and_word() -> None:
 def test_every_backend_has_its_sentence() -> None:
     """The first page begins with a sentence for each backend, which leads to its page."""
     html = pages(results("torch"), results("numpy"))["index.html"]
-    rest = "conforms on 3 of 3 clauses; 300 examples, worst error 0.25 of its bound."
+    rest = "float32 conforms on 3 of 3 clauses; 300 examples, worst error 0.25 of its bound."
     for name in ("torch", "numpy"):
-        assert f'<li><a href="backends/{name}.html">{name}</a> 2.13.0 {rest}</li>' in html
+        assert f'<li><a href="backends/{name}.html">{name}</a> 2.13.0: {rest}</li>' in html
 
 
 def test_neighbours_of_a_cell() -> None:

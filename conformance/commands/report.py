@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -12,10 +13,11 @@ from rich.console import Console
 from rnn_conformance.conformance.commands.console import report_format_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.commands.output import echo_utf8
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.reports.documents.document import as_json
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.overview.history import split
-from rnn_conformance.reports.overview.summary import exit_status, summarise
+from rnn_conformance.reports.overview.summary import Suite, exit_status, summarise
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.renderings.badges import write_badges
 from rnn_conformance.reports.renderings.junit import junit
@@ -67,9 +69,10 @@ def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     written.
     """
     results = load(paths, lambda path: click.echo(f"left out, since it holds no results: {shown(str(path))}", err=True))
+    reader = Suite(version("rnn-conformance"), suite_digest())
     newest, _ = split(results)
-    summary = summarise(newest)
-    page = write_site(results, folder)
+    summary = summarise(newest, reader)
+    page = write_site(results, folder, reader)
     write_badges(summary, folder)
     if form == "pretty":
         Console().print(TerminalReport(summary))

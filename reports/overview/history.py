@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.version import InvalidVersion, Version
 
 from rnn_conformance.reports.overview.cells import Cell
-from rnn_conformance.reports.overview.summary import Backend, Observation, backends, check_comparable
+from rnn_conformance.reports.overview.summary import OVER_TIME, Backend, Observation, Suite, backends, check_comparable
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, worst
 from rnn_conformance.reports.overview.wording import count
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
@@ -99,6 +99,8 @@ class Timeline:
         """What else differs between the columns, so that a change need not be the packages' doing."""
         headers = [column.backend.results.header for column in self.columns]
         said = {name: _each_once(getattr(header, name) for header in headers) for name in ("profile", "seed")}
+        said["state of the suite"] = _each_once(column.backend.suite for column in self.columns)
+        said["asked for"] = _each_once(" and ".join(header.only) or "everything" for header in headers)
         for name in dict.fromkeys(name for header in headers for name in header.environment):
             said[name] = _each_once(header.environment.get(name, "unknown") for header in headers)
         return [f"{name}: {', '.join(values)}" for name, values in said.items() if len(values) > 1]
@@ -112,21 +114,24 @@ class Timeline:
         return f"{count(len(self.columns), 'version')}, from {first} to {last}{alike}: {changed}"
 
 
-def split(results: Sequence[Results]) -> tuple[list[Results], list[Timeline]]:
+def split(results: Sequence[Results], reader: Suite | None = None) -> tuple[list[Results], list[Timeline]]:
     """The newest results of each adapter, in the order in which the adapters come, and the timelines of all others.
 
-    Raises ValueError, naming the files, as `timelines` does.
+    `reader` is the suite that tells of them, if that matters. Raises ValueError, naming the files, as `timelines` does.
     """
-    return [each[-1] for each in _by_adapter(results)], timelines(results)
+    return [each[-1] for each in _by_adapter(results)], timelines(results, reader)
 
 
-def timelines(results: Sequence[Results]) -> list[Timeline]:
+def timelines(results: Sequence[Results], reader: Suite | None = None) -> list[Timeline]:
     """A timeline of each adapter that there are several versions of.
+
+    Another state of the suite of the same release may have made an older run, which nobody may be able to make again:
+    the timeline says so in its notes.
 
     Raises ValueError, naming the files, for results of one adapter that cannot be compared (of another schema, suite or
     specification) or that are of the same versions.
     """
-    return [_timeline(each) for each in _by_adapter(results) if len(each) > 1]
+    return [_timeline(each, reader) for each in _by_adapter(results) if len(each) > 1]
 
 
 def says(cell: Cell) -> str:
@@ -152,7 +157,7 @@ def _by_adapter(results: Sequence[Results]) -> list[list[Results]]:
 
 def _in_order(results: Sequence[Results]) -> list[Results]:
     """Sorted by the versions of the packages, the first package first. Raises ValueError as `timelines` does."""
-    check_comparable(results)
+    check_comparable(results, OVER_TIME)
     for i, each in enumerate(results):
         for other in results[:i]:
             if other.header.versions == each.header.versions:
@@ -172,12 +177,12 @@ def _order(version: str) -> tuple[int, Version | str]:
         return 0, version
 
 
-def _timeline(results: Sequence[Results]) -> Timeline:
+def _timeline(results: Sequence[Results], reader: Suite | None) -> Timeline:
     headers = [each.header for each in results]
     names = dict.fromkeys(name for header in headers for name in header.versions)
     moving = [name for name in names if len(_versions(headers, name)) > 1]
     columns: list[Column] = []
-    for backend in backends(results):
+    for backend in backends(results, reader):
         versions = backend.results.header.versions
         before = columns[-1].backend if columns else None
         was = before.results.header.versions if before else versions

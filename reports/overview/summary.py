@@ -10,6 +10,12 @@ from rnn_conformance.reports.overview.cells import DTYPES, FIRST, Cell, Facet, c
 from rnn_conformance.reports.overview.verdicts import MISSING, NOT_RUN, PROBLEMS, SEVERITY, gravest, worst
 from rnn_conformance.reports.records.records import CheckRecord, Results, Worst
 
+OVER_TIME = ("schema", "suite", "specification", "chapters", "clauses")
+"""What the headers of results of one backend have in common, so that one can follow another in time."""
+
+ALIKE = (*OVER_TIME, "digest")
+"""What those of results have in common that stand side by side: one state of the suite asked all of them the same."""
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -160,8 +166,8 @@ class Summary:
 def summarise(results: Sequence[Results], reader: Suite | None = None) -> Summary:
     """Bring results together, in the order given; `reader` is the suite that tells of them, if that matters.
 
-    Raises ValueError, naming the files, for none at all, for results that cannot be compared (of another schema, suite
-    or specification) and for an adapter that comes twice.
+    Raises ValueError, naming the files, for none at all, for results that cannot be compared (of another schema, state
+    of the suite or specification) and for an adapter that comes twice.
     """
     if not results:
         raise ValueError("there are no results to report")
@@ -210,18 +216,22 @@ def truncated(results: Results) -> bool:
     return results.footer is None or bool(results.missing)
 
 
-def check_comparable(results: Sequence[Results]) -> None:
-    """Raise ValueError, naming the files, for results of another schema, suite or specification than the first."""
+def check_comparable(results: Sequence[Results], fields: Sequence[str] = ALIKE) -> None:
+    """Raise ValueError, naming the files, for results whose headers differ from the first in one of these fields."""
     first = results[0]
     for each in results[1:]:
-        for field in ("schema", "suite", "specification", "chapters", "clauses"):
+        for field in fields:
             ours, theirs = getattr(first.header, field), getattr(each.header, field)
             if ours == theirs:
                 continue
             if isinstance(ours, str | int):
                 raise ValueError(
-                    f"these results cannot be shown together: {first.path} is of {field} {ours}, "
-                    f"{each.path} of {field} {theirs}"
+                    f"these results cannot be shown together: {first.path} is of {field} {ours or 'unknown'}, "
+                    f"{each.path} of {field} {theirs or 'unknown'}"
+                    + (
+                        ": another state of the suite asked other questions; run one of them again"
+                        * (field == "digest")
+                    )
                 )
             key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
             raise ValueError(

@@ -21,7 +21,7 @@ from rnn_conformance.reports.overview.arrays import axes, judged, matrices, shap
 from rnn_conformance.reports.overview.causes import alike, known, reasons_of
 from rnn_conformance.reports.overview.history import Timeline, largest, split
 from rnn_conformance.reports.overview.sentence import sentence
-from rnn_conformance.reports.overview.summary import Backend, Summary, summarise
+from rnn_conformance.reports.overview.summary import Backend, Suite, Summary, summarise
 from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
 from rnn_conformance.reports.overview.wording import count, figure, plain, truncation
 from rnn_conformance.reports.pictures.all import pictures
@@ -42,15 +42,15 @@ _LONG = 120  # numbers of a witness that are shown without being asked for
 _LARGEST_SCRIPT = 100_000  # bytes that are shown on a page
 
 
-def write_site(results: Sequence[Results], folder: Path) -> Path:
+def write_site(results: Sequence[Results], folder: Path, reader: Suite | None = None) -> Path:
     """Write a site into a folder, which is made where it is missing, and return the path of its ``index.html``.
 
     Of an adapter that comes at several versions the newest is shown, and all of them in ``history.html``. Pages that an
-    earlier report left there are removed. Raises ValueError for results that cannot be shown together (see `summarise`)
-    and OSError where it cannot write.
+    earlier report left there are removed. `reader` is the suite that tells of the results, if that matters. Raises
+    ValueError for results that cannot be shown together (see `summarise`) and OSError where it cannot write.
     """
-    newest, timelines = split(results)
-    summary = summarise(newest)
+    newest, timelines = split(results, reader)
+    summary = summarise(newest, reader)
     pages = dict(render(summary, folder, timelines))
     folder.mkdir(parents=True, exist_ok=True)
     _remove_pages(folder)
