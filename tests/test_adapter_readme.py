@@ -12,7 +12,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, parameter_count
 
 LAYERS = (Layer(3, 5), Layer(5, 4))
 
@@ -65,7 +65,7 @@ def test_weights_are_read_back_and_counted(adapter: Any) -> None:
     prepared.load(weights)
     for (name, actual), (_, wanted) in zip(prepared.weights().arrays(), weights.arrays(), strict=True):
         assert actual.tobytes() == wanted.tobytes(), name
-    assert prepared.parameter_count() == network.parameter_count(architecture)
+    assert prepared.parameter_count() == parameter_count(architecture)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from rnn_conformance.reference.arithmetic.rounding import gamma, standard_precis
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import LayerWeights
+from rnn_conformance.reference.model.weights import LayerWeights, in_float64
 
 Array = NDArray[np.floating]
 Sum = Callable[[Array, np.random.Generator], Array]
@@ -86,11 +86,6 @@ class Drawn:
             self.initial.astype(np.float64),
             standard_precision(self.dtype),
         )
-
-
-def in_float64(weights: LayerWeights) -> LayerWeights:
-    """The same weights, widened."""
-    return LayerWeights(*(None if a is None else a.astype(np.float64) for a in (weights.W, weights.U, weights.b)))
 
 
 def draw_layer(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_bounds import SUMS, Drawn, Sum, draw_layer, in_float64, one_by_one, run_in_order
+from test_bounds import SUMS, Drawn, Sum, draw_layer, one_by_one, run_in_order
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
@@ -19,7 +19,7 @@ from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 FORMS: dict[str, list[Callable[[Array, Array], Array]]] = {
     "tanh": [

@@ -20,7 +20,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MERGES, Architecture, Choices, Embedding, Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.weights import Weights
+from rnn_conformance.reference.model.weights import Weights, widened
 
 FLOAT32 = standard_precision("float32")
 REGIMES = ["unit", "small", "contractive", "expanding", "saturating", "sparse"]
@@ -221,7 +221,7 @@ HALVES = ["float16", "bfloat16"]
 def rounded(case: Case, weights: Weights | None = None) -> Output:
     """What a subject returns that computes in float64 and rounds only its weights and outputs."""
     dtype = case.architecture.dtype
-    output = network.run(case.architecture, network.widened(weights or case.weights, dtype), case.inputs)
+    output = network.run(case.architecture, widened(weights or case.weights, dtype), case.inputs)
     return Output(output.outputs.astype(dtype_of(dtype)))
 
 
@@ -249,7 +249,7 @@ def test_mixed_precision(dtype: str) -> None:
     assert {str(array.dtype) for _, array in case.weights.arrays()} == {"float32"}
     (layer,) = case.weights.layers
     layer.W[...], layer.U[...] = 1 + 0.4 * precision.eps, 1
-    assert network.widened(case.weights, dtype).layers[0].W == 1
+    assert widened(case.weights, dtype).layers[0].W == 1
     ((_, _, expected),) = expectations(case, rounded(case), precision, Choices(), False)
     np.testing.assert_array_equal(expected.value[:, 0], case.inputs[:, 0])
     judge(case, rounded(case), precision, Choices())
@@ -262,7 +262,7 @@ def test_roundings_without_a_bound() -> None:
     findings = judge(case, Output(np.zeros((1, 2, 60), dtype_of("bfloat16"))), precision, Choices())
     assert not findings.discriminates
     assert [judgement.ratio for judgement in findings.judgements] == [0]
-    found = gradients(case.architecture, network.widened(case.weights, "bfloat16"), case.inputs, case.cotangent)
+    found = gradients(case.architecture, widened(case.weights, "bfloat16"), case.inputs, case.cotangent)
     assert not judge_gradients(case, found, precision, Choices()).discriminates
 
 

@@ -18,14 +18,14 @@ from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
 from rnn_conformance.adapters.keras import adapter as keras_adapters
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers import network as reference
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import MERGES, Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import Weights
+from rnn_conformance.reference.model.weights import Weights, in_float64, parameter_count
 
 INSTALLED = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
 BACKEND = os.environ.get("KERAS_BACKEND") or (INSTALLED or [""])[0]
@@ -78,9 +78,8 @@ def prepared(case: Case) -> KerasNetwork:
 
 def in_doubles(case: Case) -> tuple[Weights, np.ndarray]:
     """The weights and inputs of a case, exactly, for the reference to compute with."""
-    table = None if case.weights.embedding is None else case.weights.embedding.astype(np.float64)
     inputs = case.inputs if case.architecture.embedding else case.inputs.astype(np.float64)
-    return Weights(tuple(in_float64(layer) for layer in case.weights.layers), table), inputs
+    return in_float64(case.weights), inputs
 
 
 def expected(case: Case, initial_state: State | None = None) -> Output:
@@ -214,7 +213,7 @@ def test_shapes_and_parameters() -> None:
     network = prepared(case)
     assert network.symbolic_shape() == (None, None, 4)
     assert network.symbolic_state_shapes() == (((None, 3), (None, 3)), ((None, 2), (None, 2)))
-    assert network.parameter_count() == reference.parameter_count(case.architecture)
+    assert network.parameter_count() == parameter_count(case.architecture)
 
 
 def test_what_is_not_offered_has_a_reason() -> None:

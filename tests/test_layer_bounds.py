@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_bounds import draw_layer, in_float64
+from test_bounds import draw_layer
 
 from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, standard_precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
 from rnn_conformance.reference.layers.layer import run_layer
 from rnn_conformance.reference.model.architecture import Choices, Layer
-from rnn_conformance.reference.model.weights import Array, LayerWeights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, in_float64
 
 FLOAT32 = standard_precision("float32")
 MASK = np.array([[0, 1, 0, 1, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 0, 0, 0, 0]], bool)

@@ -18,7 +18,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MERGES, Architecture, Choices, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, parameter_count
 
 Array = NDArray[np.floating]
 Rows = list[list[float]]
@@ -297,7 +297,7 @@ def test_known_parameter_count_and_symbolic_shapes() -> None:
     every = Architecture((Layer(32, 32),), embedding=Embedding(10000, 32))
     last = replace(every, return_sequences=False)
 
-    assert network.parameter_count(every) == 322_080
+    assert parameter_count(every) == 322_080
     assert network.output_shape(every) == (None, None, 32)
     assert network.output_shape(last) == (None, 32)
     assert network.output_shape(replace(every, batched=False), timesteps=7) == (7, 32)
@@ -309,7 +309,7 @@ def test_known_parameter_count_and_symbolic_shapes() -> None:
 def test_parameter_count_counts_the_arrays(architecture: Architecture) -> None:
     """The number of parameters is the number of elements of all arrays."""
     weights = draw_weights(np.random.default_rng(0), architecture)
-    assert network.parameter_count(architecture) == sum(array.size for _, array in weights.arrays())
+    assert parameter_count(architecture) == sum(array.size for _, array in weights.arrays())
 
 
 def test_arrays_have_names() -> None:

@@ -35,7 +35,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import Weights
+from rnn_conformance.reference.model.weights import Weights, widened
 from rnn_conformance.reference.spec import specification
 
 PLAIN = Case(Architecture((Layer(2, 3),)), 2, 4, "integers", 0)
@@ -119,7 +119,7 @@ def largest_difference(adapter: Adapter, case: Case) -> float:
     prepared = Subject(adapter).network(case.architecture)
     prepared.load(case.weights)
     right = network.run(
-        case.architecture, network.widened(case.weights, case.architecture.dtype), case.inputs.astype(np.float64)
+        case.architecture, widened(case.weights, case.architecture.dtype), case.inputs.astype(np.float64)
     )
     return float(np.abs(prepared.run(case.inputs).outputs.astype(np.float64) - right.outputs).max())
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs
@@ -12,7 +10,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.layer import join, last_output, run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import LayerState
+from rnn_conformance.reference.model.states import LayerState, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
@@ -36,9 +34,9 @@ def run_with_dropout(
             x, h = _drop_in_state(rng, layer, kept, x, choices)
         final.append(h)
     outputs = x if architecture.return_sequences else last_output(architecture.layers[-1], final[-1])
-    if not architecture.batched:
-        outputs, final = outputs[0], [tuple(h[0] for h in layer_state) for layer_state in final]
-    return Output(outputs, tuple(final))
+    if architecture.batched:
+        return Output(outputs, tuple(final))
+    return Output(outputs[0], each_state(lambda h: h[0], final))
 
 
 def scales(
@@ -73,6 +71,5 @@ def _drop_in_state(
         outputs = direction(weights, x[:, ::-1])
         final = outputs[:, -1]
         return outputs if choices.backward_outputs == "processing" else outputs[:, ::-1], (final,)
-    assert weights.backward is not None
-    forward, backward = direction(replace(weights, backward=None), x), direction(weights.backward, x[:, ::-1])
+    forward, backward = map(direction, weights.directions, (x, x[:, ::-1]))
     return join(layer.merge, forward, backward[:, ::-1]), (forward[:, -1], backward[:, -1])

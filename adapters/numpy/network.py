@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,8 @@ from rnn_conformance.reference.layers.gradients import gradients, second_gradien
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.states import State, each_state, state_shapes
+from rnn_conformance.reference.model.weights import Array, Weights, in_float64, weight_shapes
 
 
 class NumpyNetwork:
@@ -39,13 +38,13 @@ class NumpyNetwork:
         self._weights: Weights | None = None
 
     def load(self, weights: Weights) -> None:
-        wanted, given = _weight_shapes(self.architecture), {name: array.shape for name, array in weights.arrays()}
+        wanted, given = weight_shapes(self.architecture), {name: array.shape for name, array in weights.arrays()}
         if given != wanted:
             raise ValueError(f"the weights have the shapes {given}, but should have {wanted}")
-        self._weights = each_array(_copy, weights)
+        self._weights = weights.map(_copy)
 
     def weights(self) -> Weights:
-        return each_array(_copy, self._loaded)
+        return self._loaded.map(_copy)
 
     @ignoring_flags  # NaN and infinities are results like others
     def run(
@@ -78,8 +77,7 @@ class NumpyNetwork:
         return network.output_shape(self.architecture, self.architecture.batch, self.architecture.timesteps)
 
     def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
-        batch = (self.architecture.batch,) if self.architecture.batched else ()
-        return tuple(((*batch, layer.units),) * (1 + layer.is_bidirectional) for layer in self.architecture.layers)
+        return state_shapes(self.architecture, (self.architecture.batch,) if self.architecture.batched else ())
 
     @ignoring_flags
     def gradients(
@@ -106,7 +104,7 @@ class NumpyNetwork:
             choices=self.choices,
         )
         return Gradients(
-            each_array(lambda kept, g: g.astype(kept.dtype), self._loaded, found.weights),
+            self._loaded.map(lambda kept, g: g.astype(kept.dtype), found.weights),
             None if found.inputs is None else self.rounded(found.inputs),
             each_state(self.rounded, found.initial_state),
         )
@@ -114,7 +112,7 @@ class NumpyNetwork:
     @ignoring_flags
     def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
         wide = Output(np.asarray(cotangent.outputs, np.float64))
-        weights = each_array(lambda array: array.astype(np.float64), self.used())
+        weights = in_float64(self.used())
         return self.rounded(second_gradient(self.architecture, weights, np.asarray(inputs, np.float64), wide))
 
     def reset(self) -> None:
@@ -125,7 +123,7 @@ class NumpyNetwork:
         error = self.run(inputs).outputs - targets
         cotangent = Output((2 * error / error.size).astype(self.dtype))
         slope = self.gradients(inputs, cotangent).weights
-        self._weights = each_array(lambda old, g: (old - rate * g).astype(old.dtype), self._loaded, slope)
+        self._weights = self._loaded.map(lambda old, g: (old - rate * g).astype(old.dtype), slope)
 
     @ignoring_flags
     def run_training(self, inputs: Inputs, seed: int) -> Output:
@@ -164,7 +162,7 @@ class NumpyNetwork:
 
     def used(self) -> Weights:
         """The weights as products take them: rounded to the dtype of the layer, whatever they are kept in."""
-        return each_array(lambda array: array.astype(self.dtype).astype(self.computing), self._loaded)
+        return self._loaded.map(lambda array: array.astype(self.dtype).astype(self.computing))
 
     def read(self, inputs: Inputs) -> Any:
         """The inputs as products take them; tokens stay as they are."""
@@ -190,43 +188,11 @@ class ReloadedNetwork(NumpyNetwork):
         with np.load(file, allow_pickle=False) as saved:
             # NumPy writes bfloat16 as two bytes without a meaning.
             arrays = iter([saved[name] for name in saved.files])
-            self._weights = each_array(lambda array: next(arrays).view(array.dtype), self._loaded)
-
-
-def each_array(change: Callable[..., Array], *weights: Weights) -> Weights:
-    """Weights whose every array is `change` of that array of each of `weights`, in the order of `Weights.arrays`."""
-
-    def layer(*parts: LayerWeights) -> LayerWeights:
-        W = change(*(part.W for part in parts))
-        U = change(*(part.U for part in parts))
-        b = None if parts[0].b is None else change(*(part.b for part in parts))
-        return LayerWeights(
-            W, U, b, None if parts[0].backward is None else layer(*(part.backward for part in parts if part.backward))
-        )
-
-    table = None if weights[0].embedding is None else change(*(each.embedding for each in weights))
-    return Weights(tuple(layer(*parts) for parts in zip(*(each.layers for each in weights), strict=True)), table)
-
-
-def each_state(change: Callable[[Array], Array], state: State | None) -> State | None:
-    """The state whose every array is `change` of that of `state`."""
-    return state and tuple(tuple(change(h) for h in layer) for layer in state)
+            self._weights = self._loaded.map(lambda array: next(arrays).view(array.dtype))
 
 
 def _copy(array: Array) -> Array:
     return np.array(array, order="C")
-
-
-def _weight_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    table = architecture.embedding
-    shapes: dict[str, tuple[int, ...]] = {"embedding": (table.tokens, table.features)} if table else {}
-    for k, layer in enumerate(architecture.layers):
-        for direction in ("", "backward.")[: 1 + layer.is_bidirectional]:
-            shapes[f"layers[{k}].{direction}W"] = (layer.units, layer.features)
-            shapes[f"layers[{k}].{direction}U"] = (layer.units, layer.units)
-            if layer.use_bias:
-                shapes[f"layers[{k}].{direction}b"] = (layer.units,)
-    return shapes
 
 
 def _refuse_inputs(architecture: Architecture, inputs: Inputs) -> None:
@@ -242,7 +208,6 @@ def _refuse_state(architecture: Architecture, inputs: Inputs, state: State | Non
     if state is None:
         return
     batch = inputs.shape[:1] if architecture.batched else ()
-    wanted = [[(*batch, layer.units)] * (1 + layer.is_bidirectional) for layer in architecture.layers]
-    given = [[h.shape for h in layer] for layer in state]
+    wanted, given = state_shapes(architecture, batch), each_state(lambda h: h.shape, state)
     if given != wanted:
         raise ValueError(f"the initial state has the shapes {given}, but should have {wanted}")

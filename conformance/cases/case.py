@@ -15,7 +15,7 @@ from rnn_conformance.conformance.cases.drawing import Drawn, draw
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +124,3 @@ def _with_those_that_fit(drawn: Any, held: Any) -> Any:
         both = ((f.name, getattr(drawn, f.name), getattr(held, f.name, None)) for f in fields(drawn))
         return type(drawn)(**{name: _with_those_that_fit(one, other) for name, one, other in both})
     return drawn
-
-
-def in_float64(weights: LayerWeights) -> LayerWeights:
-    """The same weights, exactly, for the reference to compute with."""
-    return LayerWeights(
-        weights.W.astype(np.float64),
-        weights.U.astype(np.float64),
-        None if weights.b is None else weights.b.astype(np.float64),
-        None if weights.backward is None else in_float64(weights.backward),
-    )

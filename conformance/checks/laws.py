@@ -19,6 +19,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import course_of
 from rnn_conformance.reference.model.architecture import Choices
 from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array
 
 Way = Mapping[str, Any]
@@ -160,9 +161,9 @@ def shows_valid(case: Case, choices: Choices) -> Mask:
 
 def states(output: Output, other: Output) -> Iterator[tuple[str, Array, Array]]:
     """Each final state of two outputs of the same model, with its name; none where the model returns none."""
-    for k, pair in enumerate(zip(output.final_state or (), other.final_state or (), strict=True)):
-        for h, g, direction in zip(*pair, ("", ".backward"), strict=False):
-            yield f"final_state[{k}]{direction}", h, g
+    both = (state_arrays("final_state", each.final_state) for each in (output, other))
+    for (name, h), (_, g) in zip(*both, strict=True):
+        yield name, h, g
 
 
 # Right and wrong layers to compare with

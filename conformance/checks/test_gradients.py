@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
@@ -20,7 +20,7 @@ from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, n
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _KINDS = ("layer", "stack")
 

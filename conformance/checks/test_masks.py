@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare, same_bits
@@ -16,7 +16,7 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.bounds.steps import propagated_bound
 from rnn_conformance.reference.model.architecture import Choices
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.weights import Array
+from rnn_conformance.reference.model.weights import Array, in_float64
 
 _KINDS = ("layer", "stack")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, check_shape, compare, same_bits
 from rnn_conformance.reference.bounds.steps import step_residual
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.states import State, each_state
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _REGIMES = ("unit", "small", "contractive")
 """Where finite numbers stay far from overflow, and few tanh units saturate."""
@@ -76,7 +76,7 @@ def _examine(check: Check, case: Case, place: _Place, inputs: Array, state: Stat
     same_bits("outputs of the other sequences", outputs[others], clean[others], why)
     same_bits(f"outputs[{row}, :{since}]", outputs[row, :since], clean[row, :since], why)
 
-    wide = Weights(tuple(in_float64(layer) for layer in weights.layers))
+    wide = in_float64(weights)
     reference = network.run(case.architecture, wide, inputs.astype(np.float64), _wide(state)).outputs
     affected, wanted = outputs[row, since:], reference[row, since:]
     _same_pattern(f"outputs[{row}, {since}:]", affected, wanted)
@@ -98,7 +98,7 @@ def _without_zeros(weights: Weights) -> Weights:
 
 
 def _wide(state: State | None) -> State | None:
-    return None if state is None else tuple(tuple(h.astype(np.float64) for h in hs) for hs in state)
+    return each_state(lambda h: h.astype(np.float64), state)
 
 
 def _same_pattern(name: str, actual: Array, wanted: Array) -> None:

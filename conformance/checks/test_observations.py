@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks.refusals import attempt, words
 from rnn_conformance.conformance.checks.test_types import TOKENS
 from rnn_conformance.conformance.engine.check import Check
@@ -21,7 +21,7 @@ from rnn_conformance.reference.arithmetic.rounding import ulp
 from rnn_conformance.reference.layers.gradients import second_gradient
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _OBSERVED = {"modes": "main", "dtypes": ("float32",)}
 
@@ -141,7 +141,7 @@ def test_observe_double_backward(check: Check) -> None:
     if isinstance(result, SubjectRaised):
         check.observe(words(result))
         return
-    wide = Weights(tuple(in_float64(layer) for layer in case.weights.layers))
+    wide = in_float64(case.weights)
     cotangent = Output(case.cotangent.outputs.astype(np.float64))
     expected = second_gradient(case.architecture, wide, case.inputs.astype(np.float64), cotangent)
     error = float((np.abs(result - expected) / np.abs(expected).max()).max())

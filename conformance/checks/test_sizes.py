@@ -14,6 +14,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import SubjectRaised
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.states import each_state
 from rnn_conformance.reference.model.weights import Array
 
 _AROUND = ((7, 8, 9), (15, 16, 17), (31, 32, 33), (63, 64, 65), (255, 256, 257))
@@ -118,7 +119,7 @@ def test_memory_layout(check: Check) -> None:
 
     def examine(case: Case) -> bool:
         def run(lie: Callable[[Array], Array], lie_2d: Callable[[Array], Array]) -> Array:
-            state = tuple(tuple(lie_2d(h) for h in hs) for hs in case.initial_state) if from_state else None
+            state = each_state(lie_2d, case.initial_state) if from_state else None
             return check.run(case, inputs=lie(case.inputs), initial_state=state).outputs
 
         plain = run(np.ascontiguousarray, np.ascontiguousarray)

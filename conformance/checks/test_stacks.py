@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare
 from rnn_conformance.reference.bounds.steps import propagated_bound
-from rnn_conformance.reference.model.weights import Array, Weights
+from rnn_conformance.reference.model.weights import Array, Weights, in_float64
 
 
 @pytest.mark.clause("4.1", "4.2")

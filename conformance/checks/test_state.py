@@ -15,6 +15,7 @@ from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.conformance.judging.outputs import check_state
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import each_state
 
 
 @pytest.mark.clause("3.2")
@@ -114,7 +115,7 @@ def test_zeros_for_initial_states_of_directions(check: Check) -> None:
 
 def _zeros_or_none(check: Check, case: Case) -> bool:
     """Compare a call that is given zeros with one that is given nothing; whether other states would have shown."""
-    zeros = tuple(tuple(np.zeros_like(h) for h in layer) for layer in case.initial_state)
+    zeros = each_state(np.zeros_like, case.initial_state)
     without, output = check.run(case), check.run(case, initial_state=zeros)
     why = "the initial state is zero, given or not"
     same_bits("outputs", output.outputs, without.outputs, why)

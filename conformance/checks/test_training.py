@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import in_direction
 from rnn_conformance.conformance.cases.pairs import covering_rows
 from rnn_conformance.conformance.engine.check import Check
@@ -29,7 +29,7 @@ from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Gradients, Output
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _RATE = 0.25
 _COARSE = 2.0**-3
@@ -48,7 +48,7 @@ def test_training_step(check: Check) -> None:
     def examine(case: Case) -> bool:
         weights, inputs = _coarse(case)
         targets = case.cotangent.outputs
-        wide = _each_in_float64(weights)
+        wide = in_float64(weights)
         outputs = network.run(case.architecture, wide, inputs).outputs
         slope = gradients(case.architecture, wide, inputs, _error(outputs, targets)).weights
         trained = check.network(case, weights)
@@ -145,8 +145,9 @@ def _coarse(case: Case) -> tuple[Weights, Array]:
         return (rng.integers(-16, 17, array.shape) * _COARSE).astype(array.dtype)
 
     def one(layer: LayerWeights) -> LayerWeights:
-        b = None if layer.b is None else drawn(layer.b)
-        return LayerWeights(layer.W, layer.U, b, None if layer.backward is None else one(layer.backward))
+        return LayerWeights.of(
+            [each if each.b is None else replace(each, b=drawn(each.b)) for each in layer.directions]
+        )
 
     table = case.weights.embedding
     weights = Weights(tuple(one(layer) for layer in case.weights.layers), None if table is None else drawn(table))
@@ -166,7 +167,7 @@ def _error(outputs: Array, targets: Array) -> Output:
 def _is_exact(case: Case) -> bool:
     """Whether a step of training from these numbers is exact, and its gradient beyond doubt."""
     weights, inputs = _coarse(case)
-    wide = _each_in_float64(weights)
+    wide = in_float64(weights)
     return not (
         _at_a_corner(case.architecture, wide, inputs)
         or _may_round(case.architecture, wide, inputs, case.cotangent.outputs)
@@ -179,8 +180,8 @@ def _at_a_corner(architecture: Architecture, weights: Weights, inputs: Array) ->
     for layer, kept in zip(architecture.layers, weights.layers, strict=True):
         one = replace(architecture, layers=(layer,), embedding=None, return_sequences=True)
         outputs = network.run(one, Weights((kept,)), x).outputs
-        for direction, start in ((kept, 0), (kept.backward, layer.units)):
-            if direction is None or layer.activation != "relu":
+        for direction, start in zip(kept.directions, (0, layer.units), strict=False):
+            if layer.activation != "relu":
                 continue
             turn = slice(None, None, -1 if start else 1)  # the backward direction reads from the end
             h = outputs[:, turn, start : start + layer.units]
@@ -197,14 +198,9 @@ def _may_round(architecture: Architecture, weights: Weights, inputs: Array, targ
     linear = tuple(replace(layer, activation="linear") for layer in architecture.layers)
     large = replace(architecture, layers=linear)
 
-    def magnitude(layer: LayerWeights) -> LayerWeights:
-        b = None if layer.b is None else np.abs(layer.b)
-        backward = None if layer.backward is None else magnitude(layer.backward)
-        return LayerWeights(np.abs(layer.W), np.abs(layer.U), b, backward)
-
     # At least 1, so that what is multiplied with an input is no larger than the product.
     table = None if weights.embedding is None else np.maximum(np.abs(weights.embedding), 1)
-    magnitudes = Weights(tuple(map(magnitude, weights.layers)), table)
+    magnitudes = replace(weights.map(np.abs), embedding=table)
     x = inputs if table is not None else np.maximum(np.abs(inputs), 1)
     outputs = network.run(large, magnitudes, x).outputs
     slope: Gradients = gradients(large, magnitudes, x, Output(2 * (outputs + np.abs(targets)) / outputs.size))

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.engine.check import Check
@@ -15,7 +15,7 @@ from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.bounds.steps import propagated_bound
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, in_float64
 
 _GAINS = {"small": 0.5, "orthogonal": 1.0, "large": 2.0}
 """What an orthogonal U is multiplied with to see errors die out, last, and grow until the layer is chaotic."""
@@ -101,7 +101,7 @@ def test_exact_arithmetic(check: Check) -> None:
         if largest_sum(case) >= 1 / check.precision.unit_roundoff:
             return None
         output = check.run(case)
-        exact = Weights(tuple(in_float64(layer) for layer in case.weights.layers))
+        exact = in_float64(case.weights)
         expected = network.run(case.architecture, exact, case.inputs).outputs.astype(output.outputs.dtype)
         same_bits("outputs", output.outputs, expected, "every sum is exactly representable")
         return bool(expected.any()) and case.timesteps > 1

@@ -14,7 +14,7 @@ import pytest
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import needs
-from rnn_conformance.conformance.cases.case import Case, in_float64
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, in_direction
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.pairs import Cover, Factors, Row, covering_rows, summary
@@ -27,7 +27,7 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import Weights
+from rnn_conformance.reference.model.weights import in_float64
 
 _RELOADED = "reloaded"
 _UNROLLED = "unrolled"
@@ -205,8 +205,7 @@ def _judge_second_call(check: Check, first: Case, second: Case, output: Output) 
     # Where outputs of two directions are multiplied, what the second call starts from may be squared.
     if not exact or largest_sum(first) + largest_sum(second) >= 2.0**10:
         return
-    weights = Weights(tuple(in_float64(layer) for layer in first.weights.layers), first.weights.embedding)
-    right = partial(network.run, architecture, weights, choices=check.subject.description.choices)
+    right = partial(network.run, architecture, in_float64(first.weights), choices=check.subject.description.choices)
     state = right(first.inputs, mask=first.mask).final_state
     expected = right(second.inputs, state, mask=second.mask).outputs.astype(dtype_of(check.dtype))
     same_bits("outputs of the second call", output.outputs, expected, "it goes on from the first")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
-from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.weights import Array, Weights
+from rnn_conformance.reference.model.weights import Array, Weights, parameter_count
 
 _ALIGNMENT = 64
 """In bytes: a line of the cache of most processors."""
@@ -38,7 +36,7 @@ def test_arrays_changed_after_loading(check: Check) -> None:
     """What the caller writes into its arrays after they were loaded changes nothing in the model."""
 
     def examine(case: Case) -> bool:
-        given = each_array(_aligned, case.weights)
+        given = case.weights.map(_aligned)
         prepared = check.network(case, given)
         for _, array in given.arrays():
             array.fill(0)
@@ -81,7 +79,7 @@ def test_parameter_count(check: Check) -> None:
 
     def examine(case: Case) -> bool:
         count = check.network(case).ask("parameter_count")
-        wanted = network.parameter_count(case.architecture)
+        wanted = parameter_count(case.architecture)
         if count != wanted:
             raise NonConforming(f"parameter_count = {count}, but should be {wanted}")
         return True

@@ -20,6 +20,7 @@ from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
+from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reports.records.records import Cause, CheckRecord, Worst
 
 _LARGEST_WITNESS = 400
@@ -197,9 +198,8 @@ def _arrays(case: Case | None, details: Mapping[str, Any]) -> Iterator[tuple[str
         yield "inputs", _readable(case.inputs)
         for name, array in case.weights.arrays():
             yield name, _readable(array)
-        for k, state in enumerate(case.initial_state):
-            for h, direction in zip(state, ("", ".backward"), strict=False):
-                yield f"initial_state[{k}]{direction}", _readable(h)
+        for name, h in state_arrays("initial_state", case.initial_state):
+            yield name, _readable(h)
         if case.mask is not None:
             yield "mask", _readable(case.mask)
     for name, value in details.items():

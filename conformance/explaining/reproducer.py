@@ -24,8 +24,8 @@ from rnn_conformance.conformance.witnesses.encoding import array_as_data
 from rnn_conformance.conformance.witnesses.witness import Witness
 from rnn_conformance.reference.layers import gradients as reference_gradients
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights
+from rnn_conformance.reference.model.states import each_state
+from rnn_conformance.reference.model.weights import Array, LayerWeights, widened
 from rnn_conformance.reference.spec import specification
 
 _MOST_NUMBERS = 2000
@@ -129,14 +129,14 @@ def _layer(weights: LayerWeights) -> dict[str, Any]:
 def _expected(check: Check, case: Case, wants: str, given: bool) -> Iterator[tuple[str, Any]]:
     """What there should be, by name, in float64."""
     architecture, choices = case.architecture, check.subject.description.choices
-    weights = network.widened(case.weights, architecture.dtype)
+    weights = widened(case.weights, architecture.dtype)
     inputs = case.inputs if architecture.embedding else case.inputs.astype(np.float64)
-    state = _wide(case.initial_state) if given else None
+    state = each_state(_wide, case.initial_state) if given else None
     if wants == "gradients":
         cotangent = replace(
             case.cotangent,
-            outputs=case.cotangent.outputs.astype(np.float64),
-            final_state=case.cotangent.final_state and _wide(case.cotangent.final_state),
+            outputs=_wide(case.cotangent.outputs),
+            final_state=each_state(_wide, case.cotangent.final_state),
         )
         found = reference_gradients.gradients(
             architecture, weights, inputs, cotangent, state, mask=case.mask, choices=choices
@@ -210,8 +210,8 @@ def _size(value: Any) -> int:
     return sum(map(_size, items))
 
 
-def _wide(state: State) -> State:
-    return tuple(tuple(h.astype(np.float64) for h in layer_state) for layer_state in state)
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64)
 
 
 def _rounded(array: Any, dtype: str) -> Any:

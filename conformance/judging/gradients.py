@@ -10,9 +10,9 @@ from rnn_conformance.conformance.judging.outputs import Findings, given_to
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
-from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Choices
 from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import widened
 
 
 @ignoring_flags
@@ -37,7 +37,7 @@ def judge_gradients(
     state, mask = given_to(case, from_given_state)
     expected = expected_gradients(
         architecture,
-        network.widened(case.weights, architecture.dtype),
+        widened(case.weights, architecture.dtype),
         case.inputs,
         case.cotangent if cotangent is None else cotangent,
         state,

@@ -17,8 +17,9 @@ from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import Array
+from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.states import State, each_state, state_arrays, state_shapes
+from rnn_conformance.reference.model.weights import Array, widened
 
 
 @dataclass
@@ -60,7 +61,7 @@ def expectations(
     """
     architecture = case.architecture
     whole: Any = (...,) if architecture.batched else (0,)
-    weights = network.widened(case.weights, architecture.dtype)
+    weights = widened(case.weights, architecture.dtype)
     state, mask = given_to(case, from_given_state)
     x, state, mask = network.as_batch(architecture, weights, case.inputs, state, mask)
     actual = np.asarray(output.outputs)
@@ -88,16 +89,14 @@ def expectations(
 
     if architecture.return_state:
         check_state(case, output)
-        for k, (final, given) in enumerate(zip(finals, output.final_state or (), strict=True)):
-            for one, h, direction in zip(final, given, ("", ".backward"), strict=False):
-                yield f"final_state[{k}]{direction}", h, one.each(lambda array: array[whole])
+        given = state_arrays("final_state", output.final_state)
+        for (name, h), (_, final) in zip(given, state_arrays("final_state", finals), strict=True):
+            yield name, h, final.each(lambda array: array[whole])
 
 
 def given_to(case: Case, from_given_state: bool) -> tuple[State | None, Mask | None]:
     """The initial state, in float64, and the mask of a call; None for what the call is not given."""
-    state = None
-    if from_given_state:
-        state = tuple(tuple(h.astype(np.float64) for h in layer_state) for layer_state in case.initial_state)
+    state = each_state(lambda h: h.astype(np.float64), case.initial_state) if from_given_state else None
     return state, case.mask if case.architecture.is_masked else None
 
 
@@ -122,14 +121,13 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
 
 def check_state(case: Case, output: Output) -> None:
     """Raise NonConforming unless there is a final state for each layer, of the right shape."""
-    layers = case.architecture.layers
-    if output.final_state is None or len(output.final_state) != len(layers):
+    architecture = case.architecture
+    shapes = state_shapes(architecture, (case.batch,) if architecture.batched else ())
+    if output.final_state is None or len(output.final_state) != len(shapes):
         given = "none" if output.final_state is None else f"{len(output.final_state)}"
-        raise NonConforming(f"final states: {given}, but should be {len(layers)}, one for each layer")
-    for k, (layer, state) in enumerate(zip(layers, output.final_state, strict=True)):
-        directions = ("", ".backward") if layer.is_bidirectional else ("",)
-        if len(state) != len(directions):
-            raise NonConforming(f"final_state[{k}] has {len(state)} arrays, but should have {len(directions)}")
-        shape = (case.batch, layer.units) if case.architecture.batched else (layer.units,)
-        for h, direction in zip(state, directions, strict=True):
-            check_shape(f"final_state[{k}]{direction}", h, shape)
+        raise NonConforming(f"final states: {given}, but should be {len(shapes)}, one for each layer")
+    for k, (state, wanted) in enumerate(zip(output.final_state, shapes, strict=True)):
+        if len(state) != len(wanted):
+            raise NonConforming(f"final_state[{k}] has {len(state)} arrays, but should have {len(wanted)}")
+        for j, (h, shape) in enumerate(zip(state, wanted, strict=True)):
+            check_shape(name_of("final_state", k, j), h, shape)

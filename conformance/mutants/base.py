@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
 from rnn_conformance.adapters.numpy.dropout import scales
-from rnn_conformance.adapters.numpy.network import NumpyNetwork, each_array, each_state
+from rnn_conformance.adapters.numpy.network import NumpyNetwork
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
@@ -30,7 +30,7 @@ from rnn_conformance.reference.layers.masking import course_of
 from rnn_conformance.reference.layers.network import mask_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 WAYS = ("compiled", "unrolled", "predict", "reloaded")
@@ -62,7 +62,7 @@ class Sound(NumpyNetwork):
         x, mask, state = self.embedded(weights, self.read(inputs)), self.valid(inputs, mask), self.read_state(start)
         if not self.architecture.batched:
             x, mask = x[np.newaxis], None if mask is None else mask[np.newaxis]
-            state = state and tuple(tuple(h[np.newaxis] for h in layer) for layer in state)
+            state = each_state(lambda h: h[np.newaxis], state)
         final: list[LayerState] = []
         self.passes = []
         for k, layer in enumerate(self.architecture.layers):
@@ -76,7 +76,7 @@ class Sound(NumpyNetwork):
 
     def returned(self, outputs: Array, final: State) -> Output:
         """What a call gives back, in the dtype of the layer; the axes are as the architecture says."""
-        return Output(self.rounded(outputs), tuple(tuple(self.rounded(h) for h in layer) for layer in final))
+        return Output(self.rounded(outputs), each_state(self.rounded, final))
 
     def embedded(self, weights: Weights, inputs: Inputs) -> Array:
         """The rows of the table for tokens; floats as they are."""
@@ -96,10 +96,9 @@ class Sound(NumpyNetwork):
         self, layer: Layer, weights: LayerWeights, x: Array, start: LayerState | None, mask: Mask | None
     ) -> tuple[Array, LayerState]:
         """All outputs and the final state of one layer."""
-        sets = [weights] if weights.backward is None else [weights, weights.backward]
         passes = [
             self.direction(layer, one, x, start[j] if start else None, mask, j == 1 or layer.direction == "backward")
-            for j, one in enumerate(sets)
+            for j, one in enumerate(weights.directions)
         ]
         self.passes = [*self.passes, passes]
         outputs = [self.shown(one) for one in passes]
@@ -181,7 +180,7 @@ class Sound(NumpyNetwork):
         if not self.architecture.batched:
             d_outputs, d_initial = d_outputs[0], [tuple(h[0] for h in layer_state) for layer_state in d_initial]
         return Gradients(
-            each_array(lambda kept, d: d.astype(kept.dtype), self._loaded, Weights(tuple(d_weights), table)),
+            self._loaded.map(lambda kept, d: d.astype(kept.dtype), Weights(tuple(d_weights), table)),
             self.rounded(d_outputs) if table is None else None,
             None if start is None else each_state(self.rounded, tuple(d_initial)),
         )
@@ -287,7 +286,6 @@ def mutant(*breaks: str) -> Callable[[N], N]:
 def in_each_direction(change: Callable[[LayerWeights], LayerWeights], weights: Weights) -> Weights:
     """Weights whose every set, of every layer and both directions, is `change` of what it was."""
 
-    def changed(layer: LayerWeights) -> LayerWeights:
-        return replace(change(layer), backward=None if layer.backward is None else changed(layer.backward))
-
-    return replace(weights, layers=tuple(changed(layer) for layer in weights.layers))
+    return replace(
+        weights, layers=tuple(LayerWeights.of([change(each) for each in layer.directions]) for layer in weights.layers)
+    )

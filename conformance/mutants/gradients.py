@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
 from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
@@ -336,8 +335,7 @@ class BackwardWeightsWithoutGradient(_OtherGradients):
         def stopped(layer: LayerWeights) -> LayerWeights:
             if layer.backward is None:
                 return layer
-            zero = each_array(lambda array: array * 0, Weights((layer.backward,)))
-            return replace(layer, backward=zero.layers[0])
+            return replace(layer, backward=layer.backward.map(lambda array: array * 0))
 
         layers = tuple(map(stopped, found.weights.layers))
         return replace(found, weights=replace(found.weights, layers=layers))
@@ -374,7 +372,7 @@ class GradientsAddUp(Sound):
     def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
         found = super().differentiate(inputs, cotangent, start, mask)
         if self.sum is not None:
-            found = replace(found, weights=each_array(np.add, found.weights, self.sum.weights))
+            found = replace(found, weights=found.weights.map(np.add, self.sum.weights))
         self.sum = found
         return found
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.model.architecture import Layer
@@ -181,7 +180,7 @@ class WeightsReadBackRounded(Sound):
     """Weights are read back with the last bits lost."""
 
     def weights(self) -> Weights:
-        return each_array(lambda array: array.astype(np.float16).astype(array.dtype), super().weights())
+        return super().weights().map(lambda array: array.astype(np.float16).astype(array.dtype))
 
 
 @mutant("6.1")
@@ -216,7 +215,7 @@ class OneDirectionCounted(Sound):
 
     def parameter_count(self) -> int:
         backward = [layer.backward for layer in self.weights().layers if layer.backward is not None]
-        return super().parameter_count() - sum(array.size for layer in backward for _, array in layer.arrays())
+        return super().parameter_count() - sum(array.size for layer in backward for array in layer.named.values())
 
 
 @mutant("6.3")

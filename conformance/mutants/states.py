@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_conformance.adapters.numpy.network import each_state
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import InAnotherOrder, Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.adapters.numpy.network import each_array
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
 from rnn_conformance.reference.layers.gradients import Pass
@@ -34,7 +33,7 @@ class ReloadedRounded(Sound):
         super().load(weights)
         if self.architecture.mode == "reloaded":
             tenths = 10.0**6
-            self._weights = each_array(lambda a: (np.round(a.astype(float) * tenths) / tenths).astype(a.dtype), weights)
+            self._weights = weights.map(lambda a: (np.round(a.astype(float) * tenths) / tenths).astype(a.dtype))
 
 
 @mutant("12.1")

@@ -20,8 +20,8 @@ from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES, Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.states import state_arrays, state_of
+from rnn_conformance.reference.model.weights import Weights
 
 AnyArray = NDArray[Any]
 
@@ -91,7 +91,7 @@ def with_arrays(case: Case, data: Any) -> Case:
                 f"{name} is {found[name].dtype} of shape {found[name].shape}, "
                 f"but should be {array.dtype} of shape {array.shape}"
             )
-    return case.with_arrays(_rebuilt(case.architecture, found))
+    return case.with_arrays(_rebuilt(found))
 
 
 @ignoring_flags
@@ -163,42 +163,17 @@ def _named(drawn: Drawn) -> Iterator[tuple[str, AnyArray]]:
     """Every array with its name, such as ``layers[0].backward.W`` or ``cotangent.final_state[1]``."""
     yield from drawn.weights.arrays()
     yield "inputs", drawn.inputs
-    yield from _named_states("initial_state", drawn.initial_state)
+    yield from state_arrays("initial_state", drawn.initial_state)
     if drawn.mask is not None:
         yield "mask", drawn.mask
     yield "cotangent.outputs", drawn.cotangent.outputs
-    if drawn.cotangent.final_state is not None:
-        yield from _named_states("cotangent.final_state", drawn.cotangent.final_state)
+    yield from state_arrays("cotangent.final_state", drawn.cotangent.final_state)
 
 
-def _named_states(name: str, state: State) -> Iterator[tuple[str, AnyArray]]:
-    for k, layer_state in enumerate(state):
-        for h, direction in zip(layer_state, ("", ".backward"), strict=False):
-            yield f"{name}[{k}]{direction}", h
-
-
-def _rebuilt(architecture: Architecture, found: Mapping[str, AnyArray]) -> Drawn:
+def _rebuilt(found: Mapping[str, AnyArray]) -> Drawn:
     """The inverse of `_named`."""
-
-    def weights(prefix: str) -> LayerWeights:
-        backward = weights(f"{prefix}backward.") if f"{prefix}backward.W" in found else None
-        return LayerWeights(found[f"{prefix}W"], found[f"{prefix}U"], found.get(f"{prefix}b"), backward)
-
-    def state(name: str) -> State:
-        return tuple(
-            tuple(found[f"{name}[{k}]{d}"] for d in (("", ".backward") if layer.is_bidirectional else ("",)))
-            for k, layer in enumerate(architecture.layers)
-        )
-
-    layers = tuple(weights(f"layers[{k}].") for k in range(len(architecture.layers)))
-    final_state = state("cotangent.final_state") if architecture.return_state else None
-    return Drawn(
-        Weights(layers, found.get("embedding")),
-        found["inputs"],
-        state("initial_state"),
-        found.get("mask"),
-        Output(found["cotangent.outputs"], final_state),
-    )
+    cotangent = Output(found["cotangent.outputs"], state_of("cotangent.final_state", found) or None)
+    return Drawn(Weights.of(found), found["inputs"], state_of("initial_state", found), found.get("mask"), cotangent)
 
 
 def _number(value: float) -> float | str:

@@ -16,6 +16,7 @@ from rnn_conformance.reference.layers.gradients import SLOPES, Pass, backpropaga
 from rnn_conformance.reference.layers.network import as_batch
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, Weights
 
@@ -80,9 +81,8 @@ def expected_gradients(
         without: list[Array] = []
         for j, (run, d_direction) in enumerate(zip(runs[k], _split(layer, d_outputs, shown, precision), strict=True)):
             backward = _Backward(layer, run, d_direction, d_final[k][j], precision)
-            prefix = f"layers[{k}]." + ("backward." if j else "")
-            found |= {prefix + name: expected for name, expected in backward.weights()}
-            found[f"initial_state[{k}]" + (".backward" if j else "")] = backward.initial()
+            found |= {name_of("layers", k, j, name): expected for name, expected in backward.weights()}
+            found[name_of("initial_state", k, j)] = backward.initial()
             bounded, truncated = backward.inputs()
             d_inputs.append(bounded)
             without.append(truncated)

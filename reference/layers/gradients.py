@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.layers.network import as_batch
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 SLOPES: dict[str, Callable[[Array], Array]] = {
@@ -74,12 +75,11 @@ def gradients(
         d_table = np.zeros_like(weights.embedding)
         tokens = inputs.astype(np.intp).reshape(d_outputs.shape[:2])
         np.add.at(d_table, tokens, d_outputs)  # not d_table[tokens] += ...: a token may occur more than once
-    if not architecture.batched:
-        d_outputs, d_initial = d_outputs[0], [tuple(h[0] for h in layer_state) for layer_state in d_initial]
+    whole: Any = (...,) if architecture.batched else (0,)
     return Gradients(
         Weights(tuple(d_weights), d_table),
-        d_outputs if d_table is None else None,
-        None if initial_state is None else tuple(d_initial),
+        d_outputs[whole] if d_table is None else None,
+        None if initial_state is None else each_state(lambda h: h[whole], d_initial),
     )
 
 
@@ -235,5 +235,4 @@ def backpropagate(activation: str, one: Pass, d_h: Array, d_h_0: Array | None = 
 
 def weights_of(found: Sequence[Backpropagated]) -> LayerWeights:
     """The gradients of a layer's weights, in their shapes."""
-    forward, *backward = (LayerWeights(d.W, d.U, d.b) for d in found)
-    return LayerWeights(forward.W, forward.U, forward.b, *backward)
+    return LayerWeights.of([LayerWeights(d.W, d.U, d.b) for d in found])

@@ -43,11 +43,8 @@ def directions(
     choices = choices.for_layer(layer)
     if not layer.is_bidirectional:
         return [(weights, course_of(layer.direction == "backward", mask, choices))]
-    assert weights.backward is not None
-    return [
-        (weights, course_of(False, mask, choices)),
-        (weights.backward, course_of(True, mask, choices, aligned=True)),
-    ]
+    forward, backward = weights.directions
+    return [(forward, course_of(False, mask, choices)), (backward, course_of(True, mask, choices, aligned=True))]
 
 
 def last_output(layer: Layer, final: LayerState) -> Array:

@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers.layer import last_output, run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.states import LayerState, State, each_state
+from rnn_conformance.reference.model.weights import Array, Weights
 
 
 @ignoring_flags
@@ -36,9 +35,10 @@ def run(
         x, h = run_layer(layer, weights.layers[k], x, state[k] if state else None, mask, choices)
         final.append(h)
     outputs = x if architecture.return_sequences else last_output(architecture.layers[-1], final[-1])
-    if not architecture.batched:
-        outputs, final = outputs[0], [tuple(h[0] for h in layer) for layer in final]
-    return Output(outputs, tuple(final) if architecture.return_state else None)
+    state = tuple(final) if architecture.return_state else None
+    if architecture.batched:
+        return Output(outputs, state)
+    return Output(outputs[0], each_state(lambda h: h[0], state))
 
 
 def as_batch(
@@ -53,7 +53,7 @@ def as_batch(
     x = embed(weights, inputs)
     if architecture.batched:
         return x, initial_state, mask
-    state = initial_state and tuple(tuple(h[np.newaxis] for h in layer) for layer in initial_state)
+    state = each_state(lambda h: h[np.newaxis], initial_state)
     return x[np.newaxis], state, None if mask is None else mask[np.newaxis]
 
 
@@ -70,30 +70,6 @@ def embed(weights: Weights, inputs: NDArray[np.generic]) -> Array:
     if weights.embedding is not None:
         return weights.embedding[inputs]
     return np.asarray(inputs, weights.layers[0].W.dtype)
-
-
-def widened(weights: Weights, dtype: str) -> Weights:
-    """The weights in float64, rounded to `dtype` before where they are kept in a wider one (clause 2.9)."""
-    narrow = dtype_of(dtype)
-
-    def wide(array: Array) -> Array:
-        return array.astype(narrow, copy=False).astype(np.float64)
-
-    def layer(one: LayerWeights) -> LayerWeights:
-        b = None if one.b is None else wide(one.b)
-        return LayerWeights(wide(one.W), wide(one.U), b, None if one.backward is None else layer(one.backward))
-
-    return Weights(tuple(map(layer, weights.layers)), None if weights.embedding is None else wide(weights.embedding))
-
-
-def parameter_count(architecture: Architecture) -> int:
-    """How many numbers the weights of a model hold (clause 6.3)."""
-    table = architecture.embedding
-    count = table.tokens * table.features if table else 0
-    return count + sum(
-        layer.units * (layer.features + layer.units + layer.use_bias) * (2 if layer.is_bidirectional else 1)
-        for layer in architecture.layers
-    )
 
 
 def output_shape(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, state_arrays
 from rnn_conformance.reference.model.weights import Array, Weights
 
 Mask = NDArray[np.bool_]
@@ -43,6 +43,4 @@ class Gradients:
         yield from self.weights.arrays()
         if self.inputs is not None:
             yield "inputs", self.inputs
-        for k, state in enumerate(self.initial_state or ()):
-            for h, direction in zip(state, ("", ".backward"), strict=False):
-                yield f"initial_state[{k}]{direction}", h
+        yield from state_arrays("initial_state", self.initial_state)
