@@ -153,7 +153,7 @@ def test_a_truncated_run_is_read_and_marked(folder: Path, tmp_path: Path) -> Non
         result = report(path, "--to", tmp_path / "page", "--format", form)
         assert result.exit_code == 3
         assert words in result.stdout
-    assert "1 missing, truncated" in (tmp_path / "page" / "badges" / "numpy.json").read_text(encoding="utf-8")
+    assert "1 missing; truncated" in (tmp_path / "page" / "badges" / "numpy.json").read_text(encoding="utf-8")
 
 
 def test_a_folder_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rnn_conformance.conformance.running.order import Progress as Step
 from rnn_conformance.conformance.running.order import Report
-from rnn_conformance.reports.overview.summary import PROBLEMS, SYMBOLS
+from rnn_conformance.reports.overview.verdicts import PROBLEMS, SYMBOLS
 from rnn_conformance.reports.records.records import CheckRecord
 from rnn_conformance.reports.renderings.terminal import style_of, text_of
 
