@@ -46,7 +46,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
 from rnn_conformance.reference.spec import specification
-from rnn_conformance.reports.records.records import CheckRecord, read
+from rnn_conformance.reports.records.records import Cause, CheckRecord, read
 
 ITEM = Item("test_values.py::test_recurrence[float32-eager]", "", ("1.1",), "float32", "eager")
 
@@ -99,11 +99,15 @@ NO_TANH = replace(parse(ENTRY)[0], frozen=frozen(Case(Architecture((Layer(2, 3),
 
 
 def record(
-    adapter: Adapter, *known: Deviation, item: Item = ITEM, check: Callable[[Check], None] = recurrence
+    adapter: Adapter,
+    *known: Deviation,
+    item: Item = ITEM,
+    check: Callable[[Check], None] = recurrence,
+    elsewhere: Sequence[Deviation] = (),
 ) -> CheckRecord:
     subject = Subject(adapter)
     running = Check(item.check, subject, item.dtype, item.mode, PROFILES["smoke"], 0, 1, Journal(None))
-    return conclude(running, check, item, known)
+    return conclude(running, check, item, known, elsewhere=elsewhere)
 
 
 def test_what_is_known_is_left_out() -> None:
@@ -123,6 +127,31 @@ def test_several_have_a_line_of_the_reason_each() -> None:
     found = record(adapter(), NO_TANH, replace(NO_TANH, name="never-tanh", reason="it is another, always"))
     assert found.deviation.split(", ") == ["no-tanh", "never-tanh"]
     assert found.reason.splitlines() == ["its tanh is another", "it is another, always"]
+
+
+def test_causes_travel_with_the_record() -> None:
+    """A report groups by them, and knows what it means for a user, without the suite at hand."""
+    (cause,) = record(adapter(), NO_TANH).causes
+    assert cause == Cause("no-tanh", "another tanh", "Outputs are off by a hundredth.", "", {"framework": ">=2"})
+
+
+@pytest.mark.parametrize(
+    ("cases", "names"),
+    [({"activation": ["tanh"]}, ["no-tanh"]), ({"activation": ["relu"]}, []), ({"units": 10**6}, [])],
+)
+def test_what_was_not_looked_at_in_this_version(cases: dict[str, Any], names: list[str]) -> None:
+    """A failure still fails, and says which deviation, known in other versions only, has such cases."""
+    old = record(adapter(), elsewhere=[replace(NO_TANH, cases=cases)])
+    assert (old.verdict, [cause.deviation for cause in old.not_looked_at]) == ("fails", names)
+    assert record(adapter(network.run), elsewhere=[NO_TANH]).not_looked_at == []
+
+
+def test_entries_of_other_versions_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry of the adapter and check applies, or was not looked at in these versions, and never both."""
+    entries = [replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": v}) for v in (">=1", ">=2")]
+    monkeypatch.setattr(session, "known_deviations", lambda: entries)
+    run = Session("planted:transposed", "smoke", 0, 1, None, None)
+    assert (run.deviations(ITEM), run.elsewhere(ITEM)) == (entries[:1], entries[1:])
 
 
 def test_anything_else_fails() -> None:

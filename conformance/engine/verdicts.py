@@ -17,7 +17,7 @@ from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.pinning import pinned, witnesses
 from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRaised
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.witnesses.deviations import Deviation
+from rnn_conformance.conformance.witnesses.deviations import Deviation, facts_of
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.states import state_arrays
@@ -72,11 +72,12 @@ def conclude(
     deviations: Sequence[Deviation] | None = None,
     explain: Explain | None = None,
     keep: Keep | None = None,
+    elsewhere: Sequence[Deviation] = (),
 ) -> CheckRecord:
     """Run the function of a check, described by `item`, and say what came out.
 
-    `deviations` are the known ones that speak of it. What fails is given to `explain`, and whatever does not conform to
-    `keep`.
+    `deviations` are the known ones that speak of it, `elsewhere` those that do in other versions only. What fails is
+    given to `explain`, and whatever does not conform to `keep`.
     """
     start = time.perf_counter()
     check.deviations = tuple(deviations or ())
@@ -116,7 +117,8 @@ def conclude(
         witness=dict(_arrays(case, shown.details)),
         deviation=", ".join(deviation.name for deviation in known),
         reason="\n".join(deviation.explanation for deviation in known),
-        causes=[Cause(each.name, each.cause, each.means, each.upstream) for each in known],
+        causes=[each.in_short for each in known],
+        not_looked_at=_not_looked_at(shown, elsewhere) if verdict == "fails" else [],
         diagnosis=diagnosis,
         measured=dict(evidence.measured),
         shares=dict(evidence.shares),
@@ -179,6 +181,13 @@ def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[
             complaint = f"the known deviation {deviation.name!r} no longer occurs ({again.verdict}): correct its entry"
             stale.append(replace(again, verdict="fails", message=complaint))
     return seen, stale
+
+
+def _not_looked_at(outcome: Outcome, elsewhere: Sequence[Deviation]) -> list[Cause]:
+    """The deviations, known in other versions, that this failure may be, so far as its case tells."""
+    check, case = outcome.check, outcome.case
+    facts = {"dtype": [check.dtype], "mode": [check.mode]} if case is None else facts_of(case)
+    return [deviation.in_short for deviation in elsewhere if deviation.may_cover(facts)]
 
 
 def _diagnosis(outcome: Outcome, function: Function, explain: Explain) -> str:

@@ -83,7 +83,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
-    record = conclude(current, pyfuncitem.obj, item, session.deviations(item), diagnose, session.keep)
+    record = conclude(
+        current, pyfuncitem.obj, item, session.deviations(item), diagnose, session.keep, session.elsewhere(item)
+    )
     session.add(session.with_fingerprints(record, current, pyfuncitem.obj))
     if record.verdict == "unsupported":
         pytest.skip(record.message)

@@ -19,6 +19,7 @@ from rnn_conformance.conformance.cases.patterns import PATTERNS
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
+from rnn_conformance.reports.records.records import Cause
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -77,6 +78,11 @@ class Deviation:
         return " ".join(filter(None, (self.reason, self.upstream)))
 
     @property
+    def in_short(self) -> Cause:
+        """Why, in short, as a record has it."""
+        return Cause(self.name, self.cause, self.means, self.upstream, dict(self.versions))
+
+    @property
     def extent(self) -> str:
         """The cases that it is about, in words."""
         return ", ".join(f"{word} {' or '.join(map(str, _listed(wanted)))}" for word, wanted in self.cases.items())
@@ -88,19 +94,26 @@ class Deviation:
 
     def applies(self, adapter: str, function: str, versions: Mapping[str, str]) -> bool:
         """Whether it speaks of this check, on this adapter, with these versions of its packages, on this machine."""
+        return self.is_about(adapter, function) and all(
+            package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
+            for package, specifier in self.versions.items()
+        )
+
+    def is_about(self, adapter: str, function: str) -> bool:
+        """The same of any versions: in some it may not have been looked at."""
         return (
             any(fnmatchcase(function, pattern) for pattern in self.checks)
             and adapter in self.adapters
             and (not self.platforms or here() in self.platforms)
-            and all(
-                package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
-                for package, specifier in self.versions.items()
-            )
         )
 
     def covers(self, facts: Facts) -> bool:
         """Whether an example is among its cases: every word must hold, and holds if any of the values does."""
         return all(set(_listed(wanted)) & set(facts.get(word, ())) for word, wanted in self.cases.items())
+
+    def may_cover(self, facts: Facts) -> bool:
+        """Whether an example of which only these facts are known may be among its cases."""
+        return all(set(_listed(wanted)) & set(facts[word]) for word, wanted in self.cases.items() if word in facts)
 
 
 def facts_of(case: Case) -> Facts:

@@ -177,7 +177,12 @@ def of_one_kind(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord
 
 
 def kind_of(record: CheckRecord) -> str:
-    """What a failure has in common with others like it: its diagnosis, an exception without its numbers, or itself."""
+    """What a failure has in common with others like it.
+
+    That is the deviation of other versions that it may be, its diagnosis, an exception without its numbers, or itself.
+    """
+    if record.not_looked_at:
+        return " ".join(sorted({cause.title for cause in record.not_looked_at}))
     if record.diagnosis:
         return record.diagnosis
     said = record.message.partition("\n")[0]

@@ -47,7 +47,17 @@ def _verdicts(backend: Backend, facet: Facet) -> Iterator[str]:
     counts.pop(NOT_RUN, None)
     yield f"{counts.pop('conforms', 0):,} of {facet.asked:,}"
     for verdict, number in counts.items():
-        yield phrase(verdict, number) + (_why(backend, facet.dtype) if verdict == "deviation" else "")
+        yield phrase(verdict, number) + _remark(backend, facet, verdict)
+
+
+def _remark(backend: Backend, facet: Facet, verdict: str) -> str:
+    """What makes less of a verdict: its one cause, or that it may be known from other versions."""
+    if verdict == "deviation":
+        return _why(backend, facet.dtype)
+    records = [record for record in facet.records if record.verdict == verdict]
+    if verdict == "fails" and all(record.not_looked_at for record in records):
+        return " (known in other versions, not looked at in this one)"
+    return ""
 
 
 def _why(backend: Backend, dtype: str) -> str:

@@ -59,6 +59,15 @@ def evidence(record: CheckRecord, folder: Path) -> Sequence[str]:
     return lines
 
 
+def not_looked_at(record: CheckRecord) -> Sequence[str]:
+    """The deviations known in other versions that a failure may be, a line each."""
+    return [
+        f"not looked at in this version: {cause.title}; known as {cause.deviation}, "
+        f"seen with {', '.join(f'{package} {versions}' for package, versions in cause.versions.items())}"
+        for cause in record.not_looked_at
+    ]
+
+
 def phrase(verdict: str, number: int) -> str:
     """A verdict with the number of clauses that have it, such as ``4 with known deviations``."""
     if verdict == "deviation":

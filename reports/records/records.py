@@ -71,13 +71,15 @@ class Fingerprint:
 @dataclass(frozen=True)
 class Cause:
     """Why one known deviation is: a `title` that several of them may have in common, such as ``float64 is computed in
-    float32``, what it `means` for a user, and the address where it was reported (`upstream`), if it was.
+    float32``, what it `means` for a user, and the address where it was reported (`upstream`), if it was. `versions` are
+    those of packages in which it was seen, such as ``>=3.12``.
     """
 
     deviation: str
     title: str
     means: str
     upstream: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class CheckRecord:
     `check` is its pytest name, such as ``test_values.py::test_recurrence[float32-eager]``. `examples` counts judged
     examples, `discriminating` those that could have failed; `message` explains a verdict other than conforms;
     `deviation` names the known deviations that this is, `reason` says why, in a line for each, and so do `causes`, in
-    short;
+    short; `not_looked_at` are the known deviations that a failure may be, which were not looked at in these versions.
     `case` is the smallest failing case, `witness` its arrays in full, by name. `diagnosis` says which known fault this
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
@@ -141,6 +143,7 @@ class CheckRecord:
     deviation: str = ""
     reason: str = ""
     causes: Sequence[Cause] = field(default_factory=list)
+    not_looked_at: Sequence[Cause] = field(default_factory=list)
     diagnosis: str = ""
     witness_file: str = ""
     reproducer_file: str = ""

@@ -11,7 +11,7 @@ from rnn_conformance.reports.overview.causes import common_causes
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Summary
 from rnn_conformance.reports.overview.verdicts import MEANINGS, MISSING
-from rnn_conformance.reports.overview.wording import evidence, figure, truncation
+from rnn_conformance.reports.overview.wording import evidence, figure, not_looked_at, truncation
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -84,7 +84,7 @@ def _case(backend: Backend, record: CheckRecord) -> Element:
         message = f"{record.verdict}: {first.partition(chr(10))[0]}"
         found = SubElement(case, outcome, {"type": record.verdict, "message": shown(message)})
         told = [record.title, record.reason, record.message, record.case and f"case: {record.case}"]
-        told += [record.diagnosis, *evidence(record, backend.results.path.parent)]
+        told += [record.diagnosis, *not_looked_at(record), *evidence(record, backend.results.path.parent)]
         found.text = shown("\n".join(filter(None, told)))
     elif record.message:
         SubElement(case, "system-out").text = shown(record.message)

@@ -11,7 +11,7 @@ from rnn_conformance.reports.overview.cells import Cell
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Summary
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
-from rnn_conformance.reports.overview.wording import evidence, figure, title
+from rnn_conformance.reports.overview.wording import evidence, figure, not_looked_at, title
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -142,7 +142,7 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
     yield ""
     for clause in first.clauses:
         yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"
-    told = [first.message, first.case and f"case: {first.case}", *evidence(first, Path())]
+    told = [first.message, first.case and f"case: {first.case}", *not_looked_at(first), *evidence(first, Path())]
     if body := "\n".join(filter(None, told)):
         yield ""
         yield fenced(body)

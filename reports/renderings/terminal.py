@@ -15,7 +15,7 @@ from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.cells import FIRST
 from rnn_conformance.reports.overview.summary import Backend, Summary, alike_facets
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
-from rnn_conformance.reports.overview.wording import evidence, figure, others, title
+from rnn_conformance.reports.overview.wording import evidence, figure, not_looked_at, others, title
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -100,6 +100,7 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
     body = [text_of(first.message)] if first.message else []
     body += [text_of(f"case: {first.case}")] if first.case else []
+    body += map(text_of, not_looked_at(first))
     body += [text_of(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
     yield Padding(Text("\n").join(body), (0, 0, 1, 4))
 
