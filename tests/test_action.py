@@ -28,7 +28,12 @@ if [ "$1" = run ]; then
   mkdir -p "$6" && cp new.jsonl "$6/torch.jsonl"
   exit "$(cat status)"
 fi
-exec {python} -c 'from rnn_conformance.conformance.commands.main import cli; cli()' "$@"
+exec {python} -c '
+from pathlib import Path
+from rnn_conformance.reports.documents import baseline
+baseline.PINNED = Path("pinned-here")
+from rnn_conformance.conformance.commands.main import cli
+cli()' "$@"
 """
 
 
@@ -84,8 +89,9 @@ def substituted(value: str, given: Mapping[str, str]) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run that has lost a verdict since the pinned baseline."""
-    baselines = tmp_path / "action" / "reports" / "baselines"
-    baselines.mkdir(parents=True)
+    baselines = tmp_path / "pinned-here"
+    baselines.mkdir()
+    written(baselines / "numpy.jsonl", results("numpy"))
     written(baselines / "torch.jsonl", results(checks=[check()], versions={"torch": "1"}))
     written(tmp_path / "new.jsonl", results(checks=[check(verdict="fails", message="wrong")], versions={"torch": "2"}))
     return tmp_path
@@ -125,14 +131,29 @@ def test_install(tmp_path: Path) -> None:
     assert step(tmp_path, "Install").asked.endswith("[desk]\n")
 
 
-@pytest.mark.parametrize(("inputs", "status"), [({}, 1), ({"fail-on": "bits accuracy"}, 0), ({"fail-on": "none"}, 0)])
-@pytest.mark.parametrize("conforms", [0, 1, 3])
-def test_compare(folder: Path, inputs: dict[str, str], status: int, conforms: int) -> None:
+@pytest.mark.parametrize(
+    "packages",
+    ["keras==3.16.0\njax==0.11.0", "\n  keras==3.16.0  \n\n  jax==0.11.0\n", "- keras==3.16.0\n- jax==0.11.0\n"],
+)
+def test_install_of_a_list(tmp_path: Path, packages: str) -> None:
+    """Every line counts, whether it is one of a text or of a YAML list."""
+    read: str = yaml.safe_load("packages: |\n" + "".join(f"  {line}\n" for line in packages.splitlines()))["packages"]
+    ran = step(tmp_path, "Install", packages=read)
+    assert ran.asked.splitlines()[-2:] == ["keras==3.16.0", "jax==0.11.0"]
+    assert len(ran.asked.splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("conforms", "inputs", "status"),
+    [(0, {}, 1), (1, {"fail-on": "- bits\n- accuracy\n"}, 0), (3, {"fail-on": "none"}, 0), (3, {}, 1)],
+)
+def test_compare(folder: Path, conforms: int, inputs: dict[str, str], status: int) -> None:
     """Whatever the run ends with, the comparison decides; the summary and the outputs are written first."""
     ran = step(folder, "Check and compare", conforms, backend="torch", out="my report", **inputs)
     assert ran.status == status
     assert ran.outputs == {"report": "my report", "status": str(status)}
     assert "**torch, torch 1 → 2**: meaning 1 worse" in ran.summary
+    assert "numpy" not in ran.summary  # which is pinned, and was not asked for
     assert ran.asked == "run torch --profile smoke --out my report\n"
 
 

@@ -9,12 +9,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
+from example_results import results, written
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.running import options
 from rnn_conformance.conformance.witnesses.deviations import known_deviations
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import read
@@ -31,20 +35,26 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def test_run_conforms(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def conforming(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """A small run of an adapter that conforms, and its folder."""
+    folder = tmp_path_factory.mktemp("run")
+    return run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", folder), folder
+
+
+def test_run_conforms(conforming: tuple[Result, Path]) -> None:
     """A conforming adapter ends with status 0, and leaves results, a log and a site."""
-    result = run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", tmp_path)
+    result, folder = conforming
     assert result.exit_code == 0, result.output
     assert "numpy" in result.stdout
-    assert str(tmp_path / "index.html") in result.stdout.replace("\n", "")
+    assert str(folder / "index.html") in result.stdout.replace("\n", "")
     site = {".lock", "index.html", "atlas.html", "site.css", "site.js", "backends", "cells", "badges"}
-    assert {path.name for path in tmp_path.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
+    assert {path.name for path in folder.iterdir()} == site | {"numpy.jsonl", "numpy.log"}
 
 
-def test_results_say_where_they_come_from(tmp_path: Path) -> None:
+def test_results_say_where_they_come_from(conforming: tuple[Result, Path]) -> None:
     """The header names all that numbers may depend on, down to the kind of processor."""
-    run("run", "numpy", "--profile", "smoke", "--only", "2.1", "--out", tmp_path)
-    environment = read(tmp_path / "numpy.jsonl").header.environment
+    environment = read(conforming[1] / "numpy.jsonl").header.environment
     assert list(environment) == ["python", "platform", "machine", "processor", "numpy", "hypothesis"]
     assert all(environment.values())
 
@@ -142,8 +152,9 @@ def test_adapters() -> None:
 
 def test_report_merges_runs(tmp_path: Path) -> None:
     """Results of several runs become one site."""
-    run("run", "numpy", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "one")
-    run("run", "misbehaving:prints", "--profile", "smoke", "--only", "2.1", "--out", tmp_path / "two")
+    for folder, adapter in (("one", "numpy"), ("two", "misbehaving:prints")):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "a.jsonl", results(adapter))
     result = run("report", tmp_path, "--to", tmp_path / "page", "--format", "json")
     assert result.exit_code == 0, result.output
     assert [each["adapter"] for each in json.loads(result.stdout)["backends"]] == ["numpy", "misbehaving:prints"]
@@ -161,21 +172,47 @@ def test_report_names_file_and_line_of_damage(tmp_path: Path) -> None:
     assert f"{damaged}, line 1" in result.stderr.replace("\n", "")
 
 
+def test_pytest_without_an_adapter(tmp_path: Path) -> None:
+    """The names that there are are told in a line."""
+    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "which adapter? Say --adapter NAME; the names are" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("given", "message"),
     [
-        ([], "which adapter? Say --adapter NAME; the names are"),
-        (["--adapter", "pytorch"], "there is no adapter 'pytorch'; registered are"),
-        (["--adapter", "numpy", "--conformance-only", "0"], "there is no clause or chapter '0'"),
+        ({"--adapter": "pytorch"}, "there is no adapter 'pytorch'; registered are"),
+        ({"--adapter": "numpy", "--conformance-only": ["0"]}, "there is no clause or chapter '0'"),
+        ({"--conformance-results": Path("a.jsonl"), "numprocesses": 2}, "cannot be written by several processes"),
+        ({"--conformance-results": Path("a.jsonl"), "tx": ["2*popen"]}, "cannot be written by several processes"),
     ],
 )
-def test_pytest_says_what_is_wrong(tmp_path: Path, options: list[str], message: str) -> None:
-    """A wrong option is explained in a line."""
-    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
-    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 4
-    assert message in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
+def test_pytest_says_what_is_wrong(given: dict[str, Any], message: str) -> None:
+    """A wrong option is explained in a line; so is pytest-xdist, whose processes would spoil one another's results."""
+    with pytest.raises(pytest.UsageError, match=re.escape(message)):
+        options.pytest_configure(configured(given))
+
+
+@pytest.mark.parametrize(
+    "given", [{"numprocesses": 2, "--adapter": "numpy"}, {"--conformance-results": Path("a.jsonl")}]
+)
+def test_pytest_in_several_processes(given: dict[str, Any]) -> None:
+    """Without a results file, nothing speaks against it."""
+    options.pytest_configure(configured(given))
+
+
+def configured(given: dict[str, Any]) -> pytest.Config:
+    """A configuration with these options; what it is not given has its default."""
+    ours = {"--adapter": None, "--conformance-only": [], "--conformance-results": None}
+    return cast(
+        pytest.Config,
+        SimpleNamespace(
+            getoption=lambda name, *default: {**ours, **given}.get(name, *default), addinivalue_line=lambda *_: None
+        ),
+    )
 
 
 @pytest.fixture
@@ -204,12 +241,12 @@ def test_adapter_that_is_not_installed() -> None:
 
 
 def test_deviations_are_told() -> None:
-    """By name or by adapter; each with its reason, its extent, what was seen and where the witness lies."""
+    """By name or by adapter; each with its reason, its extent, what was seen and how to see it again."""
     told = json.loads(run("deviations", "keras-jax-float64", "torch", "--format", "json").stdout)
     assert [each["deviation"] for each in told] == ["torch-two-biases", "keras-jax-float64"]
     assert told[0]["clauses"] == ["6.3"]
     assert told[0]["seen"] == "parameter_count = 21, but should be 18"
-    assert all((PROJECT / each["witness"]).exists() for each in told)
+    assert told[1]["again"] == "rnn-conformance replay keras-jax-float64"
     pretty = run("deviations", "torch").stdout
     assert "versions: torch >=2.13" in pretty
     assert "two biases" in pretty

@@ -162,3 +162,18 @@ def test_help_has_examples() -> None:
     text = replay("--help").stdout
     assert "rnn-conformance replay conformance-report/witnesses/torch--test_recurrence--float32-eager.json" in text
     assert "Exit status: 0 conforms" in text
+
+
+def test_witness_of_a_deviation() -> None:
+    """The name of a known deviation is that of its witness, and another adapter conforms there."""
+    result = replay("torch-two-biases", "--adapter", "numpy")
+    assert result.exit_code == 0, result.output
+    assert "conforms: test_weights.py::test_parameter_count" in result.stdout
+
+
+def test_neither_a_file_nor_a_deviation() -> None:
+    """The names that there are are listed."""
+    result = replay("torch-three-biases")
+    assert result.exit_code == 2
+    assert "'torch-three-biases' is no file, and none of the deviations " in result.stderr
+    assert "torch-two-biases" in result.stderr

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from rnn_conformance.conformance.commands.console import format_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.files import ResultsPath, is_pinned
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.records.records import Results
@@ -35,8 +36,8 @@ _FAIL_ON = {
 
 
 @click.command()
-@click.argument("old", type=click.Path(exists=True, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, path_type=Path))
+@click.argument("old", type=ResultsPath(exists=True, path_type=Path))
+@click.argument("new", type=ResultsPath(exists=True, path_type=Path))
 @click.option(
     "--fail-on",
     multiple=True,
@@ -56,8 +57,9 @@ _FAIL_ON = {
 def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool, form: str) -> None:
     """Tell what changed between two runs: of one backend before and after an upgrade, say.
 
-    OLD and NEW are results files, or folders, at any depth, that hold them; of folders, the runs of the same adapter
-    are compared. Changes are of four kinds, which are never mixed:
+    OLD and NEW are results files, or folders, at any depth, that hold them, or "pinned", the results of the pinned
+    versions, which come with the suite; of folders, the runs of the same adapter are compared. Changes are of four
+    kinds, which are never mixed:
 
     \b
     meaning    a verdict changed
@@ -67,7 +69,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool,
 
     \b
     rnn-conformance compare before/keras-jax.jsonl after/keras-jax.jsonl
-    rnn-conformance compare reports/baselines conformance-report --format markdown
+    rnn-conformance compare pinned conformance-report --format markdown
     rnn-conformance compare before after --fail-on meaning --fail-on bits
 
     Exit status: 0 nothing of what --fail-on says, 1 something of it, 2 wrong usage, or runs that cannot be compared: of
@@ -87,7 +89,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool,
     alone = {
         f"only in {path}": missing
         for path, mine, theirs in ((old, before, after), (new, after, before))
-        if (missing := [adapter for adapter in mine if adapter not in theirs])
+        if not is_pinned(path) and (missing := [adapter for adapter in mine if adapter not in theirs])
     }
     if not pairs:
         told = "; ".join(f"{where}: {', '.join(adapters)}" for where, adapters in alone.items())

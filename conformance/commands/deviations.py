@@ -29,7 +29,7 @@ def deviations(names: tuple[str, ...], form: str) -> None:
     """Print the known deviations: where a framework departs from the specification, in which cases, and why.
 
     NAME is that of a deviation, or of an adapter whose deviations are wanted; with none, all are printed. Each has a
-    witness, which lies in a clone of the repository and is run again in every run of its check.
+    witness, which `rnn-conformance replay NAME` runs again, as every run of its check does.
 
     \b
     rnn-conformance deviations
@@ -73,7 +73,7 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
         "cases": deviation.extent,
         "seen": deviation.witness.message.split(" — matches ")[0],
         "upstream": deviation.upstream,
-        "witness": f"conformance/known/{deviation.name}.json",
+        "again": f"rnn-conformance replay {deviation.name}",
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -103,9 +103,9 @@ def _lines(deviation: Deviation) -> Iterator[tuple[str, str]]:
 
 
 def _markdown(deviation: Deviation) -> str:
-    facts = "\n".join(f"* {name}: {escape(words)}" for name, words in _lines(deviation) if name != "witness")
-    again = f"rnn-conformance replay conformance/known/{deviation.name}.json"
-    return f"## {deviation.name}\n\n{escape(deviation.reason)}\n\n{facts}\n* again: `{again}`"
+    told = ((name, f"`{words}`" if name == "again" else escape(words)) for name, words in _lines(deviation))
+    facts = "\n".join(f"* {name}: {words}" for name, words in told)
+    return f"## {deviation.name}\n\n{escape(deviation.reason)}\n\n{facts}"
 
 
 def _print(chosen: list[Deviation]) -> None:

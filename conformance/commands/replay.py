@@ -11,6 +11,7 @@ import click
 
 from rnn_conformance.conformance.commands.console import check_installed, format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.files import WitnessPath
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.replay import replay as run_again
 from rnn_conformance.conformance.witnesses.witness import read_witness
@@ -24,20 +25,22 @@ _STATUS = {"conforms": 0, "observed": 0, "fails": 1, "crashed": 1, "timed out": 
 
 
 @click.command()
-@click.argument("witnesses", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("witnesses", nargs=-1, required=True, type=WitnessPath(exists=True, dir_okay=False, path_type=Path))
 @click.option("--adapter", metavar="NAME", help="Run it with this adapter.  [default: that of the witness]")
 @timeout_option
 @format_option
 def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, form: str) -> None:
     """Run the failing example of a witness again, to the bit, in a process of its own.
 
-    WITNESS is a file that `run` left in the folder witnesses/. It holds all that is needed but the framework: weights,
-    inputs, state and mask. With --adapter, the same example is given to another framework.
+    WITNESS is a file that `run` left in the folder witnesses/, or the name of a known deviation (see `rnn-conformance
+    deviations`). It holds all that is needed but the framework: weights, inputs, state and mask. With --adapter, the
+    same example is given to another framework.
 
     \b
     rnn-conformance replay conformance-report/witnesses/torch--test_recurrence--float32-eager.json
     rnn-conformance replay conformance-report/witnesses/*.json --format json
     rnn-conformance replay conformance-report/witnesses/torch--*.json --adapter keras-jax
+    rnn-conformance replay keras-jax-float64
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 it could not be run. The gravest one counts.
     """

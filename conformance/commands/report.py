@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rnn_conformance.conformance.commands.console import report_format_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.files import ResultsPath
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.reports.documents.document import as_json
@@ -29,7 +30,7 @@ _RENDER = {"markdown": markdown, "json": as_json, "junit": junit}
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=ResultsPath(exists=True, path_type=Path))
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
@@ -41,8 +42,8 @@ _RENDER = {"markdown": markdown, "json": as_json, "junit": junit}
 def report(results: tuple[Path, ...], to: Path, form: str) -> None:
     """Make one report of the results of several runs; of a backend at several versions, a timeline, too.
 
-    RESULTS are results files, or folders, at any depth, that hold them. A file that is named twice counts once, and
-    JSON lines in a folder that are no results are left out.
+    RESULTS are results files, or folders, at any depth, that hold them, or "pinned", those of the pinned versions. A
+    file that is named twice counts once, and JSON lines in a folder that are no results are left out.
 
     \b
     rnn-conformance report results/ --to report

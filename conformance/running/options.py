@@ -72,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "clause(*numbers, modes='all', dtypes=('float32', 'float64')): the clauses of SPEC.md that this check is "
         "about; none for an observation",
     )
+    if config.getoption("--conformance-results") and _is_distributed(config):
+        raise pytest.UsageError(
+            "--conformance-results cannot be written by several processes at a time: leave out -n, or the results "
+            "(`rnn-conformance run` checks several adapters at a time, each into a file of its own)"
+        )
     if config.getoption("--adapter"):
         from rnn_conformance.adapters import registry
         from rnn_conformance.reference.spec import specification
@@ -99,6 +104,12 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     if not parent.config.pluginmanager.is_registered(collecting):
         parent.config.pluginmanager.register(collecting)
     return collecting.CheckFile.from_parent(parent, path=module_path)
+
+
+def _is_distributed(config: pytest.Config) -> bool:
+    """Whether pytest-xdist, if it is installed, runs the checks in processes of its own; also within one of those."""
+    asked = (config.getoption(option, None) for option in ("numprocesses", "tx"))
+    return any(asked) or hasattr(config, "workerinput")
 
 
 def _is_ours(path: Path) -> bool:

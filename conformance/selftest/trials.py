@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from statistics import median, mode
+from threading import Thread
 from typing import Any
 
 from rnn_conformance.adapters.protocol import Unsupported
@@ -131,7 +132,19 @@ def in_processes(jobs: int) -> ProcessPoolExecutor:
     for variable in THREADS:  # thread pools fight over small layers
         os.environ[variable] = "1"
     # Not forked: a child would have the threads' locks of this process, but not its threads.
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, which an executor leaves to it if that is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def score(trials: Sequence[Trial], profile: str) -> dict[str, Any]:

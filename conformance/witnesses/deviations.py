@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -161,9 +162,14 @@ def known_deviations() -> list[Deviation]:
     return parse(files("rnn_conformance.conformance.known").joinpath("deviations.toml").read_text(encoding="utf-8"))
 
 
+def frozen_file(name: str) -> Path:
+    """Where the witness of the deviation of that name lies."""
+    return Path(str(files("rnn_conformance.conformance.known").joinpath(f"{name}.json")))
+
+
 def frozen_witness(name: str) -> Witness:
     """The witness of the deviation of that name. Raises ValueError, naming the deviation, where there is none."""
-    file = files("rnn_conformance.conformance.known").joinpath(f"{name}.json")
+    file = frozen_file(name)
     try:
         return parse_witness(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -13,6 +13,9 @@ from rnn_conformance.reports.overview.summary import truncated
 from rnn_conformance.reports.overview.wording import truncation
 from rnn_conformance.reports.records.records import CheckRecord, append, read
 
+PINNED = Path(__file__).parents[1] / "baselines"
+"""The baselines of the pinned versions, which come with this version of the suite."""
+
 
 def keep(results: Path, baselines: Path) -> list[Path]:
     """Copy every results file of a folder into another, in which those of other adapters stay as they are.
