@@ -11,7 +11,7 @@ from example_results import check, fingerprint, results
 
 from rnn_conformance.reports.upgrades.change import tally
 from rnn_conformance.reports.upgrades.comparison import compare
-from rnn_conformance.reports.upgrades.drift import ulps_apart
+from rnn_conformance.reports.upgrades.drift import accuracy, ulps_apart
 
 # Accuracy
 
@@ -74,6 +74,15 @@ def test_many_changes_within_noise_may_be_beyond_it_together() -> None:
     assert tally(found, "bits") == "40 changed"
     assert found[0].subject == "all checks in float32"
     assert found[0].detail == "errors above 0.062 of the bound: 50% before, 83% now"
+
+
+def test_what_has_no_bound_is_left_out() -> None:
+    """However many arrays no bound says anything of: neither is that an error, nor do the others seem to be fewer."""
+    was = check(shares={**LOW, "unbounded": 10}, worst=worst(0.1))
+    assert accuracy(was, replace(was, shares={**LOW, "unbounded": 900}), same_cases=True) is None
+    changed = accuracy(was, replace(was, shares={**HIGH, "unbounded": 900}), same_cases=True)
+    assert changed is not None
+    assert changed.measured["errors"] == [sum(LOW.values()), sum(HIGH.values())]
 
 
 def test_exactness_that_was_lost() -> None:

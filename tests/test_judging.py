@@ -13,7 +13,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
 from rnn_conformance.conformance.judging.comparing import NonConforming, compare
 from rnn_conformance.conformance.judging.gradients import judge_gradients
-from rnn_conformance.conformance.judging.outputs import expectations, judge
+from rnn_conformance.conformance.judging.outputs import expectations, judge, reach_of
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of, standard_precision
 from rnn_conformance.reference.layers import network
@@ -261,7 +261,7 @@ def test_roundings_without_a_bound() -> None:
     precision = standard_precision("bfloat16")
     findings = judge(case, Output(np.zeros((1, 2, 60), dtype_of("bfloat16"))), precision, Choices())
     assert not findings.discriminates
-    assert [judgement.ratio for judgement in findings.judgements] == [0]
+    assert [(judgement.ratio, judgement.unbounded) for judgement in findings.judgements] == [(0, True)]
     found = gradients(case.architecture, widened(case.weights, "bfloat16"), case.inputs, case.cotangent)
     assert not judge_gradients(case, found, precision, Choices()).discriminates
 
@@ -357,12 +357,61 @@ def test_nan_is_told_where_it_stands(batched: bool) -> None:
 
 
 def test_an_infinite_bound_says_nothing() -> None:
-    """Where a bound is infinite every number passes, NaN included; elsewhere only what is within it."""
-    nothing, something = np.full(2, np.inf), np.array([np.inf, 1])
-    assert compare("x", np.array([np.nan, np.inf]), np.zeros(2), nothing, "float32").ratio == 0
-    assert compare("x", np.array([np.nan, 0.5]), np.zeros(2), something, "float32").ratio == 0.5
+    """Where a bound is infinite every number passes, and is not called exact; elsewhere only what is within it."""
+    nothing, something, wanted = np.full(2, np.inf), np.array([np.inf, 1]), np.array([0.0, 2.0])
+    judgement = compare("x", np.array([3, np.inf]), wanted, nothing, "float32")
+    assert (judgement.ratio, judgement.unbounded) == (0, True)
+    judgement = compare("x", np.array([7, 1.5]), wanted, something, "float32")
+    assert (judgement.ratio, judgement.unbounded) == (0.5, False)
     with pytest.raises(NonConforming, match=r"x\[1\] = nan"):
-        compare("x", np.array([0, np.nan]), np.zeros(2), something, "float32")
+        compare("x", np.array([0, np.nan]), wanted, something, "float32")
+
+
+def test_nan_is_wrong_where_nothing_overflowed() -> None:
+    """Under an infinite bound, too, if no infinity is there that it may come from."""
+    nothing = np.full(2, np.inf)
+    with pytest.raises(NonConforming, match=r"x\[0\] = nan, but should be a number near 1$"):
+        compare("x", np.array([np.nan, 1]), np.ones(2), nothing, "float32")
+    assert compare("x", np.array([np.nan, np.inf]), np.ones(2), nothing, "float32").unbounded
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reach", "unbounded"),
+    [
+        ((3, 3, 3), None, True),  # the largest number that is expected is 2
+        ((3, 3, 1), None, True),
+        ((3, 1, 1), None, False),
+        ((3, 3, 3), 4.0, False),
+        ((3, 3, 3), 2.0, True),
+    ],
+)
+def test_bounds_beyond_anything(bounds: tuple[float, ...], reach: float | None, unbounded: bool) -> None:
+    """An array most of whose bounds are larger than what could come out is not judged, though it must be within."""
+    wanted, bound = np.array([2.0, -1.0, 1.0]), np.array(bounds, np.float64)
+    assert compare("x", wanted + 0.5, wanted, bound, "float32", reach=reach).unbounded is unbounded
+    with pytest.raises(NonConforming, match=r"x\[0\] = 9"):
+        compare("x", np.array([9.0, -1.0, 1.0]), wanted, bound, "float32", reach=reach)
+
+
+def test_little_beside_zeros_is_judged() -> None:
+    """Where zero alone is expected, nothing says what would be large."""
+    assert not compare("x", np.zeros(2), np.zeros(2), np.full(2, 1e-9), "float32").unbounded
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "reach"),
+    [
+        (Layer(1, 1, "tanh"), "outputs", 2),
+        (Layer(1, 1, "sigmoid"), "final_state[0]", 1),
+        (Layer(1, 1, "relu"), "outputs", None),
+        (Layer(1, 1, "sigmoid", direction="bidirectional"), "outputs", 1),
+        (Layer(1, 1, "sigmoid", direction="bidirectional", merge="sum"), "outputs", 2),
+        (Layer(1, 1, "sigmoid", direction="bidirectional", merge="sum"), "final_state[0].backward", 1),
+    ],
+)
+def test_reach_of_an_activation(layer: Layer, name: str, reach: float | None) -> None:
+    """Two outputs of tanh are at most 2 apart, of sigmoid 1; of two directions that are added, twice as far."""
+    assert reach_of(Architecture((layer,)), name) == reach
 
 
 # Gradients

@@ -39,6 +39,13 @@ def test_costs_one_check(supervised: Supervised, adapter: str, verdict: str, mes
     assert "float64" in record.case
 
 
+def test_wrong_answer_is_no_broken_adapter(supervised: Supervised) -> None:
+    """An adapter that returns what it should not fails, from the smallest model on."""
+    (record,) = (record for record in supervised("misbehaving:returns_a_list", "1.2").checks if "32" in record.check)
+    assert record.verdict == "fails"
+    assert "run returned a list, but should return an instance of Output" in record.message
+
+
 def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path: Path) -> None:
     """What a framework prints goes to the log, and the results stay whole."""
     results = supervised("misbehaving:prints", "1.10")
@@ -70,7 +77,6 @@ def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
     ("adapter", "message"),
     [
         ("misbehaving:undescribed", "libframework.so.3 is missing"),
-        ("misbehaving:returns_a_list", "run returned a list, but should return an instance of Output"),
         ("misbehaving:nothing", "module misbehaving has no attribute 'nothing'"),
         ("no_such_module:adapter", "No module named 'no_such_module'"),
     ],

@@ -107,6 +107,14 @@ def test_shares_are_added_up_over_records() -> None:
     assert {"torch", "20 errors", "2", "beyond"} <= set(texts(picture))
 
 
+def test_what_has_no_bound_stands_apart() -> None:
+    """With a bar of its own, where there is any."""
+    (picture,) = drawn(check(shares={"exact": 10, "unbounded": 3}))
+    assert {"none", "13 errors"} <= set(texts(picture))
+    (picture,) = drawn(check(shares={"exact": 10}))
+    assert "none" not in texts(picture)
+
+
 @pytest.mark.parametrize("shares", [{"exact": -1}, {"exact": 10**400}])
 def test_counts_that_cannot_be_are_left_out(shares: dict[str, int]) -> None:
     """A number that cannot be draws nothing."""

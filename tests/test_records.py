@@ -126,7 +126,7 @@ def record_line(**changes: Any) -> str:
         (record_line(witness=[1]), r"witness should be of type Mapping, but is \[1\]"),
         (record_line(measured=[1]), r"measured should be of type Mapping, but is \[1\]"),
         *(
-            (record_line(shares={share: 1}), 'counted by exponents of two and by "exact", not by ')
+            (record_line(shares={share: 1}), 'counted by exponents of two, by "exact" and by "unbounded", not by ')
             for share in ("many", "1e9", "-99999999", "nan", "", "3\n", "٣", "\x1b[31m")
         ),
         (record_line(worst=3), "worst should be of type Worst, but is 3"),

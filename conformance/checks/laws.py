@@ -14,7 +14,7 @@ from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.patterns import PATTERNS_OF_LENGTHS
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, compare
-from rnn_conformance.conformance.judging.outputs import Findings, expectations, place_in
+from rnn_conformance.conformance.judging.outputs import Findings, expectations, place_in, reach_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import course_of
 from rnn_conformance.reference.model.architecture import Choices
@@ -127,8 +127,8 @@ def _findings(check: Check, case: Case, output: Output, parts: Collection[str], 
         if not at.any():
             continue
         seen = np.where(at, actual.astype(np.float64), expected.value)
-        place = place_in(case.architecture, choices, name)
-        judgement = compare(name, seen, expected.value, expected.bound, check.dtype, place)
+        place, reach = place_in(case.architecture, choices, name), reach_of(case.architecture, name)
+        judgement = compare(name, seen, expected.value, expected.bound, check.dtype, place, reach)
         findings.add(
             judgement, replace(expected, without_recurrence=np.where(at, expected.without_recurrence, expected.value))
         )

@@ -6,16 +6,21 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from rnn_conformance.conformance.engine.subject import SubjectRaised, cut, in_a_line
+from rnn_conformance.conformance.engine.subject import BrokenAdapter, SubjectRaised, cut, in_a_line
 
 T = TypeVar("T")
 
 
 def attempt(call: Callable[[], T]) -> T | SubjectRaised:
-    """What the call returns, or the exception with which the subject refused it."""
+    """What the call returns, or the exception with which the subject refused it.
+
+    Raises BrokenAdapter where the exception comes from a mistake in the adapter, which is no refusal.
+    """
     try:
         return call()
     except SubjectRaised as refusal:
+        if refusal.mistake:
+            raise BrokenAdapter(f"{refusal}, which is no refusal but a mistake in {refusal.mistake}") from refusal
         return refusal
 
 

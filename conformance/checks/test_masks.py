@@ -11,7 +11,7 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.comparing import compare, same_bits
+from rnn_conformance.conformance.judging.comparing import check_finite, compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.bounds.steps import propagated_bound
 from rnn_conformance.reference.model.architecture import Choices
@@ -186,6 +186,7 @@ def test_alone_without_padding(check: Check) -> None:
         unpadded = replace(case.architecture, masking="none")
         alone = replace(case, architecture=unpadded, batch=1, timesteps=inputs.shape[1], pattern="")
         wanted = check.run(alone, weights=case.weights, inputs=inputs).outputs[0]
+        check_finite("outputs of the sequence alone", wanted)
 
         (layer,), (weights,) = case.architecture.layers, case.weights.layers
         exact = propagated_bound(layer, in_float64(weights), inputs.astype(np.float64), None, check.precision)

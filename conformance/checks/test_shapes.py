@@ -10,7 +10,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, Structure
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, check_dtype, check_shape
-from rnn_conformance.conformance.judging.outputs import check_state
+from rnn_conformance.conformance.judging.outputs import check_states
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import DIRECTIONS, Architecture, Embedding, Layer
 
@@ -36,7 +36,7 @@ def test_final_states(check: Check) -> None:
 
     def examine(case: Case) -> bool:
         output = check.run(case)
-        check_state(case, output)
+        check_states(case.architecture, case.batch, output.final_state)
         for k, (h,) in enumerate(output.final_state or ()):
             check_dtype(f"final_state[{k}]", h, check.dtype)
         return len({case.batch, *(layer.units for layer in case.architecture.layers)}) > 1

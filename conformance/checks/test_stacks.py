@@ -9,7 +9,7 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.comparing import compare
+from rnn_conformance.conformance.judging.comparing import check_finite, compare
 from rnn_conformance.reference.bounds.steps import propagated_bound
 from rnn_conformance.reference.model.weights import Array, Weights, in_float64
 
@@ -37,6 +37,7 @@ def test_stacking_is_composing(check: Check) -> None:
             composed = check.run(alone, weights=Weights((weights,)), inputs=composed).outputs
             expected = propagated_bound(layer, in_float64(weights), inputs, None, check.precision, error)
             inputs, error = expected.value, expected.bound
+        check_finite("outputs of the layers alone", composed)
         # Both may be off by the bound, in different directions.
         judgement = compare("outputs", stacked, composed.astype(np.float64), 2 * expected.bound, check.dtype)
         check.evidence.add(judgement, case)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement
 from rnn_conformance.conformance.witnesses.deviations import Deviation
+from rnn_conformance.reports.records.records import UNBOUNDED
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Evidence:
         self.discriminating += discriminates
 
     def add(self, judgement: Judgement, case: Case | None) -> None:
-        """Count it by its share of the bound, and keep the worst."""
-        self.shares[share_of(judgement.ratio)] += 1
+        """Count it by its share of the bound, or as one that has none, and keep the worst."""
+        self.shares[UNBOUNDED if judgement.unbounded else share_of(judgement.ratio)] += 1
         if self.worst is None or judgement.ratio > self.worst.ratio:
             self.worst, self.worst_case = judgement, case
 

@@ -19,7 +19,7 @@ from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
-from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject, SubjectExited
+from rnn_conformance.conformance.engine.subject import BrokenAdapter, GuardedNetwork, Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.architecture import Architecture
@@ -54,7 +54,7 @@ def fingerprints(check: Check, function: Callable[[Check], None]) -> list[Finger
         _searches=0,
     )
     # What an example raises is in its fingerprint; what is raised between two of them ends the check.
-    with suppress(Unsupported, NonConforming, SubjectExited):
+    with suppress(Unsupported, NonConforming, SubjectExited, BrokenAdapter):
         frozen.requires(frozen.dtype)
         function(frozen)
     return tape.fingerprints

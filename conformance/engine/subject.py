@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.protocol import Adapter, Inputs, Network, Unsupported
+from rnn_conformance.conformance.engine import returned
+from rnn_conformance.conformance.engine.blame import home_of, mistake_in
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
-
-T = TypeVar("T")
 
 
 class SubjectExited(Exception):
@@ -22,17 +23,28 @@ class SubjectExited(Exception):
 
 
 class SubjectRaised(NonConforming):
-    """The framework raised an exception on a case that it claims to support."""
+    """The framework raised an exception on a case that it claims to support.
+
+    `mistake` is the place of a mistake in the adapter's own code, if it was that which raised (blame.py).
+    """
+
+    mistake: str = ""
+
+
+class BrokenAdapter(Exception):
+    """The adapter does not work; the message says where."""
 
 
 class Subject:
     """An adapter with its networks, each prepared once.
 
-    Raises Unsupported as the adapter does, SubjectExited for sys.exit, and SubjectRaised for every other exception.
+    Raises Unsupported as the adapter does, SubjectExited for sys.exit, SubjectRaised for every other exception, and
+    NonConforming for an answer that is not what the protocol says.
     """
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
+        self._home = home_of(adapter)
         self.description: Description = adapter.describe()
         self._networks: dict[Architecture, GuardedNetwork | Unsupported] = {}
 
@@ -40,9 +52,9 @@ class Subject:
         """The network of this architecture, prepared at the first request."""
         known = self._networks.get(architecture)
         if known is None:
-            with guard("prepare"):
+            with guard("prepare", self._home):
                 try:
-                    known = GuardedNetwork(self._adapter.prepare(architecture))
+                    known = GuardedNetwork(self._adapter.prepare(architecture), architecture, self._home)
                 except Unsupported as reason:
                     known = reason
             self._networks[architecture] = known
@@ -60,46 +72,77 @@ class Subject:
 
 
 class GuardedNetwork:
-    """A network whose every call is guarded, and whose output is what the protocol says."""
+    """A network whose every call is guarded, and whose answers are what the protocol says."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, architecture: Architecture, home: str) -> None:
         self._network: Any = network  # what goes beyond a Network is used only where the adapter offers it
+        self._architecture = architecture
+        self._home = home
+        self._loaded: Weights | None = None
 
     def load(self, weights: Weights) -> None:
-        with guard("load"):
-            self._network.load(weights)
+        self._loaded = weights
+        self._call("load", weights)
 
     def weights(self) -> Weights:
-        with guard("weights"):
-            return self._network.weights()
+        found = returned.some_weights("weights", self._call("weights"))
+        if self._loaded is not None:
+            returned.check_alike("weight", found.arrays(), self._loaded.arrays())
+        return found
 
     def run(self, inputs: Inputs, **given: Any) -> Output:
         """Call `Network.run`; what is given may be `initial_state`, `lengths` and `mask`."""
-        with guard("run"):
-            return _of_type(Output, "run", self._network.run(inputs, **given))
+        output = returned.an_output("run", self._call("run", inputs, **given))
+        if _fits(self._architecture, inputs, given.get("initial_state")):
+            returned.check_output(self._architecture, inputs, output)
+        return output
 
     def gradients(self, inputs: Inputs, cotangent: Output, **given: Any) -> Gradients:
         """Call `Network.gradients`, likewise."""
-        with guard("gradients"):
-            return _of_type(Gradients, "gradients", self._network.gradients(inputs, cotangent, **given))
+        found = returned.some_gradients("gradients", self._call("gradients", inputs, cotangent, **given))
+        state = given.get("initial_state")
+        if self._loaded is not None and _fits(self._architecture, inputs, state):
+            of = Gradients(self._loaded, None if self._architecture.embedding else inputs, state)
+            returned.check_alike("gradient", found.arrays(), of.arrays())
+        return found
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """The result of another method of the protocol."""
-        with guard(method):
-            return getattr(self._network, method)(*arguments)
+        result = self._call(method, *arguments)
+        return _ANSWERS[method](method, result) if method in _ANSWERS else result
+
+    def _call(self, method: str, *arguments: Any, **given: Any) -> Any:
+        with guard(method, self._home):
+            return getattr(self._network, method)(*arguments, **given)
 
 
-def _of_type(wanted: type[T], method: str, result: Any) -> T:
-    if not isinstance(result, wanted):
-        raise NonConforming(
-            f"{method} returned a {type(result).__name__}, but should return an instance of {wanted.__name__}"
-        )
-    return result
+_ANSWERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "parameter_count": returned.a_count,
+    "symbolic_shape": returned.a_symbolic_shape,
+    "symbolic_state_shapes": returned.symbolic_state_shapes,
+    "second_gradient": returned.an_array,
+    "run_training": returned.an_output,
+}
+"""What the methods are to return that have no method of their own here; `train` and `reset` return nothing."""
+
+
+def _fits(architecture: Architecture, inputs: Inputs, state: State | None) -> bool:
+    """Whether the model can read these inputs, and start from this state: else nobody knows what should come out."""
+    wanted = (2 if architecture.batched else 1) + (architecture.embedding is None)
+    if inputs.ndim != wanted or 0 in inputs.shape:
+        return False
+    if architecture.embedding is None and inputs.shape[-1] != architecture.layers[0].features:
+        return False
+    shapes = [(*inputs.shape[: architecture.batched], layer.units) for layer in architecture.layers]
+    return all(h.shape == shape for hs, shape in zip(state or (), shapes, strict=False) for h in hs)
 
 
 @contextmanager
-def guard(doing: str) -> Iterator[None]:
-    """Turn whatever the subject raises into an exception of ours that says what it was doing."""
+def guard(doing: str, home: str = "") -> Iterator[None]:
+    """Turn whatever the subject raises into an exception of ours that says what it was doing.
+
+    `home` is the package of the adapter, whose mistakes are told from what its framework raises.
+    """
     try:
         yield
     except SystemExit as error:
@@ -107,7 +150,9 @@ def guard(doing: str) -> Iterator[None]:
     except (Unsupported, NonConforming, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise SubjectRaised(f"{doing} raised {type(error).__name__}: {cut(in_a_line(str(error)), 400)}") from error
+        raised = SubjectRaised(f"{doing} raised {type(error).__name__}: {cut(in_a_line(str(error)), 400)}")
+        raised.mistake = mistake_in(error, home)
+        raise raised from error
 
 
 def in_a_line(message: str) -> str:

@@ -15,13 +15,13 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.pinning import pinned, witnesses
-from rnn_conformance.conformance.engine.subject import SubjectExited, SubjectRaised
+from rnn_conformance.conformance.engine.subject import BrokenAdapter, SubjectExited, SubjectRaised
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation, facts_of
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.states import state_arrays
-from rnn_conformance.reports.records.records import Cause, CheckRecord, Worst
+from rnn_conformance.reports.records.records import UNBOUNDED, Cause, CheckRecord, Worst
 
 _LARGEST_WITNESS = 400
 """Arrays with more elements than this are described in the record, not written out: nobody would read them."""
@@ -142,6 +142,8 @@ def _outcome(check: Check, function: Function) -> Outcome:
         return Outcome(check, "fails", str(failure), failure)
     except SubjectExited as failure:
         return Outcome(check, "crashed", str(failure))
+    except BrokenAdapter as mistake:
+        return Outcome(check, "broken", str(mistake))
     except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
         return Outcome(check, "broken", traceback.format_exc())
     if check.pin is not None:
@@ -150,11 +152,17 @@ def _outcome(check: Check, function: Function) -> Outcome:
         return Outcome(check, "broken", "the check does not come to the example of this witness any more: make it anew")
     if evidence.observed:
         return Outcome(check, "observed", evidence.observed)
-    if evidence.discriminating or (evidence.left_out and not evidence.examples):
-        return Outcome(check, "conforms")
-    return Outcome(
-        check, "untrusted", f"none of {evidence.examples} examples could have told a wrong layer from a right one"
-    )
+    doubts = "; ".join(_doubts(evidence))
+    return Outcome(check, "untrusted" if doubts else "conforms", doubts)
+
+
+def _doubts(evidence: Evidence) -> Iterator[str]:
+    """Why a check that passed proves little; nothing where all its examples belong to known deviations."""
+    if not evidence.discriminating and not (evidence.left_out and not evidence.examples):
+        yield f"none of {evidence.examples} examples could have told a wrong layer from a right one"
+    unbounded, judged = evidence.shares[UNBOUNDED], evidence.shares.total()
+    if 2 * unbounded > judged:
+        yield f"{unbounded} of {judged} arrays that were judged have bounds beyond anything that could come out"
 
 
 def _soak(check: Check, function: Function) -> None:

@@ -18,13 +18,17 @@ Place = Callable[[tuple[int, ...]], str]
 
 @dataclass(frozen=True)
 class Judgement:
-    """The largest error of one comparison: as a share of its bound, absolutely, and where."""
+    """The largest error of one comparison: as a share of its bound, absolutely, and where.
+
+    It is `unbounded` if most of the elements have a bound that nothing could have been beyond.
+    """
 
     ratio: float
     error: float
     value: float
     where: str
     dtype: str
+    unbounded: bool = False
 
     @property
     def ulps(self) -> float:
@@ -46,27 +50,44 @@ class NonConforming(AssertionError):
 
 
 @ignoring_flags
-def compare(name: str, actual: Array, value: Array, bound: Array, dtype: str, place: Place | None = None) -> Judgement:
+def compare(
+    name: str,
+    actual: Array,
+    value: Array,
+    bound: Array,
+    dtype: str,
+    place: Place | None = None,
+    reach: float | None = None,
+) -> Judgement:
     """Compare element by element; `place` says in words where an element belongs.
 
-    An infinite bound says nothing, of NaN neither. Raises NonConforming where an element is further off than its bound,
-    or is NaN.
+    A bound judges nothing that is infinite, or larger than `reach`: how far apart two outputs of that layer can be, or
+    else, for None, the largest number that is expected. Raises NonConforming where an element is further off than its
+    bound, or is NaN: but not for NaN under an infinite bound beside an infinity, from which it may come.
     """
     if not np.isfinite(value).all():
         raise ValueError(f"the reference's {name} are not finite: this case should not have been drawn")
     error = np.abs(actual.astype(np.float64) - value)
     share = np.where(error == 0, 0.0, error / bound)
     share[np.isnan(share)] = np.inf  # NaN is no number, and so never the right one
-    share[np.isposinf(bound)] = 0
+    if reach is None:
+        reach = float(np.abs(value).max(initial=0)) or np.inf  # nothing is known of what is small beside zeros
+    says_nothing = ~(bound <= reach) | np.isposinf(bound)
+    if says_nothing.any():
+        has_no_bound = np.isposinf(bound)
+        overflows = bool(np.isinf(actual[has_no_bound]).any())
+        share[has_no_bound & (overflows | ~np.isnan(actual))] = 0
+        share[says_nothing & (share <= 1)] = 0
     worst = tuple(int(i) for i in np.unravel_index(int(share.argmax()), share.shape))
     where = f"{name}[{', '.join(map(str, worst))}]"
-    judgement = Judgement(float(share[worst]), float(error[worst]), float(value[worst]), where, dtype)
+    unbounded = bool(2 * np.count_nonzero(says_nothing) > says_nothing.size)
+    judgement = Judgement(float(share[worst]), float(error[worst]), float(value[worst]), where, dtype, unbounded)
     if not judgement.ratio <= 1:
         seen, wanted = _number(actual[worst], dtype), _number(value[worst], dtype)
         words = place(worst) if place else ""
         raise NonConforming(
             f"{where} = {seen}, but should be {_allowed(bound[worst])}{wanted}"
-            + (f" ({judgement.ratio:,.4g} times the bound)" if bound[worst] > 0 else "")
+            + (f" ({judgement.ratio:,.4g} times the bound)" if 0 < bound[worst] < np.inf else "")
             + (f" — {words}" if words else ""),
             judgement,
             actual=actual,
@@ -100,6 +121,14 @@ def check_shape(name: str, actual: Any, wanted: tuple[int | None, ...]) -> None:
         raise NonConforming(f"{name}.shape = {actual.shape}, but should be {wanted}", actual=actual)
 
 
+def check_finite(name: str, actual: Array) -> None:
+    """Raise NonConforming if any element is NaN or infinite: for what other outputs of the subject are held against."""
+    wrong = np.argwhere(~np.isfinite(actual.astype(np.float64)))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise NonConforming(f"{name}{list(at)} = {float(actual[at])}, but should be finite", actual=actual)
+
+
 def check_dtype(name: str, actual: Array, wanted: str) -> None:
     """Raise NonConforming unless the array has this dtype."""
     if str(actual.dtype) != wanted:
@@ -107,6 +136,8 @@ def check_dtype(name: str, actual: Array, wanted: str) -> None:
 
 
 def _allowed(bound: float) -> str:
+    if np.isposinf(bound):
+        return "a number near "
     return f"within {bound:.2g} of " if bound > 0 else "exactly "
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import Architecture, Choices
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import State, each_state, state_arrays, state_shapes
@@ -46,8 +47,9 @@ def judge(
     """
     findings = Findings()
     for name, actual, expected in expectations(case, output, precision, choices, from_given_state):
-        place = place_in(case.architecture, choices, name)
-        findings.add(compare(name, actual, expected.value, expected.bound, case.architecture.dtype, place), expected)
+        place, reach = place_in(case.architecture, choices, name), reach_of(case.architecture, name)
+        dtype = case.architecture.dtype
+        findings.add(compare(name, actual, expected.value, expected.bound, dtype, place, reach), expected)
     return findings
 
 
@@ -88,7 +90,7 @@ def expectations(
     yield "outputs", actual, outputs.each(lambda array: array[whole])
 
     if architecture.return_state:
-        check_state(case, output)
+        check_states(architecture, case.batch, output.final_state)
         given = state_arrays("final_state", output.final_state)
         for (name, h), (_, final) in zip(given, state_arrays("final_state", finals), strict=True):
             yield name, h, final.each(lambda array: array[whole])
@@ -102,8 +104,7 @@ def given_to(case: Case, from_given_state: bool) -> tuple[State | None, Mask | N
 
 def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
     """The place of each element of `outputs` or of `final_state[k]` in words: layer, timestep and unit."""
-    k = len(architecture.layers) - 1 if name == "outputs" else int(name.partition("[")[2].partition("]")[0])
-    layer = architecture.layers[k]
+    k, layer = _layer_of(architecture, name)
     processing = layer.direction == "backward" and choices.backward_outputs == "processing"
 
     def words(at: tuple[int, ...]) -> str:
@@ -119,14 +120,29 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
     return words
 
 
-def check_state(case: Case, output: Output) -> None:
+def reach_of(architecture: Architecture, name: str) -> float | None:
+    """How far apart two values of `outputs` or of `final_state[k]` can be; None if there is no limit."""
+    layer = _layer_of(architecture, name)[1]
+    activation = ACTIVATIONS[layer.activation]
+    reach = activation.high - activation.low
+    if not np.isfinite(reach):
+        return None
+    return 2 * reach if layer.is_bidirectional and layer.merge == "sum" and name == "outputs" else reach
+
+
+def _layer_of(architecture: Architecture, name: str) -> tuple[int, Layer]:
+    """The layer, and its number, of which `outputs` or `final_state[k]` are."""
+    k = len(architecture.layers) - 1 if name == "outputs" else int(name.partition("[")[2].partition("]")[0])
+    return k, architecture.layers[k]
+
+
+def check_states(architecture: Architecture, batch: int, states: State | None) -> None:
     """Raise NonConforming unless there is a final state for each layer, of the right shape."""
-    architecture = case.architecture
-    shapes = state_shapes(architecture, (case.batch,) if architecture.batched else ())
-    if output.final_state is None or len(output.final_state) != len(shapes):
-        given = "none" if output.final_state is None else f"{len(output.final_state)}"
+    shapes = state_shapes(architecture, (batch,) if architecture.batched else ())
+    if states is None or len(states) != len(shapes):
+        given = "none" if states is None else f"{len(states)}"
         raise NonConforming(f"final states: {given}, but should be {len(shapes)}, one for each layer")
-    for k, (state, wanted) in enumerate(zip(output.final_state, shapes, strict=True)):
+    for k, (state, wanted) in enumerate(zip(states, shapes, strict=True)):
         if len(state) != len(wanted):
             raise NonConforming(f"final_state[{k}] has {len(state)} arrays, but should have {len(wanted)}")
         for j, (h, shape) in enumerate(zip(state, wanted, strict=True)):

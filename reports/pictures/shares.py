@@ -9,6 +9,7 @@ from rnn_conformance.reports.overview.summary import Backend, Summary
 from rnn_conformance.reports.overview.wording import count
 from rnn_conformance.reports.pictures import drawing
 from rnn_conformance.reports.pictures.drawing import Picture
+from rnn_conformance.reports.records.records import EXACT, UNBOUNDED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +19,14 @@ _LEAST, _MOST = -10, 4
 """The powers of two that have a bar of their own; those beyond share the last one."""
 
 _EXACT = _LEAST - 2  # where the bar of the errors that are zero stands
+_UNBOUNDED = _EXACT - 2  # and that of those of which no bound says anything
+_APART = {EXACT: _EXACT, UNBOUNDED: _UNBOUNDED}
 _LARGEST = 10**15
 
 _CAPTION = (
     "How large the judged errors are, as shares of their bounds: the worst element of each array that was judged, "
     "over all checks. Each bar is twice as far from zero as the one before; errors of exactly zero stand apart, on the "
-    "left. Up to the line at 1 an error is within its bound."
+    "left, and further left what no bound says anything of. Up to the line at 1 an error is within its bound."
 )
 
 
@@ -42,8 +45,8 @@ def _spread(backend: Backend) -> Counter[int]:
         for share, number in record.shares.items():
             if not 0 < number < _LARGEST:
                 continue
-            if share == "exact":
-                spread[_EXACT] += number
+            if share in _APART:
+                spread[_APART[share]] += number
             else:
                 spread[min(max(int(share), _LEAST), _MOST)] += number
     return spread
@@ -63,7 +66,7 @@ def _panel(ax: Axes, name: str, spread: Counter[int], last: int) -> None:
     total = spread.total()
     ax.set_title(drawing.shown(name))
     for bars, color, hatch in (
-        ([bar for bar in spread if bar == _EXACT], drawing.FAINT, ""),
+        ([bar for bar in spread if bar <= _EXACT], drawing.FAINT, ""),
         ([bar for bar in spread if _EXACT < bar < 0], drawing.SERIES[0].color, ""),
         ([bar for bar in spread if bar >= 0], drawing.BAD, "////"),
     ):
@@ -74,10 +77,12 @@ def _panel(ax: Axes, name: str, spread: Counter[int], last: int) -> None:
     beyond = sum(number for bar, number in spread.items() if bar >= 0)
     color = drawing.BAD if beyond else drawing.FAINT
     how: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "va": "top", "fontsize": 8}
-    ax.text(_EXACT, 0.96, count(total, "error"), color=drawing.FAINT, **how)
+    first = min(_EXACT, *spread)
+    ax.text(first, 0.96, count(total, "error"), color=drawing.FAINT, **how)
     ax.text(0.3, 0.96, f"{beyond:,}\nbeyond", color=color, **how)
-    ax.set_xlim(_EXACT - 0.4, max(last, 3) + 1.4)
-    ax.set_xticks([_EXACT + 0.45, -8, -4, 0], ["0", "1/256", "1/16", "1"])
+    ax.set_xlim(first - 0.4, max(last, 3) + 1.4)
+    ticks = {_EXACT + 0.45: "0", -8: "1/256", -4: "1/16", 0: "1"}
+    ax.set_xticks(*zip(*({_UNBOUNDED + 0.45: "none"} | ticks if first < _EXACT else ticks).items(), strict=True))
     ax.yaxis.set_major_formatter("{x:.0f} %")
     ax.grid(axis="x", visible=False)
     ax.margins(y=0.25)

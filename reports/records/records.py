@@ -36,8 +36,9 @@ VERDICTS = {
 }
 """Every verdict, with what it means."""
 
-SHARE = "exact|-?[0-9]{1,4}"
-"""What errors are counted by, as a regular expression: zero, or an exponent of two."""
+EXACT, UNBOUNDED = "exact", "unbounded"
+SHARE = f"{EXACT}|{UNBOUNDED}|-?[0-9]{{1,4}}"
+"""What errors are counted by, as a regular expression: zero, an exponent of two, or that no bound says anything."""
 
 
 class DamagedResults(ValueError):
@@ -124,7 +125,8 @@ class CheckRecord:
     looks like. `witness_file` and `reproducer_file` are relative to the results file, `no_reproducer` says why there is
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
     `shares` counts the judged errors by their share of the bound: "exact" for zero, "-3" for those above 2**-3 and
-    up to 2**-2, and so on. `fingerprints` are of the frozen examples of this check.
+    up to 2**-2, and so on, and "unbounded" for arrays whose bounds are too large to judge anything. `fingerprints` are
+    of the frozen examples of this check.
     """
 
     check: str
@@ -302,7 +304,8 @@ def _check_words(record: CheckRecord) -> None:
         raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
     for share in record.shares:
         if not re.fullmatch(SHARE, share):
-            raise ValueError(f'shares are counted by exponents of two and by "exact", not by {shortened(share)}')
+            words = 'exponents of two, by "exact" and by "unbounded"'
+            raise ValueError(f"shares are counted by {words}, not by {shortened(share)}")
 
 
 def _build(cls: type[Any], data: Mapping[str, Any]) -> Any:

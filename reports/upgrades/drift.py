@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnn_conformance.reports.overview.wording import count, figure
-from rnn_conformance.reports.records.records import CheckRecord, Fingerprint
+from rnn_conformance.reports.records.records import EXACT, UNBOUNDED, CheckRecord, Fingerprint
 from rnn_conformance.reports.upgrades.change import BETTER, OTHER, WORSE, Change
 
 SIGNIFICANCE = 1e-6
@@ -60,7 +60,7 @@ def accuracy(old: CheckRecord, new: CheckRecord, *, same_cases: bool) -> Change 
     detail = "the worst error alone"
     if beyond and above is not None:
         size = "other than zero" if math.isinf(above) else f"above {figure(2.0 ** (above + 1))} of the bound"
-        parts = (f"{_above(record.shares, above):.0%} {when}" for record, when in ((old, "before"), (new, "now")))
+        parts = (f"{_above(_judged(record), above):.0%} {when}" for record, when in ((old, "before"), (new, "now")))
         detail = f"errors {size}: {', '.join(parts)}"
     return Change(
         kind="accuracy",
@@ -201,15 +201,21 @@ def _size(record: CheckRecord, same_cases: bool) -> int:
 
 
 def _errors(record: CheckRecord) -> int:
-    return sum(record.shares.values())
+    return sum(_judged(record).values())
+
+
+def _judged(record: CheckRecord) -> Mapping[str, int]:
+    """The errors that have a bound: of the others nothing can be said."""
+    return {share: number for share, number in record.shares.items() if share != UNBOUNDED}
 
 
 def _distance(old: CheckRecord, new: CheckRecord) -> tuple[float, float | None]:
     """The signed distance of two histograms, positive if the errors grew, and the bin above which it shows."""
-    if not (old.shares and new.shares):
+    before, after = _judged(old), _judged(new)
+    if not (before and after):
         return 0.0, None
-    bins = sorted({_bin(key) for record in (old, new) for key in record.shares})
-    moved = {each: _above(new.shares, each) - _above(old.shares, each) for each in bins}
+    bins = sorted({_bin(key) for key in (*before, *after)})
+    moved = {each: _above(after, each) - _above(before, each) for each in bins}
     above = max(moved, key=lambda each: abs(moved[each]))
     return moved[above], above
 
@@ -222,7 +228,7 @@ def _above(shares: Mapping[str, int], above: float | None) -> float:
 
 def _bin(key: str) -> float:
     """The exponent of a bin; "exact" comes before all."""
-    return -math.inf if key == "exact" else float(key)
+    return -math.inf if key == EXACT else float(key)
 
 
 def _factor(before: float, after: float) -> float:

@@ -1,0 +1,26 @@
+"""The record of one check on one adapter, in this process: what many tests of the engine look at."""
+
+from __future__ import annotations
+
+from rnn_conformance.adapters.protocol import Adapter
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
+from rnn_conformance.conformance.engine.check import Check, Function
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.engine.verdicts import conclude
+from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reports.records.records import CheckRecord
+
+
+def concluded(
+    adapter: Adapter, what: str | Function, dtype: str = "float32", profile: str = "smoke", *, shrinks: bool = False
+) -> CheckRecord:
+    """The record of a check, such as ``test_values.py::test_recurrence``, or of a function that cites no clause."""
+    function = checks()[what] if isinstance(what, str) else what
+    name = what if isinstance(what, str) else what.__name__
+    subject = Subject(adapter)
+    mode = subject.description.modes[0]
+    check = Check(name, subject, dtype, mode, PROFILES[profile], 0, 1, Journal(None), shrinks=shrinks)
+    clauses = clauses_of(function) if isinstance(what, str) else ()
+    return conclude(check, function, Item(name, "", clauses, dtype, mode))
