@@ -303,7 +303,7 @@ def test_changes_that_say_the_same_are_told_once() -> None:
     found = changes(old, new)
     groups = grouped(found)
     assert [[change.subject for change in group] for group in groups] == [names, ["x"]]
-    assert tally(found, "meaning") == "2 worse, 1 better"
+    assert tally(found, "meaning") == "2 worse (1 cause), 1 better"
     assert tally(found, "bits") == ""
     many = [Change("bits", "changed", f"c{i}", "", "", ["1.1"]) for i in range(7)]
     assert subjects(many) == ["c0 (1.1)", "c1 (1.1)", "c2 (1.1)", "c3 (1.1)", "3 more"]

@@ -16,6 +16,7 @@ from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.commands.files import ResultsPath, is_pinned
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.reports.documents.loading import load
+from rnn_conformance.reports.overview.cells import DTYPES
 from rnn_conformance.reports.records.records import Results
 from rnn_conformance.reports.renderings.comparison_markdown import comparison_markdown
 from rnn_conformance.reports.renderings.comparison_terminal import TerminalComparison
@@ -49,12 +50,21 @@ _FAIL_ON = {
     + ". Repeatable.",
 )
 @click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(DTYPES),
+    help="Compare the checks in this dtype only. Repeatable.  [default: all]",
+)
+@click.option(
     "--across-suites",
     is_flag=True,
     help="Compare also what two states of the suite found, and say so: a change may then be the suite's.",
 )
 @format_option
-def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool, form: str) -> None:
+def compare(
+    old: Path, new: Path, fail_on: tuple[str, ...], dtypes: tuple[str, ...], across_suites: bool, form: str
+) -> None:
     """Tell what changed between two runs: of one backend before and after an upgrade, say.
 
     OLD and NEW are results files, or folders, at any depth, that hold them, or "pinned", the results of the pinned
@@ -70,6 +80,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool,
     \b
     rnn-conformance compare before/keras-jax.jsonl after/keras-jax.jsonl
     rnn-conformance compare pinned conformance-report --format markdown
+    rnn-conformance compare before after --dtype float32
     rnn-conformance compare before after --fail-on meaning --fail-on bits
 
     Exit status: 0 nothing of what --fail-on says, 1 something of it, 2 wrong usage, or runs that cannot be compared: of
@@ -97,7 +108,7 @@ def compare(old: Path, new: Path, fail_on: tuple[str, ...], across_suites: bool,
     comparisons, refused = [], []
     for pair in pairs:
         try:
-            comparisons.append(compare_results(*pair, across_suites=across_suites))
+            comparisons.append(compare_results(*pair, across_suites=across_suites, dtypes=dtypes))
         except NotComparable as reason:
             refused.append(f"{pair[1].header.adapter}: not comparable: {reason}")
     _show(comparisons, alone, refused, form)

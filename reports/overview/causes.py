@@ -177,9 +177,14 @@ def of_one_kind(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord
 
 
 def kind_of(record: CheckRecord) -> str:
-    """What a failure has in common with others like it.
+    """What a failure has in common with others like it, or else itself, with its clauses."""
+    return shared_kind(record) or "\n".join([record.message, record.case, *record.clauses])
 
-    That is the deviation of other versions that it may be, its diagnosis, an exception without its numbers, or itself.
+
+def shared_kind(record: CheckRecord) -> str:
+    """What failures of several clauses have in common; empty where the numbers of a message are all there is.
+
+    That is the deviation of other versions that it may be, its diagnosis, or an exception without its numbers.
     """
     if record.not_looked_at:
         return " ".join(sorted({cause.title for cause in record.not_looked_at}))
@@ -188,7 +193,7 @@ def kind_of(record: CheckRecord) -> str:
     said = record.message.partition("\n")[0]
     if " raised " in said:
         return re.sub(r"[0-9]+", "#", said)
-    return "\n".join([record.message, record.case, *record.clauses])
+    return ""
 
 
 def kind_extent(records: Sequence[CheckRecord]) -> str:

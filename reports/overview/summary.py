@@ -251,11 +251,11 @@ def _check_each_once(results: Sequence[Results]) -> None:
 def _backend(results: Results, cited: Mapping[str, frozenset[str]], reader: Suite | None) -> Backend:
     clauses, missing = results.header.clauses, results.missing
     seen = {record.dtype for record in results.checks if record.dtype and record.clauses}
-    dtypes = in_order(seen | {dtype for check in missing if (dtype := _dtype(check)) in DTYPES})
+    dtypes = in_order(seen | {dtype for check in missing if (dtype := dtype_of(check)) in DTYPES})
     facets = {}
     for dtype in dtypes:
         records = [record for record in results.checks if record.dtype in (dtype, "")]
-        cells = _cells(clauses, records, [check for check in missing if _dtype(check) == dtype], cited)
+        cells = _cells(clauses, records, [check for check in missing if dtype_of(check) == dtype], cited)
         facets[dtype] = Facet(dtype, cells, _offers(results, dtype))
     others = [
         record for record in results.checks if record.verdict != "observed" and not set(record.clauses) & set(clauses)
@@ -300,14 +300,14 @@ def _clauses_by_function(results: Sequence[Results]) -> Mapping[str, frozenset[s
     return clauses
 
 
+def dtype_of(check: str) -> str:
+    """The dtype in a check's name, such as ``t.py::test_x[float32-eager]``; empty where there is none."""
+    return check.partition("[")[2].partition("-")[0]
+
+
 def _chapter(clause: str) -> str:
     return clause.partition(".")[0]
 
 
 def _function(check: str) -> str:
     return check.partition("[")[0]
-
-
-def _dtype(check: str) -> str:
-    """The dtype in which a check that has no record was planned, such as that of ``t.py::test_x[float32-eager]``."""
-    return check.partition("[")[2].partition("-")[0]

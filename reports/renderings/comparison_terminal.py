@@ -11,11 +11,15 @@ from rich.text import Text
 
 from rnn_conformance.reports.overview.verdicts import SYMBOLS
 from rnn_conformance.reports.renderings.terminal import style_of, text_of
+from rnn_conformance.reports.upgrades.causes import CauseChange, extent
 from rnn_conformance.reports.upgrades.change import BETTER, KINDS, OTHER, WORSE, Change, grouped, subjects
 from rnn_conformance.reports.upgrades.comparison import Comparison
 
 MANY = 10
-"""So many changes in accuracy and in bits are shown: there is one of these for nearly every check, if for any."""
+"""So many changes in accuracy and in bits are shown: there is one of these for nearly every check, if for any.
+
+So many clauses have a row each; of more, only the number is told.
+"""
 
 TREND_STYLES = {WORSE: "red", BETTER: "green", OTHER: "yellow"}
 
@@ -33,11 +37,17 @@ class TerminalComparison:
             yield Padding(text_of(f"also other: {', '.join(map(str, comparison.environment))}", "dim"), (0, 0, 0, 2))
         for note in comparison.notes:
             yield Padding(text_of(f"note: {note}", "magenta"), (0, 0, 0, 2))
-        if comparison.clauses:
+        if 0 < len(comparison.clauses) <= MANY:
             yield Padding(_table(comparison), (1, 0, 0, 2))
+        elif comparison.clauses:
+            told = f"{len(comparison.clauses)} clauses are concerned: --format json or markdown has each of them"
+            yield Padding(Text(told, "dim"), (0, 0, 0, 2))
         for kind, meaning in KINDS.items():
-            if groups := grouped(comparison.of_kind(kind)):
+            if changes := comparison.of_kind(kind):
+                groups = grouped(change for change in changes if not change.causes)
                 yield Text("\n") + Text(kind.capitalize(), "bold") + Text(f": {meaning}")
+                if kind == "meaning":
+                    yield from (Padding(Group(*_of_cause(each)), (0, 0, 0, 2)) for each in comparison.causes)
                 few = groups[:MANY] if kind in ("accuracy", "bits") else groups
                 yield from (Padding(Group(*_lines(group)), (0, 0, 0, 2)) for group in few)
                 if more := len(groups) - len(few):
@@ -58,6 +68,13 @@ def _table(comparison: Comparison) -> Table:
 
 def _verdict(verdict: str) -> Text:
     return Text(f"{SYMBOLS[verdict]} {verdict}", style_of(verdict))
+
+
+def _of_cause(change: CauseChange) -> Iterator[Text | Padding]:
+    """A cause in a line, and below it what it means and how much it touches, the clauses folded if they are many."""
+    step = f": {change.old} → {change.new}"
+    yield Text(f"{change.word} ", TREND_STYLES[change.trend]) + text_of(change.title, "bold") + text_of(step)
+    yield from (Padding(text_of(line), (0, 0, 0, 4)) for line in [*change.means, extent(change)])
 
 
 def _lines(group: Sequence[Change]) -> Iterator[Text | Padding]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rnn_conformance.reports.overview.wording import count
+
 KINDS = {
     "meaning": "a verdict changed",
     "support": "something is offered that was not, is not any more, or is done otherwise where the specification is "
@@ -34,7 +36,8 @@ class Change:
     """One thing that changed: `subject` is a check's name, or a capability such as ``ways: reloaded``.
 
     `trend` is WORSE, BETTER or OTHER. `old` and `new` are what is compared, in words; `detail` says more. `measured`
-    are the figures behind the words, by name; what is infinite or NaN is a string there, as in a results file.
+    are the figures behind the words, by name; what is infinite or NaN is a string there, as in a results file. `causes`
+    are the titles of what a verdict changed for, as far as that is known.
     """
 
     kind: str
@@ -46,6 +49,8 @@ class Change:
     title: str = ""
     detail: str = ""
     measured: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = ""
+    causes: Sequence[str] = ()
 
     @property
     def word(self) -> str:
@@ -58,8 +63,12 @@ def grouped(changes: Iterable[Change]) -> Sequence[Sequence[Change]]:
     groups: dict[tuple[str, ...], list[Change]] = {}
     for change in changes:
         groups.setdefault((change.kind, change.trend, change.old, change.new, change.detail), []).append(change)
-    order = (WORSE, OTHER, BETTER)
-    return sorted(groups.values(), key=lambda group: order.index(group[0].trend))
+    return sorted(groups.values(), key=lambda group: by_trend(group[0].trend))
+
+
+def by_trend(trend: str) -> int:
+    """Sorts what is worse before what is merely other, and that before what is better."""
+    return (WORSE, OTHER, BETTER).index(trend)
 
 
 def subjects(group: Sequence[Change]) -> Sequence[str]:
@@ -68,8 +77,17 @@ def subjects(group: Sequence[Change]) -> Sequence[str]:
     return named if len(named) <= FEW else [*named[: FEW - 1], f"{len(named) - FEW + 1} more"]
 
 
-def tally(changes: Iterable[Change], kind: str) -> str:
-    """How many changes there are of a kind, such as ``2 lost, 1 won``; empty if there are none."""
-    found = [change for change in changes if change.kind == kind]
-    counts = {word: sum(change.trend == trend for change in found) for trend, word in TRENDS[kind].items()}
-    return ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+def tally(changes: Sequence[Change], kind: str) -> str:
+    """How many changes there are of a kind, such as ``75 worse (1 cause), 1 better``; empty if there are none."""
+    found = {trend: [c for c in changes if (c.kind, c.trend) == (kind, trend)] for trend in TRENDS[kind]}
+    return ", ".join(f"{len(each):,} {TRENDS[kind][trend]}{_why(each)}" for trend, each in found.items() if each)
+
+
+def _why(changes: Sequence[Change]) -> str:
+    """How many causes changes have, in brackets, and how many have none; empty if none has."""
+    causes = {cause for change in changes for cause in change.causes}
+    others = sum(not change.causes for change in changes)
+    if not causes:
+        return ""
+    more = f" and {count(others, 'other')}" if others else ""
+    return f" ({count(len(causes), 'cause')}{more})"

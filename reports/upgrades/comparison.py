@@ -10,8 +10,10 @@ from rnn_conformance.reports.overview.verdicts import PROBLEMS, SEVERITY
 from rnn_conformance.reports.overview.wording import count, title, truncation
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results
 from rnn_conformance.reports.upgrades.capabilities import capability_changes, rejudged
+from rnn_conformance.reports.upgrades.causes import CauseChange, by_cause, causes_between
 from rnn_conformance.reports.upgrades.change import BETTER, KINDS, OTHER, WORSE, Change, tally
 from rnn_conformance.reports.upgrades.drift import accuracy, bits, frozen, pooled
+from rnn_conformance.reports.upgrades.dtypes import in_dtypes
 
 SAME = {
     "adapter": "these are two backends, not two versions of one",
@@ -65,7 +67,8 @@ class Comparison:
     `old` and `new` are the backends with their versions, in words. `versions` are the packages that differ,
     `environment` is what else does. `changes` holds every change, in the order of KINDS; `clauses` rolls them up.
     `checks` and `examples` count the checks that both runs have, and the frozen examples that could be compared.
-    `notes` say what could not be.
+    `causes` brings together the verdicts that changed for the same cause. `dtypes` are those that were compared, none
+    for all. `notes` say what could not be.
     """
 
     adapter: str
@@ -74,7 +77,9 @@ class Comparison:
     versions: Sequence[Version]
     environment: Sequence[Version]
     changes: Sequence[Change]
+    causes: Sequence[CauseChange]
     clauses: Sequence[ClauseChange]
+    dtypes: Sequence[str]
     checks: int
     examples: int
     notes: Sequence[str]
@@ -95,16 +100,23 @@ class Comparison:
     def outcome(self) -> str:
         """How many changes there are of each kind, in how many checks."""
         counts = [f"{kind} {words}" for kind in KINDS if (words := tally(self.changes, kind))]
-        seen = count(self.checks, "check") + (f", {count(self.examples, 'frozen example')}" if self.examples else "")
+        seen = count(self.checks, "check") + (f" in {' and '.join(self.dtypes)} only" if self.dtypes else "")
+        seen += f", {count(self.examples, 'frozen example')}" if self.examples else ""
         return f"{'; '.join(counts) or 'nothing changed'} ({seen})"
 
 
-def compare(old: Results, new: Results, *, across_suites: bool = False) -> Comparison:
-    """What changed from the old run to the new one; `across_suites` also where another state of the suite made it.
+def compare(old: Results, new: Results, *, across_suites: bool = False, dtypes: Sequence[str] = ()) -> Comparison:
+    """What changed from the old run to the new one, in these dtypes, or in all.
 
-    Raises NotComparable, with every reason, for runs that differ in more than their environment, or are truncated.
+    `across_suites` compares also what two states of the suite made. Raises NotComparable, with every reason, for runs
+    that differ in more than their environment, are truncated, or have no check in these dtypes.
     """
     _refuse(old, new, across_suites)
+    if dtypes:
+        old, new = in_dtypes(old, dtypes), in_dtypes(new, dtypes)
+        for each in (old, new):
+            if not any(record.dtype for record in each.checks):
+                raise NotComparable(f"{each.path} has no check in {' or '.join(dtypes)}")
     changes = sorted(_changes(old, new), key=lambda change: list(KINDS).index(change.kind))
     after = {record.check: record for record in new.checks}
     both = [(record, after[record.check]) for record in old.checks if record.check in after]
@@ -115,7 +127,9 @@ def compare(old: Results, new: Results, *, across_suites: bool = False) -> Compa
         versions=list(_versions(old.header.versions, new.header.versions)),
         environment=list(_versions(old.header.environment, new.header.environment)),
         changes=changes,
+        causes=by_cause(changes, [*old.checks, *new.checks], list(new.header.clauses)),
         clauses=list(_clauses(old, new, changes)),
+        dtypes=list(dtypes),
         checks=len(both),
         examples=sum(len(frozen(*pair).pairs) for pair in both),
         notes=list(_notes(old, new, both, changes)),
@@ -203,11 +217,21 @@ def _verdict(was: CheckRecord, now: CheckRecord) -> Change:
     elif was.verdict == "unsupported":
         # What was not there and is now wrong hurts nobody who did without it, but nothing was won either.
         kind, trend = "support", OTHER if now.verdict in PROBLEMS else BETTER
+    elif _is_as_before(was, now):
+        trend = OTHER
     elif _gravity(now.verdict) < _gravity(was.verdict):
         trend = WORSE
     elif now.verdict == "deviation":
         trend = OTHER  # it departs from the specification as before, even if it is known now
-    return _of_check(kind, trend, now, _said(was), _said(now), now.reason or now.message or was.message)
+    causes = causes_between(was, now) if kind == "meaning" else ()
+    return _of_check(kind, trend, now, _said(was), _said(now), now.reason or now.message or was.message, causes)
+
+
+def _is_as_before(was: CheckRecord, now: CheckRecord) -> bool:
+    """Whether a failure may be the deviation that the other run knows, and was not looked at in the versions of one."""
+    failed, known = (was, now) if was.verdict == "fails" else (now, was)
+    names = {cause.deviation for cause in failed.not_looked_at}
+    return failed.verdict == "fails" and known.verdict == "deviation" and bool(names & set(known.deviation.split(", ")))
 
 
 def _gravity(verdict: str) -> int:
@@ -219,12 +243,14 @@ def _deviation(was: CheckRecord, now: CheckRecord) -> Change:
     """Other known deviations: better only if none is new."""
     old, new = was.deviation.split(", "), now.deviation.split(", ")
     trend = WORSE if set(new) - set(old) else BETTER
-    return _of_check("meaning", trend, now, _said(was), _said(now), now.reason or now.message)
+    detail = now.reason or now.message
+    return _of_check("meaning", trend, now, _said(was), _said(now), detail, causes_between(was, now))
 
 
 def _said(record: CheckRecord) -> str:
-    """The verdict, with the name of a known deviation."""
-    return f"{record.verdict} {record.deviation}".strip()
+    """The verdict, with the name of a known deviation, or that one was not looked at in this version."""
+    unlooked = ", not looked at in this version" if record.not_looked_at else ""
+    return f"{record.verdict} {record.deviation}".strip() + unlooked
 
 
 def _gone(was: CheckRecord) -> Change:
@@ -243,8 +269,12 @@ def _come(now: CheckRecord) -> Change:
     return _of_check("support", trend, now, "not there", now.verdict, now.message)
 
 
-def _of_check(kind: str, trend: str, record: CheckRecord, old: str, new: str, detail: str) -> Change:
-    return Change(kind, trend, record.check, old, new, record.clauses, record.title, detail)
+def _of_check(
+    kind: str, trend: str, record: CheckRecord, old: str, new: str, detail: str, causes: Sequence[str] = ()
+) -> Change:
+    return Change(
+        kind, trend, record.check, old, new, record.clauses, record.title, detail, dtype=record.dtype, causes=causes
+    )
 
 
 def _clauses(old: Results, new: Results, changes: Sequence[Change]) -> Iterator[ClauseChange]:
