@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "conformance": {"conformance", "adapters", "reference", "reports"},
 }
 FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax"}
-DESK = {"click", "filelock", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
+DESK = {"click", "filelock", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "platformdirs"}
 
 
 def modules(room: str) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import platformdirs
 from rich.console import Console
 
 from rnn_conformance.adapters import registry
@@ -15,6 +16,7 @@ from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.commands.console import check_installed, report_format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.report import read_and_show
+from rnn_conformance.conformance.running.compiled import folder_for
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
 from rnn_conformance.conformance.running.live import live_progress
 from rnn_conformance.conformance.running.lock import InUse, alone_in
@@ -50,6 +52,13 @@ _REFERENCE = "numpy"
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
 @timeout_option
 @click.option(
+    "--cache/--no-cache",
+    default=True,
+    show_default=True,
+    help="Keep what JAX and PyTorch compile for the next run, in the user's folder for caches; for another processor, "
+    "version or setting there is another.",
+)
+@click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("conformance-report"),
@@ -65,6 +74,7 @@ def run(
     jobs: int | None,
     seeds: int,
     timeout: float,
+    cache: bool,
     out: Path,
     form: str,
 ) -> None:
@@ -88,7 +98,8 @@ def run(
             check_installed(adapter)
     except ValueError as error:
         raise WrongUsage(error) from None
-    order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve())
+    compiled = _for_compiled() if cache else None
+    order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve(), compiled=compiled)
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
         with as_interrupts(), alone_in(order.folder) as dead:
@@ -107,6 +118,16 @@ def run(
     except (InUse, DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
         raise DidNotWork(error) from None
     sys.exit(_show(paths, form, out))
+
+
+def _for_compiled() -> Path | None:
+    """Where to keep what frameworks compile; none, and a word on it, where nothing can be written."""
+    kept = Path(platformdirs.user_cache_dir("rnn-conformance", appauthor=False))
+    try:
+        return folder_for(kept)
+    except OSError as error:
+        click.echo(f"nothing that is compiled is kept: {shown(str(error))}", err=True)
+        return None
 
 
 def _installed() -> list[str]:

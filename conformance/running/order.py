@@ -15,7 +15,7 @@ from rnn_conformance.reports.records.records import CheckRecord
 class Order:
     """What to run: the options of the worker, how long a check may take, and where results go.
 
-    With a `witness`, its example alone.
+    With a `witness`, its example alone. `compiled` is the folder for what frameworks compile, if it is to be kept.
     """
 
     profile: str
@@ -25,6 +25,7 @@ class Order:
     timeout: float
     folder: Path
     witness: Path | None = None
+    compiled: Path | None = None
 
     def results(self, adapter: str) -> Path:
         """The results file of an adapter."""

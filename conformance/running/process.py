@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 
+from rnn_conformance.conformance.running.compiled import FOLDERS, settings
 from rnn_conformance.conformance.running.order import Order, Report
 from rnn_conformance.conformance.running.watch import Watch
 from rnn_conformance.conformance.witnesses.item import Item
@@ -48,7 +50,8 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
     """Run one worker until it ends, a check takes too long, or all shall stop; none is left when this returns."""
     order.journal(adapter).unlink(missing_ok=True)
     arguments = [str(order.results(adapter)), *order.options(adapter)]
-    with started("rnn_conformance.conformance.running.worker", arguments, order.log(adapter)) as process:
+    compiled = settings(order.compiled)
+    with started("rnn_conformance.conformance.running.worker", arguments, order.log(adapter), compiled) as process:
         running: tuple[Item, int] | None = None
         since = time.monotonic()
         while process.poll() is None:
@@ -65,9 +68,12 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
 
 
 @contextmanager
-def started(module: str, arguments: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    module: str, arguments: Sequence[str], log: Path, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that runs a module of this package, which holds its lifeline (see there); what it prints is appended to
-    the log. In the end it is killed, with all the processes that its framework may have started.
+    the log. In the end it is killed, with all the processes that its framework may have started. `variables` are what
+    its environment has beside ours.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -75,7 +81,7 @@ def started(module: str, arguments: Sequence[str], log: Path) -> Iterator[subpro
             stdin=subprocess.PIPE,  # the lifeline: it is closed when this process ends, however that comes about
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env={**_environment(), **variables},
             start_new_session=True,
         )
     try:
@@ -111,7 +117,7 @@ def _doing(running: tuple[Item, int] | None) -> str:
 
 
 def _environment() -> dict[str, str]:
-    mine = {k: v for k, v in os.environ.items() if k != "PYTEST_ADDOPTS"}
+    mine = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", *FOLDERS)}
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONFAULTHANDLER": "1", "PYTHONHASHSEED": "0"}
     # No plugin that happens to be installed may reorder, repeat or distribute the checks.
     return {**mine, **ONE_THREAD, **quiet, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -5,6 +5,7 @@ Run by the supervisor as ``python -m rnn_conformance.conformance.running.worker 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,8 @@ from rnn_conformance.conformance.running import lifeline
 def main(results: str, options: list[str]) -> int:
     """Check, with the options of options.py, and append to the results file. Returns pytest's exit status."""
     with tempfile.TemporaryDirectory() as empty:
+        # Where nothing is kept, nothing is taken either from the folder that PyTorch shares between all its users.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(empty, "torch")))
         ini = Path(empty, "pytest.ini")
         ini.write_text("[pytest]\n", encoding="utf-8")
         return pytest.main(
