@@ -13,7 +13,6 @@ import pytest
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance import checks
-from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.running import room
@@ -51,25 +50,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = _session(metafunc.config)
     clause = metafunc.definition.get_closest_marker("clause")
     assert clause is not None, f"{metafunc.function.__name__} cites no clause"
-    pairs = session.pairs(clause.kwargs.get("dtypes", DTYPES), main_only=clause.kwargs.get("modes") == "main")
+    pairs = session.pairs(session.profile.dtypes(clause.kwargs), main_only=clause.kwargs.get("modes") == "main")
     metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not asked for, and what the results file already has."""
+    """Leave out what is not asked for, and what the results file already has; the rest in the order of what it says.
+
+    That is the order of SPEC.md: values first, so that a layer that is wrong shows in seconds; observations at the end.
+    """
     session = _session(config)
     only = config.getoption("--conformance-only")
     wanted = set(specification().select(only))
-    ours = [item for item in items if _is_check(item)]
+    ours = sorted(filter(_is_check, items), key=_turn)
     chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
     if session.witness:
         chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
         if not chosen:
             pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
     remaining = session.begin([_name(item) for item in chosen], only)
-    kept = [item for item in items if not _is_check(item) or (item in chosen and _name(item) in remaining)]
+    others = [item for item in items if not _is_check(item)]
+    kept = [*others, *(item for item in chosen if _name(item) in remaining)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _turn(item: pytest.Item) -> int:
+    """The place of the first clause that a check cites in SPEC.md; after all of them for a check that cites none."""
+    order = list(specification().clauses)
+    return min((order.index(clause) for clause in _clauses(item)[:1]), default=len(order))
 
 
 @pytest.hookimpl(tryfirst=True)
