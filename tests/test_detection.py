@@ -41,7 +41,7 @@ def noticed(name: str, clause: str) -> bool:
         for profile in ("smoke", "default")
         for fault in catalogue().values()
         if clause in fault.breaks
-        for dtype in dtypes_of(function)
+        for dtype in dtypes_of(function, PROFILES["default"])
     )
 
 
@@ -60,7 +60,7 @@ def test_breaking_a_clause_is_noticed(clause: str) -> None:
 @pytest.mark.parametrize("name", checks())
 def test_reference_conforms(name: str) -> None:
     """No check raises a false alarm on the reference, and each has cases that could have failed."""
-    dtype = dtypes_of(checks()[name])[0]
+    dtype = dtypes_of(checks()[name], PROFILES["default"])[0]
     record = judge(numpy_adapter, name, dtype)
     assert (record.verdict, record.message) == ("conforms", "")
     assert record.discriminating >= record.examples / 3

@@ -93,7 +93,7 @@ def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectEx
     fault = catalogue()[name]
     subject = Subject(fault.adapter())
     for check, function in in_turn(fault):
-        if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function):
+        if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function, PROFILES["default"]):
             running = Check(check, subject, "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
             failure = failure_of(running, function)
             if failure is not None and not isinstance(failure, str):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.fingerprints import Tape, fingerprints
 from rnn_conformance.conformance.engine.subject import Subject, guard
@@ -25,7 +26,7 @@ RECURRENCE = "test_values.py::test_recurrence"
 def taken(name: str = RECURRENCE, mutant: str = "", profile: str = "smoke", seed: int = 0) -> list[Fingerprint]:
     """The fingerprints of one check of the NumPy adapter, or of a planted fault."""
     subject = Subject(catalogue()[mutant].adapter() if mutant else adapter)
-    dtype = dtypes_of(checks()[name])[-1]
+    dtype = dtypes_of(checks()[name], PROFILES["smoke"])[-1]
     return fingerprints(check_of(f"{name}[{dtype}]", subject, dtype, profile, seed), checks()[name])
 
 

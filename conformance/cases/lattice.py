@@ -1,13 +1,14 @@
 """The shapes to check: a small lattice that changes with the seed and always keeps the awkward sizes.
 
 Frameworks compile for each shape, which takes a thousand times longer than a call; a fixed handful of structures,
-used by all the checks, is what makes thousands of examples affordable.
+the wardrobe from which all the checks of a run take theirs, is what makes thousands of examples affordable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count as count_up
 from typing import Any
 from zlib import crc32
 
@@ -28,12 +29,13 @@ _LONG = (32, 33, 65)
 
 @dataclass(frozen=True)
 class Structure:
-    """The layers of a model and the shape of its input."""
+    """The layers of a model and the shape of its input; `number` is its place in the lattice before that is sorted."""
 
     layers: tuple[Layer, ...]
     embedding: Embedding | None
     batch: int
     timesteps: int
+    number: int = 0
 
     @property
     def size(self) -> int:
@@ -57,21 +59,49 @@ def in_direction(layers: Sequence[Layer], direction: str, merge: str = "concat")
     return tuple(turned)
 
 
+def wardrobe(
+    kind: str,
+    count: int,
+    seed: int,
+    activations: Sequence[str],
+    biases: Sequence[bool],
+    *,
+    wanted: Collection[str],
+    bias: bool | None = None,
+    where: Callable[[Structure], bool] = lambda structure: True,
+) -> list[Structure]:
+    """Those of the run's structures that are in one of the `wanted` activations, with this `bias` and as `where` says.
+
+    The run's are `count` of a kind, in the activations and biases that the subject offers, whatever a check looks for:
+    so each is compiled once. Where none of them fits, others are made that do; there may be none.
+    """
+
+    def fits(structure: Structure) -> bool:
+        return where(structure) and all(
+            layer.activation in wanted and bias in (None, layer.use_bias) for layer in structure.layers
+        )
+
+    shared = [structure for structure in lattice(kind, count, seed, activations, biases) if fits(structure)]
+    made = [name for name in activations if name in wanted], biases if bias is None else (bias,)
+    return shared or [structure for structure in lattice(kind, count, seed, *made) if fits(structure)]
+
+
 def lattice(kind: str, count: int, seed: int, activations: Sequence[str], bias: Sequence[bool]) -> list[Structure]:
-    """`count` structures of one of KINDS, smallest first, in the activations given and with or without bias.
+    """`count` structures of one of KINDS, smallest first, in the activations and biases given, by turns.
 
     Raises ValueError for another kind.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, crc32(kind.encode())])
-    choices = ((activation, use_bias) for use_bias in _cycle(bias) for activation in activations)
-    return sorted(_structures(kind, count, rng, choices), key=lambda structure: structure.size)
+    return sorted(_structures(kind, count, rng, _by_turns(activations, bias)), key=lambda structure: structure.size)
 
 
-def _cycle(values: Sequence[bool]) -> Iterator[bool]:
-    while True:
-        yield from values
+def _by_turns(activations: Sequence[str], biases: Sequence[bool]) -> Iterator[tuple[str, bool]]:
+    """Each activation with one bias after the other, both changing as soon as they can."""
+    for turn in count_up():
+        for k, activation in enumerate(activations):
+            yield activation, biases[(k + turn) % len(biases)]
 
 
 def _structures(
@@ -89,6 +119,7 @@ def _structures(
             features, units, batch, timesteps = 2, 3, 2, 4
         elif k == 1:
             units, features, batch = one_of(_AROUND_8 + _AROUND_32), one_of(_AROUND_8), one_of(_BATCHES[1:])
+            timesteps = 4  # as the first: parts of a sequence are of the same length, too
         elif k == 2:
             units = one_of(_AROUND_32)
         elif k == 3:
@@ -110,4 +141,4 @@ def _structures(
             embedding, widths = Embedding(10000, 32), [32]
         reads = [embedding.features if embedding else features, *widths[:-1]]
         built = tuple(Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True))
-        yield Structure(built, embedding, batch, timesteps)
+        yield Structure(built, embedding, batch, timesteps, k)

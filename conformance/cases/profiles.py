@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+DTYPES = ("float32", "float64")
+FLOAT32 = ("float32",)
 
 
 @dataclass(frozen=True)
@@ -13,7 +18,9 @@ class Profile:
     structures that Hypothesis draws from it, `draws` the sets of numbers for each of those. A mode that is not an
     adapter's first gets `other_examples` instead, on `other_structures`, in `other_dtypes`. `sweep` counts the floats
     on which an activation is measured. A profile that `repeats` runs each check with one seed after another, and goes
-    on to other shapes only after SEEDS_OF_A_SHAPE of them: frameworks take far longer to compile than to run.
+    on to other shapes only after SEEDS_OF_A_SHAPE of them: frameworks take far longer to compile than to run. One that
+    is `thrifty` asks for few models: where a check would go through several ways, sizes or types that each have to be
+    compiled, it takes some of them, others for another seed.
     """
 
     name: str
@@ -26,6 +33,12 @@ class Profile:
     sweep: int
     other_dtypes: tuple[str, ...] = ("float32", "float64")
     repeats: bool = False
+    thrifty: bool = False
+
+    def dtypes(self, asked: Mapping[str, Any]) -> Sequence[str]:
+        """Those in which a check is run that is marked so: its `dtypes`, or in a thrifty profile its `thrifty`."""
+        all_of_them: Sequence[str] = asked.get("dtypes", DTYPES)
+        return asked.get("thrifty", all_of_them) if self.thrifty else all_of_them
 
 
 SEEDS_OF_A_SHAPE = 100
@@ -34,13 +47,10 @@ SEEDS_OF_A_SHAPE = 100
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=()),
+        Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=(), thrifty=True),
         Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
         Profile("soak", "overnight: --seeds of them", 2, 4, 1, 1, 1, 20_000, other_dtypes=(), repeats=True),
     )
 }
 """Every profile by name."""
-
-
-DTYPES = ("float32", "float64")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from rnn_conformance.conformance.cases.profiles import DTYPES
+from rnn_conformance.conformance.cases.profiles import Profile
 from rnn_conformance.conformance.engine.check import Function
 from rnn_conformance.reference.spec import specification
 
@@ -34,9 +34,9 @@ def clauses_of(function: Function) -> tuple[str, ...]:
     return tuple(_mark(function).args)
 
 
-def dtypes_of(function: Function) -> tuple[str, ...]:
+def dtypes_of(function: Function, profile: Profile) -> Sequence[str]:
     """The dtypes in which a check is run."""
-    return tuple(_mark(function).kwargs.get("dtypes", DTYPES))
+    return profile.dtypes(_mark(function).kwargs)
 
 
 def _mark(function: Function) -> Any:

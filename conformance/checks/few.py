@@ -31,5 +31,6 @@ def few_cases(
     for kind in (kind for kind in kinds if check.offers(kind)):
         for structure in lattice(kind, count, check.shapes_seed, activations, biases):
             if where(structure) and (structure.embedding is None or structure.embedding.tokens < _LARGE):
-                architecture = structure.architecture(dtype=check.dtype, mode=check.mode, **how)
+                returned = {"return_state": check.profile.thrifty and check.offers("final state"), **how}
+                architecture = structure.architecture(dtype=check.dtype, mode=check.mode, **returned)
                 yield Case(architecture, structure.batch, structure.timesteps, "unit", check.seed, pattern)

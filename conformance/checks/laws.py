@@ -55,14 +55,14 @@ def for_each(
     each seed. Raises Unsupported, with the first reason, if nothing is left.
     """
     lacks = check.subject.description.lacks
-    only_one = check.profile.name == "smoke" and check.pin is None
-    first = check.seed % len(ways) if check.profile.name == "smoke" else 0
+    only_one = check.profile.thrifty and check.pin is None
+    first = check.seed % len(ways) if check.profile.thrifty else 0
     ran, refused = 0, []
     for way in [*ways[first:], *ways[:first]]:
         left_out = only_one and ran > 0
         for kind in kinds:
             lacking = next(filter(None, map(lacks, (kind, *_needs(way)))), "")
-            if lacking or left_out:
+            if lacking or left_out or (check.is_spare and kind != kinds[0]):
                 check.skip_search()
                 refused.append(Unsupported(lacking))
                 continue

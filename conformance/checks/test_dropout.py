@@ -16,6 +16,8 @@ import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
@@ -33,7 +35,7 @@ _CALLS = 6
 _FALSE_ALARM = 1e-12
 
 
-@pytest.mark.clause("13.1", modes="main")
+@pytest.mark.clause("13.1", modes="main", thrifty=FLOAT32)
 def test_outside_training(check: Check) -> None:
     """Outside training, a model with dropout gives the bits that it gives without."""
     offered = [feature for feature in _FEATURES if check.offers(feature)]
@@ -41,22 +43,17 @@ def test_outside_training(check: Check) -> None:
         check.requires(_FEATURES[0])
     reasons, tried = [], False
     for feature in offered:
-        for activation in check.subject.description.activations:
-            for below in (0, 1):
-                layer = Layer(5, 5, activation)
-                plain = Architecture((layer,) * (1 + below), dtype=check.dtype, mode=check.mode)
-                above = _dropping(layer, feature, 0.5)
-                dropping = replace(plain, layers=(*plain.layers[:below], above))
-                try:
-                    check.subject.network(dropping)
-                except Unsupported as reason:
-                    reasons.append(reason)
-                    continue
-                tried = True
-                check.every(
-                    [Case(plain, 3, 6, "unit", check.seed + k) for k in range(check.profile.draws)],
-                    partial(_judge_outside_training, check, dropping),
-                )
+        for case in few_cases(check, [("layer", "stack")[below] for below in _layers_below(check, feature)]):
+            *below, last = case.architecture.layers
+            dropping = replace(case.architecture, layers=(*below, _dropping(last, feature, 0.5)))
+            try:
+                check.subject.network(dropping)
+            except Unsupported as reason:
+                reasons.append(reason)
+                continue
+            tried = True
+            draws = [replace(case, seed=check.seed + k) for k in range(check.profile.draws)]
+            check.every(draws, partial(_judge_outside_training, check, dropping))
     if not tried:
         raise reasons[0]
 
@@ -68,7 +65,7 @@ def _judge_outside_training(check: Check, dropping: Architecture, case: Case) ->
     return bool(outputs.any())
 
 
-@pytest.mark.clause("13.2", modes="main")
+@pytest.mark.clause("13.2", modes="main", thrifty=FLOAT32)
 def test_rate_zero(check: Check) -> None:
     """In training at rate 0, a model gives the bits that it gives outside training."""
     if not any(check.offers(feature) for feature in _FEATURES):
@@ -81,10 +78,10 @@ def test_rate_zero(check: Check) -> None:
         same_bits("outputs in training", in_training, outputs, "nothing is dropped at rate 0")
         return bool(outputs.any())
 
-    check.for_all(("layer", "stack"), examine)
+    check.for_all(("layer", "stack"), examine, few=True)
 
 
-@pytest.mark.clause("13.3", "13.5", modes="main")
+@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32)
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
     check.requires("dropout")
@@ -95,7 +92,7 @@ def test_dropout(check: Check) -> None:
     _examine(check, "dropout", recurrent=0, seen=dropped)
 
 
-@pytest.mark.clause("13.4", "13.5", modes="main")
+@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32)
 def test_recurrent_dropout(check: Check) -> None:
     """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
     check.requires("recurrent dropout")
@@ -115,7 +112,7 @@ def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
     reasons, activation = [], next(name for name in ("relu", "linear", "") if not name or check.offers(name))
     if not activation:
         raise Unsupported("dropout cannot be seen without relu or linear")
-    for below in (0, 1):
+    for below in _layers_below(check, feature):
         plain = Layer(_UNITS, _UNITS, activation)
         layers = (*(plain,) * below, _dropping(plain, feature, _RATE))
         architecture = Architecture(layers, dtype=check.dtype, mode=check.mode)
@@ -129,8 +126,13 @@ def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
         handed_on = LayerWeights(one, none, bias)
         network.load(Weights((*(handed_on,) * below, LayerWeights(one, one * one.dtype.type(recurrent), bias))))
         check.example(partial(_drops, check, network, seen), activation=activation, layers=below + 1)
-    if len(reasons) == 2:
+    if len(reasons) == len(_layers_below(check, feature)):
         raise reasons[0]
+
+
+def _layers_below(check: Check, feature: str) -> Sequence[int]:
+    """How many layers are below the one that drops; in a thrifty profile one for each feature, by turns."""
+    return [(_FEATURES.index(feature) + check.seed) % 2] if check.profile.thrifty else (0, 1)
 
 
 def _dropping(layer: Layer, feature: str, rate: float) -> Layer:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import check_finite, compare, same_bits
@@ -24,7 +25,7 @@ _KINDS = ("layer", "stack")
 @pytest.mark.clause("9.1")
 def test_valid_outputs(check: Check) -> None:
     """Each valid output follows from the last valid one before it, or from the initial state."""
-    given = check.offers("initial state")
+    given = check.offers("initial state") and not check.profile.thrifty
 
     def examine(case: Case) -> bool:
         output = check.run(case, initial_state=case.initial_state if given else None)
@@ -57,7 +58,7 @@ def test_final_state_under_a_mask(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.has_parts, return_state=True)
 
 
-@pytest.mark.clause("9.3")
+@pytest.mark.clause("9.3", thrifty=FLOAT32)
 def test_last_output_under_a_mask(check: Check) -> None:
     """The last output is that of the last valid timestep."""
 
@@ -171,7 +172,7 @@ def test_everything_valid(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(["full"]), examine, return_state=check.offers("final state"))
 
 
-@pytest.mark.clause("9.7", modes="main")
+@pytest.mark.clause("9.7", modes="main", thrifty=FLOAT32)
 def test_alone_without_padding(check: Check) -> None:
     """A sequence of a padded batch gives, at its valid timesteps, what it gives alone and without padding."""
 
@@ -182,6 +183,8 @@ def test_alone_without_padding(check: Check) -> None:
         if not len(rows):
             return None
         row, valid = rows[0], case.mask[rows[0]]
+        if check.profile.thrifty and valid.sum() != case.timesteps // 2:
+            return None  # each length has to be compiled
         inputs = case.inputs[np.newaxis, row, valid]
         unpadded = replace(case.architecture, masking="none")
         alone = replace(case, architecture=unpadded, batch=1, timesteps=inputs.shape[1], pattern="")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
@@ -21,7 +22,7 @@ from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
-@pytest.mark.clause("14.1")
+@pytest.mark.clause("14.1", thrifty=FLOAT32)
 def test_wrong_number_of_features(check: Check) -> None:
     """Inputs with more or fewer features than the layer reads are refused."""
 
@@ -40,7 +41,7 @@ def test_wrong_number_of_features(check: Check) -> None:
     check.every(few_cases(check, ["layer"]), examine)
 
 
-@pytest.mark.clause("14.2")
+@pytest.mark.clause("14.2", thrifty=FLOAT32)
 def test_wrong_initial_state(check: Check) -> None:
     """An initial state for another batch or other units is refused, also where it could be broadcast."""
     check.requires("initial state")
@@ -71,7 +72,7 @@ def _wrong_states(h: Array) -> Iterator[Array]:
         yield np.ascontiguousarray(h.T)
 
 
-@pytest.mark.clause("14.3")
+@pytest.mark.clause("14.3", thrifty=FLOAT32)
 def test_wrong_weights(check: Check) -> None:
     """Kernels and biases of another shape are refused, also where they could be broadcast."""
 
@@ -113,7 +114,7 @@ def _wrong_weights(layer: LayerWeights) -> Iterator[tuple[str, LayerWeights]]:
             yield "b", replace(layer, b=layer.b[:1])
 
 
-@pytest.mark.clause("14.4")
+@pytest.mark.clause("14.4", thrifty=FLOAT32)
 def test_wrong_lengths(check: Check) -> None:
     """Lengths that are negative, or greater than the number of timesteps, are refused."""
     check.requires("lengths")

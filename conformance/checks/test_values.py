@@ -9,6 +9,7 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare, same_bits
@@ -106,10 +107,10 @@ def test_exact_arithmetic(check: Check) -> None:
         same_bits("outputs", output.outputs, expected, "every sum is exactly representable")
         return bool(expected.any()) and case.timesteps > 1
 
-    check.for_all(("layer", "stack"), examine, regimes=["integers"], activations=["relu", "linear"])
+    check.for_all(("layer", "stack"), examine, regimes=["integers"], activations=["relu", "linear"], few=True)
 
 
-@pytest.mark.clause("1.10", "2.3")
+@pytest.mark.clause("1.10", "2.3", thrifty=FLOAT32)
 def test_single_sequence(check: Check) -> None:
     """A sequence without a batch axis gives what the recurrence says, in both return modes."""
     check.requires("single sequence")
@@ -119,6 +120,7 @@ def test_single_sequence(check: Check) -> None:
             lambda case: check.judge(case, check.run(case)),
             return_sequences=return_sequences,
             batched=False,
+            few=True,
         )
 
 

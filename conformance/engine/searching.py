@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.draws import from_the_seed_alone
-from rnn_conformance.conformance.cases.lattice import Structure, lattice
+from rnn_conformance.conformance.cases.lattice import Structure, wardrobe
 from rnn_conformance.conformance.cases.profiles import SEEDS_OF_A_SHAPE, Profile
 from rnn_conformance.conformance.cases.regimes import REGIMES
 from rnn_conformance.conformance.engine.evidence import Evidence, Pin, Tape
@@ -29,6 +29,11 @@ T = TypeVar("T")
 
 Model = tuple[Architecture, int, int]
 """An architecture, a batch size and a number of timesteps."""
+
+_ALIKE = {"return_state", "mask_zero", "weights_dtype"}
+"""What makes no other kind of model."""
+
+_PLAIN = (("return_sequences", True), ("direction", "forward"))
 
 _SHRINKING_SECONDS = 20.0
 """After this the smallest failing case found so far has to do: in some modes a single call takes a second."""
@@ -88,40 +93,58 @@ class Searcher:
         bias: bool | None = None,
         batched: bool = True,
         stateful: bool = False,
+        few: bool = False,
         **how: Any,
     ) -> None:
         """Let Hypothesis look for a case for which `examine` raises NonConforming, and shrink it.
 
         `examine` says of each case whether it could have told a wrong subject from a right one, or None if it is no
         case for this check, and so does not count. Of several `kinds` those that the subject lacks are left out; raises
-        Unsupported if none remains. `where` picks among the structures of the lattice; `activations` and `bias` narrow
-        it, and None leaves both to chance. `patterns` are those of the mask ("" for none), and `how` is what else
-        `Structure.architecture` takes: the direction of the layers, what is returned, the kind of masking.
+        Unsupported if none remains. `where`, `activations` and `bias` pick among the structures of the run's wardrobe,
+        and None leaves the last two to chance. `patterns` are those of the mask ("" for none), and `how` is what else
+        `Structure.architecture` takes: the direction of the layers, what is returned, the kind of masking. Where that
+        does not say whether final states are returned, every other structure does so.
+
+        A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
+        and where `few` are enough, or float32 shows as much, one of the kinds.
         """
         offered = self.subject.description.activations
-        activations = offered if activations is None else [name for name in activations if name in offered]
-        if not activations:
+        wanted = offered if activations is None else [name for name in activations if name in offered]
+        if not wanted:
             raise Unsupported("none of the activations that this check needs is offered")
-        biases = ((True, False) if self.offers("no bias") else (True,)) if bias is None else (bias,)
+        biases = (True, False) if self.offers("no bias") else (True,)
+        few = self.profile.thrifty and (few or self.is_spare)
         kinds = (kinds,) if isinstance(kinds, str) else kinds
         lacking = {kind: self.subject.description.lacks(kind) for kind in kinds}
         if all(lacking.values()):
             raise Unsupported(lacking[kinds[0]])
         for kind in kinds:
-            if lacking[kind]:
+            if lacking[kind] or (few and kind != next(kind for kind in kinds if not lacking[kind])):
                 self.skip_search()
                 continue
             count = self.profile.structures if self.in_main_mode else self.profile.other_structures
             if kind != "layer":
                 count = max(count - 1, 1)  # the larger models take longer to compile
             models = []
-            for s in lattice(kind, count, self.shapes_seed, activations, biases):
-                if where(s):
-                    batch = s.batch if batched else 1
-                    known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
-                    architecture = s.architecture(dtype=self.dtype, mode=self.mode, batched=batched, **known, **how)
-                    models.append((architecture, batch, s.timesteps))
+            shared = (kind, count, self.shapes_seed, offered, biases)
+            structures = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
+            for s in _one_of(structures, how) if self.profile.thrifty and (few or _telling(how)) else structures:
+                batch = s.batch if batched else 1
+                with_state = self.offers("final state") and (self.profile.thrifty or s.number % 2 == 1)
+                returned = {"return_state": with_state, **how}
+                known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
+                architecture = s.architecture(dtype=self.dtype, mode=self.mode, batched=batched, **known, **returned)
+                models.append((architecture, batch, s.timesteps))
             self.search(models, examine, regimes, patterns)
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether a thrifty profile leaves to float32 what that shows as well."""
+        return self.profile.thrifty and self.dtype != "float32"
+
+    def some_of(self, items: Sequence[T]) -> Sequence[T]:
+        """All of them; in a thrifty profile every fourth, beginning with another for each seed."""
+        return items[self.seed % 4 :: 4] if self.profile.thrifty else items
 
     def skip_search(self) -> None:
         """Leave a search out, so that the searches of all adapters have the same numbers."""
@@ -254,6 +277,17 @@ class Searcher:
         covering = [deviation for deviation in self.deviations if deviation.covers(facts)]
         self.evidence.left_out += [deviation for deviation in covering if deviation not in self.evidence.left_out]
         return bool(covering)
+
+
+def _one_of(structures: Sequence[Structure], how: Mapping[str, Any]) -> Sequence[Structure]:
+    """One of them, the same for the same kind of model; none of none."""
+    told = sorted(f"{name} {value}" for name, value in _telling(how).items())
+    return [structures[crc32(str(told).encode()) % len(structures)]] if structures else []
+
+
+def _telling(how: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What makes another kind of model than the plain layer."""
+    return {name: value for name, value in how.items() if name not in _ALIKE and (name, value) not in _PLAIN}
 
 
 def first_middle_last(items: Sequence[T]) -> list[T]:

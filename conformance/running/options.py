@@ -69,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Explain a wrong name at once; raises UsageError, listing the right ones."""
     config.addinivalue_line(
         "markers",
-        "clause(*numbers, modes='all', dtypes=('float32', 'float64')): the clauses of SPEC.md that this check is "
-        "about; none for an observation",
+        "clause(*numbers, modes='all', dtypes=('float32', 'float64'), thrifty=dtypes): the clauses of SPEC.md that a "
+        "check is about, none for an observation, and where it is run; `thrifty` are the dtypes of a thrifty profile",
     )
     if config.getoption("--conformance-results") and _is_distributed(config):
         raise pytest.UsageError(

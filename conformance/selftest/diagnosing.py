@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from typing import Any
 
+from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
@@ -30,7 +31,7 @@ def first_failure(name: str, profile: str, seed: int) -> Failed | None:
         for check, function in in_turn(fault):
             if not set(clauses_of(function)) & set(fault.breaks):
                 break
-            for dtype in dtypes_of(function):
+            for dtype in dtypes_of(function, PROFILES[profile]):
                 running = check_of(f"{check}[{dtype}]", subject, dtype, budget, seed, shrinks=True)
                 failure = failure_of(running, function)
                 if failure is not None and not isinstance(failure, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.mutants.catalogue import catalogue
@@ -57,7 +58,7 @@ def noticed_by(check: str, mutants: Sequence[str], seed: int, profile: str) -> l
     """Which of these mutants a check notices, in one of its dtypes or another."""
     function = checks()[check]
     noticed: list[str] = []
-    for dtype in dtypes_of(function):
+    for dtype in dtypes_of(function, PROFILES[profile]):
         chorus = Chorus(catalogue()[name] for name in mutants if name not in noticed)
         tried = f"{check}[{dtype}]"
         if failure := failure_of(check_of(tried, Subject(chorus), dtype, profile, seed), function):

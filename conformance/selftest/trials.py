@@ -63,7 +63,7 @@ def try_mutant(name: str, seed: int, profile: str, every: bool = False) -> Trial
     examples, begin = 0, time.process_time()
     subject = Subject(fault.adapter())
     for check, function in in_turn(fault):
-        for dtype in dtypes_of(function):
+        for dtype in dtypes_of(function, PROFILES[profile]):
             tried = f"{check}[{dtype}]"
             running = check_of(tried, subject, dtype, profile, seed)
             failure = failure_of(running, function)
