@@ -147,11 +147,13 @@ def test_what_was_not_looked_at_in_this_version(cases: dict[str, Any], names: li
 
 
 def test_entries_of_other_versions_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry of the adapter and check applies, or was not looked at in these versions, and never both."""
-    entries = [replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": v}) for v in (">=1", ">=2")]
-    monkeypatch.setattr(session, "known_deviations", lambda: entries)
+    """An entry of the adapter and check applies, is known to be absent, or was not looked at in these versions."""
+    here = replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": ">=1"})
+    later = replace(here, versions={"planted": ">=2"})
+    looked_for = replace(later, absent={"planted": "<2"})
+    monkeypatch.setattr(session, "known_deviations", lambda: [here, later, looked_for])
     run = Session("planted:transposed", "smoke", 0, 1, None, None)
-    assert (run.deviations(ITEM), run.elsewhere(ITEM)) == (entries[:1], entries[1:])
+    assert (run.deviations(ITEM), run.elsewhere(ITEM)) == ([here], [later])
 
 
 def test_anything_else_fails() -> None:
@@ -296,6 +298,7 @@ def test_every_word_is_a_fact_of_a_case() -> None:
         (ENTRY.replace('reason = "its tanh is another"', ""), "no-tanh: reason should be given"),
         (ENTRY.replace('cases = { activation = ["tanh"] }', ""), "no-tanh: cases should be given"),
         (ENTRY.replace(">=2", "newer than 2"), "'newer than 2' is no version specifier for framework"),
+        (ENTRY + 'absent = { framework = "old" }', "'old' is no version specifier for framework"),
         (ENTRY.replace("activation =", "activations ="), "there is no word activations for cases; the words are dtype"),
         (ENTRY.replace('["tanh"]', '["tan"]'), "activation should be among tanh, relu, linear, sigmoid, but is"),
         (ENTRY.replace("activation = [", "batched = ["), "batched should be of type bool, but is"),

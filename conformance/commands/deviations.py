@@ -68,6 +68,7 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
         "means": deviation.means,
         "adapters": list(deviation.adapters),
         "versions": dict(deviation.versions),
+        "absent": dict(deviation.absent),
         "platforms": list(deviation.platforms),
         "clauses": _clauses(deviation),
         "cases": deviation.extent,

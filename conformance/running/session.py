@@ -98,8 +98,7 @@ class Session:
     def elsewhere(self, item: Item) -> list[Deviation]:
         """The known deviations that speak of this check in other versions: in these they were not looked at."""
         versions = self.subject.description.versions
-        about = [d for d in self._deviations if d.is_about(self.adapter, item.function)]
-        return [d for d in about if not d.applies(self.adapter, item.function, versions)]
+        return [d for d in self._deviations if d.was_not_looked_at(self.adapter, item.function, versions)]
 
     def keep(self, item: Item, outcome: Outcome) -> Kept:
         """Write the witness of what failed, and a script of the framework alone, beside the results."""

@@ -69,6 +69,7 @@ class Deviation:
     cause: str
     means: str
     cases: Mapping[str, Any]
+    absent: Mapping[str, str] = field(default_factory=dict)
     platforms: Sequence[str] = ()
     upstream: str = ""
     frozen: Witness | None = field(default=None, compare=False)
@@ -95,13 +96,14 @@ class Deviation:
 
     def applies(self, adapter: str, function: str, versions: Mapping[str, str]) -> bool:
         """Whether it speaks of this check, on this adapter, with these versions of its packages, on this machine."""
-        return self.is_about(adapter, function) and all(
-            package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
-            for package, specifier in self.versions.items()
-        )
+        return self._is_about(adapter, function) and _among(versions, self.versions)
 
-    def is_about(self, adapter: str, function: str) -> bool:
-        """The same of any versions: in some it may not have been looked at."""
+    def was_not_looked_at(self, adapter: str, function: str, versions: Mapping[str, str]) -> bool:
+        """Whether it speaks of this check in other versions, and nobody looked for it in these."""
+        looked = _among(versions, self.versions) or (bool(self.absent) and _among(versions, self.absent))
+        return self._is_about(adapter, function) and not looked
+
+    def _is_about(self, adapter: str, function: str) -> bool:
         return (
             any(fnmatchcase(function, pattern) for pattern in self.checks)
             and adapter in self.adapters
@@ -184,12 +186,14 @@ def parse(text: str) -> list[Deviation]:
 
 
 def _entry(name: str, table: dict[str, Any]) -> Deviation:
-    known = {f.name: f.default is MISSING for f in fields(Deviation) if f.name not in ("name", "frozen")}
+    known = {
+        f.name: f.default is f.default_factory is MISSING for f in fields(Deviation) if f.name not in ("name", "frozen")
+    }
     if wrong := sorted(set(table) - set(known)):
         raise ValueError(f"deviation {name}: there is no field {', '.join(wrong)}; the fields are {', '.join(known)}")
     if missing := [field for field, needed in known.items() if needed and not table.get(field)]:
         raise ValueError(f"deviation {name}: {', '.join(missing)} should be given")
-    for package, specifier in table["versions"].items():
+    for package, specifier in [*table["versions"].items(), *table.get("absent", {}).items()]:
         try:
             SpecifierSet(specifier)
         except InvalidSpecifier:
@@ -213,6 +217,14 @@ def _check_words(cases: Mapping[str, Any]) -> None:
                 raise ValueError(f"{word} should be of type {wanted.__name__}, but is {given!r}")
         elif not values or not set(values) <= set(wanted):
             raise ValueError(f"{word} should be among {', '.join(wanted)}, but is {given!r}")
+
+
+def _among(versions: Mapping[str, str], specifiers: Mapping[str, str]) -> bool:
+    """Whether every package is there, in one of these versions."""
+    return all(
+        package in versions and SpecifierSet(specifier).contains(versions[package], prereleases=True)
+        for package, specifier in specifiers.items()
+    )
 
 
 def _listed(value: Any) -> Iterator[Any]:
