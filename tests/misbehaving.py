@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -62,6 +63,14 @@ def _floods() -> None:
     time.sleep(600)
 
 
+def _leaves_a_child() -> None:
+    child = subprocess.Popen(["sleep", "600"])
+    told = Path(sys.argv[1]).with_suffix(".pids")
+    told.with_suffix(".new").write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    told.with_suffix(".new").rename(told)
+    time.sleep(600)
+
+
 def _terminates() -> None:
     Path(sys.argv[1]).with_suffix(".pid").write_text(str(os.getpid()), encoding="utf-8")
     os.kill(os.getppid(), signal.SIGTERM)
@@ -79,6 +88,7 @@ prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
 floods = _on_a_bad_day(_floods)  # does so with more than stood there, and does not return
+leaves_a_child = _on_a_bad_day(_leaves_a_child)  # starts a process, and does not return
 terminates = _on_a_bad_day(_terminates)  # ends the process that it works for as `kill` does, and does not return
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 

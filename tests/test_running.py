@@ -21,16 +21,30 @@ from rnn_conformance.reports.records.records import read
 
 TESTS = Path(__file__).parent
 
+POOL = """
+import sys, time
+from pathlib import Path
+from rnn_conformance.conformance.selftest.trials import in_processes
+if __name__ == "__main__":
+    with in_processes(1) as pool:
+        pid = pool.submit(__import__("os").getpid).result()
+        Path(sys.argv[1]).with_suffix(".new").write_text(str(pid))
+        Path(sys.argv[1]).with_suffix(".new").rename(sys.argv[1])
+        time.sleep(600)
+"""
+
 PARENT = """
 import sys
 from pathlib import Path
-from rnn_conformance.conformance.running.process import started
-with started("orphaned", [sys.argv[1]], Path(sys.argv[2])) as worker:
-    worker.wait()
+from threading import Event
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.supervisor import run_one
+order = Order("smoke", 0, ["1.10"], 1, 600, Path(sys.argv[1]))
+run_one(order, "misbehaving:leaves_a_child", lambda step: None, Event())
 """
 
 
-def becomes_true(holds: Callable[[], bool], seconds: float = 30) -> bool:
+def becomes_true(holds: Callable[[], bool], seconds: float = 60) -> bool:
     """Wait until it holds, for so long at most."""
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
@@ -52,14 +66,25 @@ def is_running(pid: int) -> bool:
 def test_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does what its framework has started, though nobody is left to kill them."""
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    told = tmp_path / "pids"
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(told), str(tmp_path / "log")]) as parent:
-        assert becomes_true(told.exists), (tmp_path / "log").read_text(encoding="utf-8")
+    told = tmp_path / "misbehaving_leaves_a_child.pids"
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)]) as parent:
+        assert becomes_true(told.exists)
         worker, child = map(int, told.read_text(encoding="utf-8").split())
         assert is_running(worker)
         assert is_running(child)
         parent.kill()
     assert becomes_true(lambda: not is_running(worker) and not is_running(child))
+
+
+def test_selftest_leaves_no_process_behind_when_it_is_killed(tmp_path: Path) -> None:
+    """Those of its pool end with it, too."""
+    told = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", POOL, str(told)]) as parent:
+        assert becomes_true(told.exists)
+        pid = int(told.read_text(encoding="utf-8"))
+        assert is_running(pid)
+        parent.kill()
+    assert becomes_true(lambda: not is_running(pid))
 
 
 def test_run_that_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import json
 import click
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.commands.console import check_installed
 from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.installed import check_installed
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.declarations import declared
 from rnn_conformance.reports.overview.summary import summarise

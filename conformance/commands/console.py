@@ -1,4 +1,4 @@
-"""What the commands share: the option --format, tables, and a word on what is not installed."""
+"""What the commands share: the options --format and --timeout, and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands.output import echo_utf8
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,15 +47,6 @@ def timeout_option(command: F) -> F:
         metavar="SECONDS",
         help="Kill a framework that does not return for so long in one check, or in one seed of it in a soak.",
     )(command)
-
-
-def check_installed(adapter: str) -> None:
-    """Raise ValueError, saying what to install, for a registered adapter that lacks a module, and for a wrong name."""
-    if registry.resolve(adapter) == adapter:
-        return  # package.module:attribute, which only the worker imports: it may do anything
-    known = registry.registered()[adapter]
-    if known.missing:
-        raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
 
 
 def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:

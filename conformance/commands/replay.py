@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from rnn_conformance.conformance.commands.console import check_installed, format_option, timeout_option
+from rnn_conformance.conformance.commands.console import format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.commands.files import WitnessPath
+from rnn_conformance.conformance.commands.installed import check_installed
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.replay import replay as run_again
 from rnn_conformance.conformance.witnesses.witness import read_witness

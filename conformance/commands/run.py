@@ -11,10 +11,10 @@ import click
 import platformdirs
 from rich.console import Console
 
-from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.commands.console import check_installed, report_format_option, timeout_option
+from rnn_conformance.conformance.commands.console import report_format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
+from rnn_conformance.conformance.commands.installed import check_installed, installed
 from rnn_conformance.conformance.commands.report import read_and_show
 from rnn_conformance.conformance.running.compiled import folder_for
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
@@ -25,9 +25,6 @@ from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import DamagedResults
-
-_REFERENCE = "numpy"
-"""The adapter of the specification's own code, which is no framework."""
 
 
 @click.command()
@@ -93,7 +90,7 @@ def run(
     """
     try:
         specification().select(list(only))
-        chosen = list(dict.fromkeys(adapters)) if adapters else _installed()
+        chosen = list(dict.fromkeys(adapters)) if adapters else installed()
         for adapter in chosen:
             check_installed(adapter)
     except ValueError as error:
@@ -128,26 +125,6 @@ def _for_compiled() -> Path | None:
     except OSError as error:
         click.echo(f"nothing that is compiled is kept: {shown(str(error))}", err=True)
         return None
-
-
-def _installed() -> list[str]:
-    """Every adapter that is installed; says on standard error which are not.
-
-    Raises ValueError, saying what to install, where there is no framework: the reference alone says nothing.
-    """
-    known = registry.registered().values()
-    missing = [adapter for adapter in known if adapter.missing]
-    installed = [adapter.name for adapter in known if not adapter.missing]
-    if set(installed) <= {_REFERENCE}:
-        ways = "\n".join(f"  {adapter.how_to_install}" for adapter in missing)
-        raise ValueError(
-            f"no framework is installed, so there is nothing to check. Install one:\n{ways}\n"
-            f"(`rnn-conformance run {_REFERENCE}` checks the NumPy reference alone.)"
-        )
-    for adapter in missing:
-        click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
-    # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
-    return sorted(installed, reverse=True)
 
 
 def _show(paths: Sequence[Path], form: str, out: Path) -> int:

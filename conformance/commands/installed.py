@@ -1,0 +1,39 @@
+"""Which adapters can be run on this machine, and what to install for the others."""
+
+from __future__ import annotations
+
+import click
+
+from rnn_conformance.adapters import registry
+
+_REFERENCE = "numpy"
+"""The adapter of the specification's own code, which is no framework."""
+
+
+def check_installed(adapter: str) -> None:
+    """Raise ValueError, saying what to install, for a registered adapter that lacks a module, and for a wrong name."""
+    if registry.resolve(adapter) == adapter:
+        return  # package.module:attribute, which only the worker imports: it may do anything
+    known = registry.registered()[adapter]
+    if known.missing:
+        raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
+
+
+def installed() -> list[str]:
+    """Every adapter that is installed; says on standard error which are not.
+
+    Raises ValueError, saying what to install, where there is no framework: the reference alone says nothing.
+    """
+    known = registry.registered().values()
+    missing = [adapter for adapter in known if adapter.missing]
+    names = [adapter.name for adapter in known if not adapter.missing]
+    if set(names) <= {_REFERENCE}:
+        ways = "\n".join(f"  {adapter.how_to_install}" for adapter in missing)
+        raise ValueError(
+            f"no framework is installed, so there is nothing to check. Install one:\n{ways}\n"
+            f"(`rnn-conformance run {_REFERENCE}` checks the NumPy reference alone.)"
+        )
+    for adapter in missing:
+        click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
+    # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
+    return sorted(names, reverse=True)
