@@ -88,6 +88,18 @@ def test_command_to_install_is_not_cut(columns: str) -> None:
     assert result.stdout.startswith("flax-linen: needs keras, tensorflow\n")
 
 
+def test_commands_to_copy_are_whole(tmp_path: Path) -> None:
+    """How to run an example again, or a deviation, stands on one line however narrow the terminal is."""
+    again = "rnn-conformance replay witnesses/torch--test_recurrence--float32-eager.json"
+    failing = check(verdict="fails", message="wrong", replay=again, witness_file=again.split()[-1])
+    written(tmp_path / "a.jsonl", results(checks=[failing]))
+    narrow = CliRunner(env={"COLUMNS": "40"})
+    shown = narrow.invoke(cli, ["report", str(tmp_path / "a.jsonl"), "--to", str(tmp_path / "site")]).stdout
+    assert f"{tmp_path}/{again.split()[-1]}\n" in shown
+    told = narrow.invoke(cli, ["deviations", "keras-jax"]).stdout
+    assert "\n  again: rnn-conformance replay keras-jax-padded-outputs-from-a-state-backward\n" in told
+
+
 @pytest.mark.usefixtures("nothing_is_installed")
 def test_run_without_a_framework(tmp_path: Path) -> None:
     """The NumPy reference alone says nothing: the command ends with status 2, and says what to install."""

@@ -115,5 +115,8 @@ def _print(chosen: list[Deviation]) -> None:
         console.print(Text(deviation.name, style="bold"))
         console.print(Padding(Text(deviation.reason), (0, 0, 0, 2)))
         for name, words in _lines(deviation):
-            console.print(Padding(Text(f"{name}: {words}"), (0, 0, 0, 2)))
+            if name == "again":
+                console.print(Text(f"  {name}: {words}"), soft_wrap=True)  # to be copied, in one piece
+            else:
+                console.print(Padding(Text(f"{name}: {words}"), (0, 0, 0, 2)))
         console.print()

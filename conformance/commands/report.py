@@ -76,7 +76,7 @@ def read_and_show(paths: Sequence[Path], form: str, folder: Path) -> int:
     page = write_site(results, folder, reader)
     write_badges(summary, folder)
     if form == "pretty":
-        Console().print(TerminalReport(summary))
+        Console().print(TerminalReport(summary), crop=False)
     else:
         echo_utf8(_RENDER[form](summary))
     click.echo(f"The report: {page}", err=form != "pretty")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -34,7 +34,7 @@ FEW = 6
 
 
 class TerminalReport:
-    """A rich renderable: ``console.print(TerminalReport(summary))``."""
+    """A rich renderable: ``console.print(TerminalReport(summary), crop=False)`` (see `whole`)."""
 
     def __init__(self, summary: Summary) -> None:
         self.summary = summary
@@ -50,13 +50,14 @@ class TerminalReport:
                 yield from _problem(self.summary, backend, group)
         if causes := common_causes(self.summary.backends):
             yield text_of("\nKnown deviations, by their cause", "bold")
-            yield from map(_cause, causes)
+            for cause in causes:
+                yield from _cause(cause)
 
 
 def _table(summary: Summary) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("adapter", overflow="fold")
-    table.add_column("clauses by dtype", ratio=1)
+    table.add_column("clauses by dtype", ratio=1, overflow="fold")
     for name in ("examples", "error/\nbound", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for backend in summary.backends:
@@ -88,7 +89,7 @@ def _heading(backend: Backend, what: str) -> Text:
     return Text("\n") + text_of(f"{title(backend.results.header)}: {what}", "bold")
 
 
-def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -> Iterator[Padding]:
+def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -> Iterator[RenderableType]:
     first = group[0]
     lines = [
         Text(f"{SYMBOLS[first.verdict]} {first.verdict}: ", style_of(first.verdict)) + text_of(first.check, "bold")
@@ -101,19 +102,22 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     body = [text_of(first.message)] if first.message else []
     body += [text_of(f"case: {first.case}")] if first.case else []
     body += map(text_of, not_looked_at(first))
-    body += [text_of(line, "dim") for line in evidence(first, _from_here(backend.results.path.parent))]
-    yield Padding(Text("\n").join(body), (0, 0, 1, 4))
+    if body:
+        yield Padding(Text("\n").join(body), (0, 0, 0, 4))
+    yield from (whole(f"    {line}", "dim") for line in evidence(first, _from_here(backend.results.path.parent)))
+    yield Text()
 
 
-def _cause(cause: CommonCause) -> Padding:
+def _cause(cause: CommonCause) -> Iterator[RenderableType]:
     """What it is, where, and what it means; why, in full, is on the page and told by the command `deviations`."""
     few = f" {', '.join(cause.clauses)}" if len(cause.clauses) <= FEW else ""
     lines = [Text(f"{SYMBOLS['deviation']} ", style_of("deviation")) + text_of(cause.heading, "bold") + text_of(few)]
     lines += [text_of(cause.where, "dim")]
     lines += map(text_of, cause.told)
     names = " ".join(each.name for each in cause.deviations)
-    lines += [text_of(f"in full: rnn-conformance deviations {names}", "dim")]
-    return Padding(Text("\n").join(lines), (0, 0, 1, 2))
+    yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
+    yield whole(f"  in full: rnn-conformance deviations {names}", "dim")
+    yield Text()
 
 
 def _from_here(folder: Path) -> Path:
@@ -130,3 +134,11 @@ def style_of(verdict: str) -> str:
 def text_of(text: str, style: str = "") -> Text:
     """Text that came from results, to be printed as it is."""
     return Text(shown(text), style)
+
+
+def whole(line: str, style: str = "") -> Text:
+    """A line with a command or a path, to be copied: never broken, though a narrow terminal may show it in several.
+
+    It has to be printed with ``crop=False``.
+    """
+    return Text(shown(line), style, no_wrap=True, overflow="ignore")
