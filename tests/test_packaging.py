@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rnn_conformance.conformance.commands.main import DESK
 from rnn_conformance.reports.documents.baseline import PINNED
 
 if sys.version_info >= (3, 11):
@@ -42,6 +43,12 @@ def test_package_has_every_file_of_the_rooms() -> None:
         if file.parts[0] in ROOMS:
             assert ".".join(("rnn_conformance", *file.parent.parts)) in setuptools["packages"], file
             assert any(fnmatchcase(file.name, pattern) for pattern in patterns), file
+
+
+def test_missing_library_is_told() -> None:
+    """Of every library of the desk it is known that the desk brings it; MarkupSafe comes with Jinja."""
+    desk = {re.split("[^a-z0-9]", need)[0] for need in PROJECT["project"]["optional-dependencies"]["desk"]}
+    assert set(DESK) == desk | {"markupsafe"}
 
 
 def test_baselines_are_in_the_package() -> None:
