@@ -89,9 +89,7 @@ exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
 floods = _on_a_bad_day(_floods)  # does so with more than stood there, and does not return
 leaves_a_child = _on_a_bad_day(_leaves_a_child, "float32")  # starts a process, and does not return
-terminates = _on_a_bad_day(
-    _terminates, "float32"
-)  # ends the process that it works for as `kill` does, and does not return
+terminates = _on_a_bad_day(_terminates, "float32")  # ends its parent as `kill` does, and does not return
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 
