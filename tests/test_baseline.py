@@ -16,10 +16,10 @@ from rnn_conformance.reports.upgrades.comparison import compare
 
 
 def test_two_runs_have_the_same_baseline(tmp_path: Path) -> None:
-    """The time taken, and the files beside the results, are left out; nothing else is."""
+    """The time, that taken, and the files beside the results are left out; nothing else is, and no change is seen."""
     record = replace(failing(), fingerprints=[fingerprint(0.5)])
     for name, seconds in (("one", 1.0), ("two", 2.0)):
-        run = results(checks=[replace(record, seconds=seconds)])
+        run = results(checks=[replace(record, seconds=seconds)], started=f"2026-01-0{seconds:.0f}T00:00:00Z")
         assert run.footer is not None
         (tmp_path / name).mkdir()
         written(tmp_path / name / "torch.jsonl", replace(run, footer=replace(run.footer, seconds=seconds)))

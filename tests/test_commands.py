@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -57,6 +58,16 @@ def test_results_say_where_they_come_from(conforming: tuple[Result, Path]) -> No
     environment = read(conforming[1] / "numpy.jsonl").header.environment
     assert list(environment) == ["python", "platform", "machine", "processor", "numpy", "hypothesis"]
     assert all(environment.values())
+
+
+def test_results_say_what_was_asked_and_when(conforming: tuple[Result, Path]) -> None:
+    """What makes a run partial, and its time in UTC, stand in the header; the former is said with the verdict."""
+    result, folder = conforming
+    header = read(folder / "numpy.jsonl").header
+    assert header.only == ["1.1"]
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(header.started.replace("Z", "+00:00"))
+    assert timedelta(0) <= age < timedelta(hours=1)
+    assert "a first look (profile smoke); asked for 1.1 only" in " ".join(result.stdout.split())
 
 
 def test_results_that_something_else_damages(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rnn_conformance.reports.documents.document import STATUSES, as_json
 from rnn_conformance.reports.documents.loading import validate_document
 from rnn_conformance.reports.documents.schema import schema
 from rnn_conformance.reports.overview.summary import summarise
-from rnn_conformance.reports.records.records import VERDICTS, Results
+from rnn_conformance.reports.records.records import VERDICTS, Cause, Results
 
 
 def written(*runs: Results) -> Any:
@@ -51,6 +51,37 @@ def test_each_backend_in_short() -> None:
     assert backend["clauses"]["1.1"]["worst"]["ratio"] == "inf"
     assert backend["clauses"]["1.1"]["checks"] == [failing().check]
     assert backend["clauses"]["1.2"]["worst"] is None
+
+
+def test_verdicts_by_dtype_and_causes() -> None:
+    """Each dtype has its counts and verdicts, float32 is first; causes have their clauses, and caveats are data."""
+    cause = Cause(
+        "d", "float64 is computed in float32", "Few digits.", "https://github.com/keras-team/keras/issues/23704"
+    )
+    double = check("1.1", "deviation", dtype="float64", check="x", deviation="d", reason="why", causes=[cause])
+    told = written(results(checks=[*every_clause(), double], profile="smoke"))
+    validate_document(told)
+    (backend,) = told["backends"]
+    assert backend["dtype"] == "float32"
+    assert backend["by_dtype"] == {
+        "float32": {"offered": True, "asked": 3, "verdicts": {"conforms": 3}},
+        "float64": {"offered": True, "asked": 1, "verdicts": {"deviation": 1, "not run": 2}},
+    }
+    clause = backend["clauses"]["1.1"]
+    assert (clause["verdict"], clause["by_dtype"]) == ("deviation", {"float32": "conforms", "float64": "deviation"})
+    assert backend["clauses"]["2.1"]["by_dtype"] == {"float32": "conforms"}
+    assert backend["caveats"] == [{"kind": "first look", "text": "a first look (profile smoke)"}]
+    assert told["causes"] == [
+        {
+            "title": cause.title,
+            "means": {"Few digits.": ["torch"]},
+            "upstream": [cause.upstream],
+            "deviations": ["d"],
+            "dtypes": ["float64"],
+            "clauses": ["1.1"],
+            "backends": {"torch": ["1.1"]},
+        }
+    ]
 
 
 def test_results_in_full() -> None:

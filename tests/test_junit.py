@@ -41,6 +41,7 @@ def test_a_suite_for_each_adapter() -> None:
         properties = {each.get("name"): each.get("value") for each in suite[0]}
         assert properties["version of " + str(suite.get("name"))] == "2.13.0"
         assert properties["seed"] == "7"
+        assert properties["asked for"] == "everything"
 
 
 def test_a_case_for_each_check() -> None:
