@@ -17,7 +17,12 @@ from rnn_conformance.reports.renderings.comparison_markdown import comparison_ma
 from rnn_conformance.reports.renderings.comparison_terminal import TerminalComparison
 from rnn_conformance.reports.upgrades.comparison import Comparison, NotComparable, compare
 
-SINGLE = Cause("keras-torch-float64", "float64 is computed in float32", "Few digits are right.")
+SINGLE = Cause(
+    "keras-torch-float64",
+    "float64 is computed in float32",
+    "Few digits are right.",
+    "https://github.com/a/keras/issues/9",
+)
 STATE = Cause("keras-jax-stateful", "the state is lost", "Calls start from zeros.", "", {"keras": ">=3.11"})
 CLAUSES = {f"1.{n}": f"Clause {n}." for n in range(1, 31)}
 
@@ -63,7 +68,7 @@ def test_one_cause_is_one_line() -> None:
     )
     assert (list(cause.clauses), list(cause.dtypes), len(cause.checks)) == (list(CLAUSES), ["float64"], 30)
     text = on_terminal(comparison)
-    assert "worse float64 is computed in float32: conforms → deviation keras-torch-float64" in text
+    assert "worse float64 is computed in float32 (keras 9): conforms → deviation keras-torch-float64" in text
     assert "Few digits are right." in text
     assert "30 checks of 30 clauses in float64: 1.1, 1.2, 1.3, 1.4, 26 more" in text
     assert len(text.splitlines()) < 10
@@ -73,7 +78,10 @@ def test_one_cause_in_markdown() -> None:
     """The cause stands open; the table of clauses and the changes one by one are folded behind it."""
     text = comparison_markdown(one_cause_in_every_clause())
     before, _, folded = text.partition("<details>")
-    assert "- **worse: float64 is computed in float32**: conforms → deviation keras-torch-float64. Few digits" in before
+    assert (
+        "- **worse: float64 is computed in float32 (keras 9)**: conforms → deviation keras-torch-float64. Few digits"
+        in before
+    )
     assert "| 1.30 Clause 30. |" not in before
     assert "| 1.30 Clause 30. |" in folded
     assert "<details open>" not in text

@@ -99,8 +99,7 @@ class CommonCause:
     @property
     def name(self) -> str:
         """The title with the issues in which it was reported: ``float64 is computed in float32 (keras 23704)``."""
-        issues = [" ".join(found.groups()) for address in self.upstream if (found := _ISSUE.match(address))]
-        return f"{self.title} ({', '.join(issues)})" if issues else self.title
+        return with_issues(self.title, self.upstream)
 
     @property
     def heading(self) -> str:
@@ -119,6 +118,12 @@ class CommonCause:
         return " ".join(
             filter(None, [f"in {' and '.join(self.dtypes)}" if self.dtypes else "", f"on {', '.join(named)}"])
         )
+
+
+def with_issues(title: str, upstream: Iterable[str]) -> str:
+    """The title of a cause, and the issues among the addresses where it was reported, in short."""
+    issues = [" ".join(found.groups()) for address in upstream if (found := _ISSUE.match(address))]
+    return f"{title} ({', '.join(issues)})" if issues else title
 
 
 def common_causes(backends: Iterable[Backend], dtype: str = "") -> Sequence[CommonCause]:

@@ -35,7 +35,7 @@ def _caveats(backend: Backend) -> Iterator[Caveat]:
     whole = len(backend.cells)
     asked = sum(cell.verdict != NOT_RUN for cell in backend.cells.values())
     if header.only:
-        yield Caveat("partial", f"asked for {' and '.join(header.only)} only ({asked:,} of {count(whole, 'clause')})")
+        yield Caveat("partial", f"asked for {', '.join(header.only)} only ({asked:,} of {count(whole, 'clause')})")
     elif asked < whole:
         yield Caveat("partial", f"{whole - asked:,} of {count(whole, 'clause')} not run")
     if backend.reader and backend.reader != backend.suite:

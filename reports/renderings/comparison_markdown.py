@@ -61,7 +61,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 
 def _cause(change: CauseChange) -> str:
     step = f"{escape(change.old)} → {escape(change.new)}"
-    told = [f"**{change.word}: {escape(change.title)}**: {step}", *map(escape, change.means), escape(extent(change))]
+    told = [f"**{change.word}: {escape(change.name)}**: {step}", *map(escape, change.means), escape(extent(change))]
     return "- " + ". ".join(each.removesuffix(".") for each in told) + "."
 
 

@@ -73,7 +73,7 @@ def _verdict(verdict: str) -> Text:
 def _of_cause(change: CauseChange) -> Iterator[Text | Padding]:
     """A cause in a line, and below it what it means and how much it touches, the clauses folded if they are many."""
     step = f": {change.old} → {change.new}"
-    yield Text(f"{change.word} ", TREND_STYLES[change.trend]) + text_of(change.title, "bold") + text_of(step)
+    yield Text(f"{change.word} ", TREND_STYLES[change.trend]) + text_of(change.name, "bold") + text_of(step)
     yield from (Padding(text_of(line), (0, 0, 0, 4)) for line in [*change.means, extent(change)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rnn_conformance.reports.overview.causes import shared_kind
+from rnn_conformance.reports.overview.causes import shared_kind, with_issues
 from rnn_conformance.reports.overview.cells import in_order
 from rnn_conformance.reports.overview.verdicts import PROBLEMS
 from rnn_conformance.reports.overview.wording import count
@@ -17,10 +17,12 @@ from rnn_conformance.reports.upgrades.change import FEW, TRENDS, Change, by_tren
 class CauseChange:
     """A cause, and the checks whose verdict changed for it in one direction, from one verdict to another.
 
-    `old` and `new` are these, in words; `means` is what the cause means for a user, each sentence once.
+    `name` is the cause's title with the issues in which it was reported. `old` and `new` are the verdicts, in words;
+    `means` is what it means for a user, each sentence once.
     """
 
     title: str
+    name: str
     trend: str
     old: str
     new: str
@@ -65,17 +67,18 @@ def by_cause(changes: Iterable[Change], records: Iterable[CheckRecord], clauses:
     for change in changes:
         for title in change.causes:
             groups.setdefault((title, change.trend), []).append(change)
-    means: dict[str, dict[str, None]] = {}
+    told: dict[str, list[Cause]] = {}
     for record in records:
         for title, cause in explained(record).items():
-            means.setdefault(title, {}).update({cause.means: None} if cause.means else {})
+            told.setdefault(title, []).append(cause)
     found = [
         CauseChange(
             title=title,
+            name=with_issues(title, dict.fromkeys(cause.upstream for cause in told[title])),
             trend=trend,
             old=" or ".join(dict.fromkeys(change.old for change in group)),
             new=" or ".join(dict.fromkeys(change.new for change in group)),
-            means=list(means.get(title, ())),
+            means=list(dict.fromkeys(cause.means for cause in told[title] if cause.means)),
             clauses=[clause for clause in clauses if any(clause in change.clauses for change in group)],
             dtypes=in_order(change.dtype for change in group if change.dtype),
             checks=[change.subject for change in group],
