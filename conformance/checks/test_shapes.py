@@ -109,8 +109,8 @@ def _directions(check: Check) -> list[str]:
 
 
 def _kinds(check: Check) -> Sequence[str]:
-    """All kinds of models; in a thrifty profile those that other checks run in these directions, too."""
-    return ("layer", "stack") if check.profile.thrifty and check.offers("stack") else KINDS
+    """All kinds of models; in a thrifty profile that which other checks run in all directions, too."""
+    return ("layer",) if check.profile.thrifty else KINDS
 
 
 def _fits(name: str, symbolic: tuple[int | None, ...], shape: tuple[int, ...]) -> None:

@@ -45,7 +45,7 @@ _EMBEDDINGS: Mapping[str, Embedding | None] = {
 }
 _FEATURES, _BATCH, _TIMESTEPS = 3, 3, 5
 _REGIMES = ("integers", "unit", "saturating")
-_SMOKE_ROWS = 4
+_SMOKE_ROWS = 3
 _PARTS = 10
 
 
