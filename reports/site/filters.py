@@ -76,3 +76,9 @@ def said(record: CheckRecord) -> str:
 def run_of(record: CheckRecord) -> str:
     """The dtype and mode of a record, such as ``float32, eager``."""
     return ", ".join(filter(None, (record.dtype, record.mode)))
+
+
+def moment(started: str) -> str:
+    """When a run began, to the minute: ``2026-11-28 09:30 UTC``; as it is if it is no such time."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::[\d.]+)?Z", started)
+    return "{} {} UTC".format(*found.groups()) if found else started or "time not recorded"

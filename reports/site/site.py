@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -18,12 +17,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnn_conformance.reports.overview.arrays import axes, judged, matrices, shape
-from rnn_conformance.reports.overview.causes import alike, known, reasons_of
+from rnn_conformance.reports.overview.causes import alike, common_causes, kind_extent, of_one_kind, reasons_of
+from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.history import Timeline, largest, split
+from rnn_conformance.reports.overview.ranges import ranges
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Suite, Summary, summarise
 from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
-from rnn_conformance.reports.overview.wording import count, figure, plain, truncation
+from rnn_conformance.reports.overview.wording import count, figure, phrase, plain, truncation
 from rnn_conformance.reports.pictures.all import pictures
 from rnn_conformance.reports.pictures.history import timeline_picture
 from rnn_conformance.reports.records.files import beside, place_in_site
@@ -31,9 +32,10 @@ from rnn_conformance.reports.records.harmless import file_name
 from rnn_conformance.reports.records.records import CheckRecord, Results
 from rnn_conformance.reports.renderings.atlas import COMPARED, atlas
 from rnn_conformance.reports.site import filters
+from rnn_conformance.reports.site.matrix import by_dtype, checks_by_clause, first_verdict, views
 from rnn_conformance.reports.site.vanishing import story
 
-ASSETS = {"site.css": ("site.css", "atlas.css"), "site.js": ("site.js",)}
+ASSETS = {"site.css": ("site.css", "overview.css", "atlas.css"), "site.js": ("site.js", "matrix.js")}
 """What every page loads, written beside ``index.html``, and the files here that it is made of."""
 
 _MARK = "<!-- rnn-conformance report -->"
@@ -72,9 +74,15 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
         values |= {"root": "../" * name.count("/"), "evidence": Evidence(folder)}
         return name, site_environment().get_template(template).render(common, **values)
 
-    cells = Counter(cell.verdict for backend in summary.backends for cell in backend.cells.values())
-    totals = {verdict: cells[verdict] for verdict in SEVERITY if cells[verdict]}
-    yield page("index.html", "index.html", pictures=pictures(summary), totals=totals)
+    yield page(
+        "index.html",
+        "index.html",
+        pictures=pictures(summary),
+        causes=common_causes(summary.backends),
+        views=(ways := views(summary)),
+        verdicts=[verdict for verdict in SEVERITY if any(verdict in view.totals for view in ways)],
+        checks=checks_by_clause(summary),
+    )
     yield page("atlas.html", "atlas.html", sections=atlas(summary), compared=COMPARED)
     if told:
         yield page("vanishing.html", "vanishing.html")
@@ -83,8 +91,7 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
         yield page("history.html", "history.html", pictures=drawn)
         yield from ((f"{picture.name}.svg", picture.svg) for picture in drawn)
     for backend in summary.backends:
-        deviations = known([backend])
-        yield page(backend_page(backend.name), "backend.html", backend=backend, deviations=deviations)
+        yield page(backend_page(backend.name), "backend.html", backend=backend, causes=common_causes([backend]))
         for clause, before, after in _neighbours(list(summary.clauses)):
             name = cell_page(backend.name, clause)
             cell = backend.cells[clause]
@@ -109,8 +116,10 @@ def site_environment() -> Environment:
         "figure": figure,
         "file_name": file_name,
         "matrices": matrices,
+        "moment": filters.moment,
         "plain": plain,
         "prose": filters.prose,
+        "ranges": ranges,
         "run_of": filters.run_of,
         "said": filters.said,
         "sentence": sentence,
@@ -120,16 +129,22 @@ def site_environment() -> Environment:
     environment.globals |= {
         "alike": alike,
         "axes": axes,
+        "by_dtype": by_dtype,
+        "caveats": caveats,
         "backend_page": backend_page,
         "cell_page": cell_page,
         "count": count,
+        "first_verdict": first_verdict,
         "gravest": gravest,
         "is_long": is_long,
+        "kind_extent": kind_extent,
         "largest": largest,
         "judged": judged,
         "mark": Markup(_MARK),
         "meanings": MEANINGS,
+        "of_one_kind": of_one_kind,
         "others_page": others_page,
+        "phrase": phrase,
         "place": filters.place,
         "problems": PROBLEMS,
         "reasons_of": reasons_of,
