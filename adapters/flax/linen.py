@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.linen_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.model import Parameters, apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter, activation
@@ -20,6 +20,9 @@ from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
+
+_DIRECTIONS = ("forward_rnn", "backward_rnn")
+"""What Bidirectional calls the parameters of its two layers."""
 
 
 @cache
@@ -37,7 +40,7 @@ def _description() -> Description:
             "embedding": '`params["embedding"]`, `(tokens, features)`',
         },
         "the tree through `flax.serialization.to_bytes` and `from_bytes`",
-        _examples.linen_rnn,
+        example("flax/linen_example.py"),
     )
 
 
@@ -131,18 +134,17 @@ def _zero_carry(layer: Layer, dtype: np.dtype[Any]) -> Any:
 
 
 def _pack(weights: LayerWeights) -> Parameters:
-    if weights.backward is not None:
-        forward = LayerWeights(weights.W, weights.U, weights.b)
-        return {"forward_rnn": _pack(forward), "backward_rnn": _pack(weights.backward)}
-    return {"cell": {"i": {"kernel": weights.W.T, "bias": weights.b}, "h": {"kernel": weights.U.T}}}
+    from rnn_conformance.adapters.flax.linen_example import params_of
+
+    trees = [params_of(direction.named) for direction in weights.directions]
+    return trees[0] if len(trees) == 1 else dict(zip(_DIRECTIONS, trees, strict=True))
 
 
 def _unpack(params: Parameters) -> LayerWeights:
-    if "forward_rnn" in params:
-        forward = _unpack(params["forward_rnn"])
-        return LayerWeights(forward.W, forward.U, forward.b, _unpack(params["backward_rnn"]))
-    W, U, b = params["cell"]["i"]["kernel"], params["cell"]["h"]["kernel"], params["cell"]["i"]["bias"]
-    return LayerWeights(np.asarray(W).T, np.asarray(U).T, np.asarray(b))
+    from rnn_conformance.adapters.flax.linen_example import weights_in
+
+    trees = [params[name] for name in _DIRECTIONS] if _DIRECTIONS[0] in params else [params]
+    return LayerWeights.of([LayerWeights(**weights_in(tree)) for tree in trees])
 
 
 adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork, script)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnn_conformance.adapters.flax.script import bidirectional_arguments, cell_arguments, rnn_arguments
+from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.jax.script import call, carry_in, ending, given, header, join, returns, weights_of
 from rnn_conformance.reference.model.architecture import Architecture
 
@@ -13,15 +14,13 @@ def script(architecture: Architecture, wants: str) -> str:
     weights = ["layers", "table"] if table else ["layers"]
     imports = ["from flax import linen, serialization" if architecture.mode == "reloaded" else "from flax import linen"]
     lines = [*header(architecture, *imports), *_layers(architecture), ""]
-    lines += ["", "def params(weights):"]
-    lines += ['    input_part = {"kernel": weights["W"].T, "bias": weights["b"]}']
-    lines += ['    return {"cell": {"i": input_part, "h": {"kernel": weights["U"].T}}}', ""]
+    lines += ["", functions("flax/linen_example.py", "params_of"), ""]
     lines += ["", f"def {call('model', *weights, *given(architecture))}:"]
     lines += ['    x = embed.apply({"params": {"embedding": table}}, inputs)'] if table else ["    x = inputs"]
     for k, layer in enumerate(architecture.layers):
-        tree = f"params(layers[{k}])"
+        tree = f"params_of(layers[{k}])"
         if layer.is_bidirectional:
-            tree = f'{{"forward_rnn": {tree}, "backward_rnn": params(layers[{k}]["backward"])}}'
+            tree = f'{{"forward_rnn": {tree}, "backward_rnn": params_of(layers[{k}]["backward"])}}'
         lengths = ["seq_lengths=lengths"] if architecture.masking == "lengths" else []
         options = [f"initial_carry={carry_in(layer, k)}", *lengths, "return_carry=True"]
         apply = call(f"rnns[{k}].apply", '{"params": tree}', "x", *options)

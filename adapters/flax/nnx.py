@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from packaging.version import Version
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.nnx_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.model import Parameters, apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter, activation, x64
@@ -20,8 +20,9 @@ from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
+from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Weights
 
 
 @cache
@@ -40,7 +41,7 @@ def _description() -> Description:
         },
         "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
         "and may only be read: `param[...] = array` raises until they are replaced",
-        _examples.nnx_rnn,
+        example("flax/nnx_example.py"),
     )
 
 
@@ -85,13 +86,11 @@ class _NnxNetwork(JaxNetwork):
         from flax import nnx
         from jax import numpy as jnp
 
-        arrays: list[Any] = [] if weights.embedding is None else [weights.embedding]
-        for layer in weights.layers:
-            for direction in filter(None, (layer, layer.backward)):
-                arrays += direction.W.T, direction.U.T, direction.b
+        params = _params(self._architecture, self._loaded)
         with x64(self._architecture.dtype):
-            for param, array in zip(_params(self._architecture, self._loaded), arrays, strict=True):
-                _write(param, jnp.array(np.array(array)))  # copied first: JAX may read an array after the call
+            for name, array in weights.arrays():
+                # Copied first: JAX may read an array after the call.
+                _write(params[name], jnp.array(np.array(array if name == "embedding" else array.T)))
             self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
             if self._architecture.mode == "reloaded":
                 self._parameters = _reloaded(self._architecture, self._loaded)
@@ -100,16 +99,8 @@ class _NnxNetwork(JaxNetwork):
         return self.unpack(self._modules or self._parameters)
 
     def unpack(self, parameters: Parameters) -> Weights:
-        arrays = [_read(param) for param in _params(self._architecture, parameters)]
-        table = arrays.pop(0) if self._architecture.embedding else None
-        read = (LayerWeights(W.T, U.T, b) for W, U, b in zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True))
-        layers = []
-        for layer in self._architecture.layers:
-            forward = next(read)
-            if layer.is_bidirectional:
-                forward = LayerWeights(forward.W, forward.U, forward.b, backward=next(read))
-            layers.append(forward)
-        return Weights(tuple(layers), table)
+        params = {name: _read(param) for name, param in _params(self._architecture, parameters).items()}
+        return Weights.of({name: array if name == "embedding" else array.T for name, array in params.items()})
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         from flax import nnx
@@ -193,14 +184,16 @@ def _modules(architecture: Architecture) -> list[Any]:
     return modules
 
 
-def _params(architecture: Architecture, tree: Any) -> list[Any]:
-    """The nnx.Param of each weight, in a list of modules or in their split state."""
+def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
+    """The nnx.Param of each weight by its name, in a list of modules or in their split state."""
+    from rnn_conformance.adapters.flax.nnx_example import params_of
+
     first = 1 if architecture.embedding else 0
-    params = [tree[0].embedding] if first else []
+    params = {"embedding": tree[0].embedding} if first else {}
     for k, layer in enumerate(architecture.layers):
         module = tree[first + k]
-        for rnn in (module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,):
-            params += rnn.cell.dense_i.kernel, rnn.cell.dense_h.kernel, rnn.cell.dense_i.bias
+        for j, rnn in enumerate((module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,)):
+            params |= {name_of("layers", k, j, part): param for part, param in params_of(rnn.cell).items()}
     return params
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rnn_conformance.adapters.flax.script import bidirectional_arguments, cell_arguments, rnn_arguments
+from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.jax.script import call, carry_in, ending, given, header, join, returns
 from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.names import name_of
 
 
 def script(architecture: Architecture, wants: str) -> str:
     """Python source that uses only NumPy, jax and flax; `wants` is "outputs" or "gradients"."""
     reloaded = architecture.mode == "reloaded"
     lines = header(architecture, "from flax import nnx, serialization" if reloaded else "from flax import nnx")
+    used = "load; read" if wants == "gradients" else "load"
+    lines += ["", functions("flax/nnx_example.py", used), ""]
     lines += ["", *_modules(architecture), "", "", "modules = build()"]
-    named = _params(architecture)
-    lines += [f"{where}[...] = {source}" for _, where, source in named]
+    cells = list(_cells(architecture))
+    lines += ["modules[0].embedding[...] = jnp.array(table)"] if architecture.embedding else []
+    lines += [f"load(modules{cell}, {source})" for _, cell, source in cells]
     if reloaded:
         lines += [
             "saved = serialization.to_bytes(nnx.to_pure_dict(nnx.state(modules, nnx.Param)))",
@@ -32,9 +39,9 @@ def script(architecture: Architecture, wants: str) -> str:
         options = [f"initial_carry={carry_in(layer, k)}", *lengths, "return_carry=True"]
         lines += [f"    carry_{k}, x = {call(f'modules[{first + k}]', 'x', *options)}"]
     lines += [*returns(architecture), ""]
-    gradients = [
-        (name, f"of_params{where.removeprefix('modules')}[...]{'.T' if source.endswith('.T') else ''}")
-        for name, where, source in named
+    gradients = [("embedding", "of_params[0].embedding[...]")] if architecture.embedding else []
+    gradients += [
+        (f"{name}{part}", f'read(of_params{cell})["{part}"]') for name, cell, _ in cells for part in ("W", "U", "b")
     ]
     return join([*lines, *ending(architecture, wants, ["params"], gradients)])
 
@@ -56,17 +63,10 @@ def _modules(architecture: Architecture) -> list[str]:
     return [*lines, "    ]"]
 
 
-def _params(architecture: Architecture) -> list[tuple[str, str, str]]:
-    """For each array of weights its name, its nnx.Param, and where it is given."""
+def _cells(architecture: Architecture) -> Iterator[tuple[str, str, str]]:
+    """Of each direction the names of its arrays without their ends, its cell in the list of modules, and its source."""
     first = 1 if architecture.embedding else 0
-    named = [("embedding", "modules[0].embedding", "table")] if first else []
     for k, layer in enumerate(architecture.layers):
-        both = (("", ".forward_rnn", ""), ("backward.", ".backward_rnn", '["backward"]'))
-        for name, rnn, key in both if layer.is_bidirectional else (("", "", ""),):
-            cell, source = f"modules[{first + k}]{rnn}.cell", f"layers[{k}]{key}"
-            named += [
-                (f"layers[{k}].{name}W", f"{cell}.dense_i.kernel", f'{source}["W"].T'),
-                (f"layers[{k}].{name}U", f"{cell}.dense_h.kernel", f'{source}["U"].T'),
-                (f"layers[{k}].{name}b", f"{cell}.dense_i.bias", f'{source}["b"]'),
-            ]
-    return named
+        both = ((".forward_rnn", ""), (".backward_rnn", '["backward"]'))
+        for j, (rnn, key) in enumerate(both if layer.is_bidirectional else (("", ""),)):
+            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.jax.shared import MODES, PRECISION, merge_function
 from rnn_conformance.adapters.support import versions
@@ -15,9 +14,7 @@ UNROLL = 4
 """How many timesteps the mode "unrolled" puts into one turn of the loop: fewer than most sequences have."""
 
 
-def describe(
-    framework: str, module: str, conventions: Mapping[str, str], reloaded: str, example: _examples.Example
-) -> Description:
+def describe(framework: str, module: str, conventions: Mapping[str, str], reloaded: str, example: str) -> Description:
     """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save."""
     import jax
 
@@ -69,7 +66,7 @@ def describe(
             "vmapped": "`jax.vmap` over single sequences",
             "reloaded": reloaded,
         },
-        example=_examples.source(example),
+        example=example,
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.model import Parameters, apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.scan_script import UNROLL, script
@@ -20,7 +19,7 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Shape, Weights, direction_shapes
 
 
 @cache
@@ -72,7 +71,7 @@ def _description() -> Description:
             "unrolled": f"`lax.scan(unroll={UNROLL})`",
             "vmapped": "`jax.vmap` over single sequences",
         },
-        example=_examples.source(_examples.lax_scan),
+        example=example("jax/example.py"),
     )
 
 
@@ -121,7 +120,7 @@ def _model(
         valid = inputs != 0 if valid is None else valid & (inputs != 0)
     unroll = UNROLL if architecture.mode == "unrolled" else 1
     layers = [
-        partial(_bidirectional if layer.is_bidirectional else _layer, layer, arrays, valid=valid, unroll=unroll)
+        partial(_layer, layer, arrays, valid=valid, unroll=unroll)
         for layer, arrays in zip(architecture.layers, weights, strict=True)
     ]
     embed = None if table is None else partial(jnp.take, table, axis=0)
@@ -133,51 +132,27 @@ def _layer(
 ) -> tuple[Any, Any]:
     """(final carry, output sequence) of `sequence`, whose last two axes are timesteps and features.
 
-    `valid` is the mask, without the last of these axes, or None.
+    `valid` is the mask, without the last of these axes, or None. Of a bidirectional layer the carry is a pair.
     """
-    import jax
-    from jax import numpy as jnp
+    from rnn_conformance.adapters.jax.example import layer as plain_layer
+    from rnn_conformance.adapters.jax.example import masked_layer
 
-    W, U, b, f = weights["W"], weights["U"], weights.get("b", 0), activation(layer.activation)
+    def run(weights: dict[str, Any], h: Any, reverse: bool) -> tuple[Any, Any]:
+        f, options = activation(layer.activation), {"h": h, "reverse": reverse, "unroll": unroll}
+        if valid is None:
+            return plain_layer(f, weights, sequence, **options)
+        return masked_layer(f, weights, sequence, valid, **options)
 
-    def step(h: Any, now: Any) -> tuple[Any, Any]:
-        x, keep = now
-        if keep is None:
-            h = f(x @ W.T + h @ U.T + b)
-            return h, h
-        # Twice, because a gradient that meets NaN in what the outer one leaves out is NaN itself.
-        h = jnp.where(keep, f(jnp.where(keep, x, 0) @ W.T + h @ U.T + b), h)
-        return h, jnp.where(keep, h, 0)
-
-    if initial_carry is None:
-        initial_carry = jnp.zeros((*sequence.shape[:-2], U.shape[0]), U.dtype)
-    by_time = jnp.moveaxis(sequence, -2, 0), None if valid is None else jnp.moveaxis(valid, -1, 0)[..., None]
-    carry, outputs = jax.lax.scan(step, initial_carry, by_time, reverse=layer.direction == "backward", unroll=unroll)
-    return carry, jnp.moveaxis(outputs, 0, -2)
-
-
-def _bidirectional(
-    layer: Layer, weights: dict[str, Any], sequence: Any, *, initial_carry: Any, valid: Any, unroll: int
-) -> tuple[Any, Any]:
-    """The same in both directions: (final carries, joined output sequences)."""
-    carries, outputs = [], []
-    for k, direction in enumerate(("forward", "backward")):
-        carry, sequence_out = _layer(
-            replace(layer, direction=direction),
-            weights["backward"] if k else weights,
-            sequence,
-            initial_carry=None if initial_carry is None else initial_carry[k],
-            valid=valid,
-            unroll=unroll,
-        )
-        carries.append(carry)
-        outputs.append(sequence_out)
-    return tuple(carries), merge_function(layer.merge)(*outputs)
+    if not layer.is_bidirectional:
+        return run(weights, initial_carry, layer.direction == "backward")
+    carry = initial_carry or (None, None)
+    (h, forward), (g, backward) = run(weights, carry[0], False), run(weights["backward"], carry[1], True)
+    return (h, g), merge_function(layer.merge)(forward, backward)
 
 
 def _pack(weights: LayerWeights) -> Parameters:
-    arrays = {"W": weights.W, "U": weights.U, "b": weights.b, "backward": weights.backward and _pack(weights.backward)}
-    return {name: array for name, array in arrays.items() if array is not None}
+    forward, *backward = (direction.named for direction in weights.directions)
+    return {**forward, "backward": backward[0]} if backward else forward
 
 
 def _unpack(params: Parameters) -> LayerWeights:
@@ -191,17 +166,15 @@ def _template(architecture: Architecture) -> Parameters:
 
     struct: Any = jax.ShapeDtypeStruct
 
-    def shape(*sizes: int) -> Any:
+    def shape(sizes: Shape) -> Any:
         return struct(sizes, dtype_of(architecture.weights_dtype or architecture.dtype))
 
     def shapes(layer: Layer) -> Parameters:
-        one = {"W": shape(layer.units, layer.features), "U": shape(layer.units, layer.units)}
-        if layer.use_bias:
-            one["b"] = shape(layer.units)
+        one = {name: shape(sizes) for name, sizes in direction_shapes(layer).items()}
         return {**one, "backward": one} if layer.is_bidirectional else one
 
     table = architecture.embedding
-    return shape(table.tokens, table.features) if table else None, [shapes(layer) for layer in architecture.layers]
+    return shape((table.tokens, table.features)) if table else None, [shapes(layer) for layer in architecture.layers]
 
 
 adapter = JaxAdapter(("jax",), _description, _ScanNetwork, script)

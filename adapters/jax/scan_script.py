@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.jax.script import (
     ACTIVATIONS,
     MERGES,
@@ -24,59 +25,30 @@ def script(architecture: Architecture, wants: str) -> str:
     """Python source that uses only NumPy and jax; `wants` is "outputs" or "gradients"."""
     table = architecture.embedding
     weights = ["layers", "table"] if table else ["layers"]
-    lines = [*header(architecture), "", *_layer(architecture), ""]
+    name, valid = ("masked_layer", ", valid") if architecture.is_masked else ("layer", "")
+    unroll = f", unroll={UNROLL}" if architecture.mode == "unrolled" else ""
+    lines = [*header(architecture), "", functions("jax/example.py", name), ""]
     lines += ["", f"def {call('model', *weights, *given(architecture))}:"]
     if architecture.weights_dtype:
         lines += [f"    cast = lambda array: array.astype(jnp.{architecture.dtype})"]
         lines += [f"    {name} = jax.tree.map(cast, {name})" for name in weights]
     lines += ["    x = jnp.take(table, inputs, axis=0)" if table else "    x = inputs"]
     lines += _valid(architecture)
-    valid = ", valid" if architecture.is_masked else ""
     for k, layer in enumerate(architecture.layers):
         f = ACTIVATIONS[layer.activation]
         lines += [f"    h = {carry_in(layer, k)}"]
         if layer.is_bidirectional:
             lines += [
-                f"    h_forward, forward = layer({f}, layers[{k}], x, h and h[0], False{valid})",
-                f'    h_backward, backward = layer({f}, layers[{k}]["backward"], x, h and h[1], True{valid})',
+                f"    h_forward, forward = {name}({f}, layers[{k}], x{valid}, h and h[0]{unroll})",
+                f'    weights, h = layers[{k}]["backward"], h and h[1]',
+                f"    h_backward, backward = {name}({f}, weights, x{valid}, h, reverse=True{unroll})",
                 f"    carry_{k}, x = (h_forward, h_backward), {MERGES[layer.merge]}",
             ]
         else:
-            lines += [f"    carry_{k}, x = layer({f}, layers[{k}], x, h, {layer.direction == 'backward'}{valid})"]
+            reverse = ", reverse=True" if layer.direction == "backward" else ""
+            lines += [f"    carry_{k}, x = {name}({f}, layers[{k}], x{valid}, h{reverse}{unroll})"]
     lines += [*returns(architecture), ""]
     return join([*lines, *ending(architecture, wants, weights, weights_of(architecture))])
-
-
-def _layer(architecture: Architecture) -> list[str]:
-    biases = [layer.use_bias for layer in architecture.layers]
-    b = ' + weights["b"]' if all(biases) else ' + (0 if weights["b"] is None else weights["b"])' if any(biases) else ""
-    unroll = f", unroll={UNROLL}" if architecture.mode == "unrolled" else ""
-    if architecture.is_masked:
-        signature, sequence = "f, weights, x, h, reverse, valid", "(by_time, jnp.moveaxis(valid, -1, 0)[..., None])"
-        step = [
-            "    def step(h, now):",
-            "        x, keep = now",
-            f'        new = f(jnp.where(keep, x, 0) @ weights["W"].T + h @ weights["U"].T{b})',
-            "        h = jnp.where(keep, new, h)",
-            "        return h, jnp.where(keep, h, 0)",
-        ]
-    else:
-        signature, sequence = "f, weights, x, h, reverse", "by_time"
-        step = [
-            "    def step(h, x):",
-            f'        h = f(x @ weights["W"].T + h @ weights["U"].T{b})',
-            "        return h, h",
-        ]
-    return [
-        f"def layer({signature}):",
-        *step,
-        "",
-        "    if h is None:",
-        '        h = jnp.zeros((*x.shape[:-2], len(weights["U"])), x.dtype)',
-        "    by_time = jnp.moveaxis(x, -2, 0)",
-        f"    h, outputs = jax.lax.scan(step, h, {sequence}, reverse=reverse{unroll})",
-        "    return h, jnp.moveaxis(outputs, 0, -2)",
-    ]
 
 
 def _valid(architecture: Architecture) -> list[str]:

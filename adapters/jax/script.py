@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.weights import weight_shapes
 
 ACTIVATIONS = {"tanh": "jnp.tanh", "relu": "jax.nn.relu", "linear": "jax.nn.identity", "sigmoid": "jax.nn.sigmoid"}
 MERGES = {
@@ -121,14 +122,12 @@ def _gradient(
 
 def weights_of(architecture: Architecture) -> list[tuple[str, str]]:
     """For each array of weights its name, and where it stands in gradients that are made like `layers` and `table`."""
-    named = [("embedding", "of_table")] if architecture.embedding else []
-    for k, layer in enumerate(architecture.layers):
-        for direction in ("", "backward") if layer.is_bidirectional else ("",):
-            for array in ("W", "U", "b") if layer.use_bias else ("W", "U"):
-                keys = [direction, array] if direction else [array]
-                where = "".join(f'["{key}"]' for key in keys)
-                named.append((f"layers[{k}].{'.'.join(keys)}", f"of_layers[{k}]{where}"))
-    return named
+
+    def place(name: str) -> str:
+        layer, _, keys = name.partition(".")
+        return "of_table" if name == "embedding" else f"of_{layer}" + "".join(f'["{key}"]' for key in keys.split("."))
+
+    return [(name, place(name)) for name in weight_shapes(architecture)]
 
 
 def join(lines: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax import shared as _jax
 from rnn_conformance.adapters.keras.backends import NETWORKS
 from rnn_conformance.adapters.keras.layers import keras_on
@@ -103,7 +103,8 @@ def _description(adapter: KerasAdapter) -> Description:
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
         },
-        example=_examples.source(_examples.keras_simple_rnn).replace('"BACKEND"', f'"{adapter.backend}"'),
+        example=f'import os\n\nos.environ["KERAS_BACKEND"] = "{adapter.backend}"  # before Keras is imported\n'
+        + example("keras/example.py"),
     )
 
 

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
 
 MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixed_bfloat16"}
 """Keras' dtype policies, by the dtype of outputs and that of weights, where these are two."""
@@ -119,26 +118,16 @@ def states_of(layers: Sequence[Layer], flat: Iterator[Any]) -> tuple[tuple[Any, 
 
 def arrays_of(weights: Weights) -> Iterator[Array]:
     """The arrays of a model in the order and orientation of Keras' trainable variables."""
+    from rnn_conformance.adapters.keras.example import keras_weights
+
     if weights.embedding is not None:
         yield weights.embedding
     for layer in weights.layers:
-        for direction in (layer, layer.backward):
-            if direction is not None:
-                yield direction.W.T
-                yield direction.U.T
-                if direction.b is not None:
-                    yield direction.b
+        for direction in layer.directions:
+            yield from keras_weights(direction.named)
 
 
 def weights_of(architecture: Architecture, arrays: Iterator[np.ndarray]) -> Weights:
     """The canonical weights (or gradients) in arrays that have the order and orientation of Keras' variables."""
-
-    def direction(layer: Layer) -> LayerWeights:
-        return LayerWeights(next(arrays).T, next(arrays).T, next(arrays) if layer.use_bias else None)
-
-    table = next(arrays) if architecture.embedding else None
-    layers = []
-    for layer in architecture.layers:
-        forward = direction(layer)
-        layers.append(replace(forward, backward=direction(layer)) if layer.is_bidirectional else forward)
-    return Weights(tuple(layers), table)
+    named = zip(weight_shapes(architecture), arrays, strict=False)  # gradients of inputs and states come after them
+    return Weights.of({name: array if name == "embedding" else array.T for name, array in named})

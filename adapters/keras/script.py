@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.keras.layers import policy
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.states import state_arrays, state_shapes
+from rnn_conformance.reference.model.weights import weight_shapes
 
 _IMPORTS = {"tensorflow": "import tensorflow as tf", "torch": "import torch", "jax": "import jax"}
 _COMPILED = {"tensorflow": "tf.function", "jax": "jax.jit"}
@@ -28,7 +31,8 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
         lines.append(_IMPORTS[backend])
     if backend == "jax" and architecture.dtype == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
-    lines += ["", *_model(architecture), *_weights(architecture)]
+    model = [*_model(architecture), *_weights(architecture)]
+    lines += ["", "", functions("keras/example.py", "\n".join(model)), "", "", *model]
     if wants == "gradients":
         return "\n".join([*lines, _cotangents(architecture), *_GRADIENT[backend], *_gradients(architecture)]) + "\n"
     if architecture.mode == "reloaded":
@@ -114,8 +118,7 @@ def _weights(architecture: Architecture) -> Iterator[str]:
         forward, backward = f"layers[{k}]", f'layers[{k}]["backward"]'
         both = ((".forward_layer", forward), (".backward_layer", backward))
         for attribute, w in both if layer.is_bidirectional else (("", forward),):
-            b = f', {w}["b"]' if layer.use_bias else ""
-            yield f'rnn{k}{attribute}.set_weights([{w}["W"].T, {w}["U"].T{b}])'
+            yield f"rnn{k}{attribute}.set_weights(keras_weights({w}))"
 
 
 def _results(architecture: Architecture) -> Iterator[str]:
@@ -178,17 +181,8 @@ def _cotangents(architecture: Architecture) -> str:
 
 def _gradients(architecture: Architecture) -> Iterator[str]:
     """The lines that name what was found."""
-    names = ["embedding"] if architecture.embedding else []
-    for k, layer in enumerate(architecture.layers):
-        for prefix in (f"layers[{k}].", f"layers[{k}].backward.")[: 1 + layer.is_bidirectional]:
-            names += [f"{prefix}W", f"{prefix}U"] + ([f"{prefix}b"] if layer.use_bias else [])
-    if not architecture.embedding:
-        names.append("inputs")
-    states = [
-        f"initial_state[{k}]{direction}"
-        for k, layer in enumerate(architecture.layers)
-        for direction in ("", ".backward")[: 1 + layer.is_bidirectional]
-    ]
+    names = [*weight_shapes(architecture), *([] if architecture.embedding else ["inputs"])]
+    states = [name for name, _ in state_arrays("initial_state", state_shapes(architecture, ()))]
     yield f"names = {names}"
     yield f"names += {states} if initial_state else []"
     yield "found = [keras.ops.convert_to_numpy(g) for g in found]"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
@@ -48,7 +48,7 @@ class NumpyAdapter:
                 "bfloat16": "float32 products and sums, rounded at the end of each layer",
                 "reloaded": "`np.savez` into memory, `np.load` without pickle",
             },
-            example=_examples.source(_examples.numpy_loop),
+            example=example("numpy/example.py"),
         )
 
     def prepare(self, architecture: Architecture) -> NumpyNetwork:

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 from functools import cache
 
-from rnn_conformance.adapters import examples as _examples
 from rnn_conformance.adapters.description import DTYPES, Description
+from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.adapters.torch import script as _torch_script
@@ -112,7 +112,7 @@ def _description() -> Description:
             "dropout": "`torch.nn.RNN(dropout=)`, which drops between layers and draws anew at each timestep",
             "mixed precision": '`torch.autocast("cpu")`, the parameters in float32',
         },
-        example=_examples.source(_examples.torch_rnn),
+        example=example("torch/example.py"),
     )
 
 

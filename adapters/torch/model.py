@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_conformance.adapters.torch.arrays import array, tensor
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -18,16 +19,8 @@ if TYPE_CHECKING:
 CELL_MODES = ("cells", "compiled")
 """The modes in which a model is made of torch.nn.RNNCell."""
 
-_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-class Names(NamedTuple):
-    """What torch calls the parameters of one direction of one layer; a layer without bias has the first two only."""
-
-    W: str
-    U: str
-    b: str
-    second_b: str
+NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih"}
+"""What torch calls them; what more it has, ``bias_hh``, is zero."""
 
 
 def build(architecture: Architecture) -> torch.nn.ModuleDict:
@@ -62,35 +55,29 @@ def is_native_stack(architecture: Architecture) -> bool:
 
 
 @cache
-def parameter_names(architecture: Architecture) -> tuple[tuple[Names, ...], ...]:
-    """Of each layer, the names of its parameters in the model, the forward direction's first."""
+def places(architecture: Architecture) -> tuple[tuple[str, ...], ...]:
+    """Of each direction of each layer the names of its parameters in the model, such as ``layers.0.{}_l1_reverse``.
 
-    def directions(k: int, layer: Layer) -> tuple[Names, ...]:
+    One of NAMES takes the place of the braces.
+    """
+
+    def directions(k: int, layer: Layer) -> tuple[str, ...]:
         module, number = (0, k) if is_native_stack(architecture) else (k, 0)
         suffix = "" if architecture.mode in CELL_MODES else f"_l{number}"
-        return tuple(
-            Names(
-                *(f"layers.{module}.{name}{suffix}{end}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-            )
-            for end in (("", "_reverse") if layer.is_bidirectional else ("",))
-        )
+        return tuple(f"layers.{module}.{{}}{suffix}{end}" for end in ("", "_reverse")[: 1 + layer.is_bidirectional])
 
     return tuple(directions(k, layer) for k, layer in enumerate(architecture.layers))
 
 
 def state_dict(architecture: Architecture, weights: Weights) -> dict[str, torch.Tensor]:
     """These weights under torch's names; second biases are zero."""
-    import torch
+    from rnn_conformance.adapters.torch.example import state_of
 
-    found: dict[str, torch.Tensor] = {}
-    if weights.embedding is not None:
-        found["embedding.weight"] = tensor(weights.embedding)
-    for directions, layer in zip(parameter_names(architecture), weights.layers, strict=True):
-        for names, given in zip(directions, filter(None, (layer, layer.backward)), strict=True):
-            found[names.W], found[names.U] = tensor(given.W), tensor(given.U)
-            if given.b is not None:
-                found[names.b] = tensor(given.b)
-                found[names.second_b] = torch.zeros_like(found[names.b])
+    plain = weights.map(np.ascontiguousarray)  # torch refuses negative strides
+    found = {} if plain.embedding is None else {"embedding.weight": tensor(plain.embedding)}
+    for directions, layer in zip(places(architecture), plain.layers, strict=True):
+        for where, given in zip(directions, layer.directions, strict=True):
+            found |= state_of(given.named, where)
     return found
 
 
@@ -99,20 +86,13 @@ def weights_of(architecture: Architecture, tensors: Mapping[str, torch.Tensor]) 
 
     Raises RuntimeError if a second bias is there and not zero.
     """
-
-    def read(name: str) -> Array:
-        return np.array(array(tensors[name]))
-
-    def direction(names: Names) -> LayerWeights:
-        if names.second_b in tensors and tensors[names.second_b].any():
-            raise RuntimeError(f"{names.second_b} was loaded as zeros, but is not zero any more")
-        return LayerWeights(read(names.W), read(names.U), read(names.b) if names.b in tensors else None)
-
-    layers = []
-    for directions in parameter_names(architecture):
-        forward, *backward = (direction(names) for names in directions)
-        layers.append(LayerWeights(forward.W, forward.U, forward.b, *backward))
-    return Weights(tuple(layers), read("embedding.weight") if "embedding.weight" in tensors else None)
+    if changed := [name for name, kept in tensors.items() if "bias_hh" in name and kept.any()]:
+        raise RuntimeError(f"{changed[0]} was loaded as zeros, but is not zero any more")
+    names = {"embedding": "embedding.weight"}
+    for k, directions in enumerate(places(architecture)):
+        for j, where in enumerate(directions):
+            names |= {name_of("layers", k, j, part): where.format(name) for part, name in NAMES.items()}
+    return Weights.of({name: np.array(array(tensors[theirs])) for name, theirs in names.items() if theirs in tensors})
 
 
 def _rnn(architecture: Architecture, layer: Layer, **stack: Any) -> torch.nn.RNN:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnn_conformance.adapters.torch.model import CELL_MODES, Names, is_native_stack, parameter_names
+from rnn_conformance.adapters.inlining import functions
+from rnn_conformance.adapters.torch.model import CELL_MODES, NAMES, is_native_stack, places
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.weights import direction_shapes
 
 _IN_NUMPY = {"bfloat16": ".float().numpy()", "float16": ".numpy()", "float32": ".numpy()", "float64": ".numpy()"}
 """From a tensor of each dtype to an array."""
@@ -23,19 +26,21 @@ def script(architecture: Architecture, wants: str) -> str:
         raise ValueError(f"a script gives outputs or gradients, not {wants!r}")
     gradients = wants == "gradients"
     parts = [
-        _imports(architecture),
         _model(architecture),
         _arguments(architecture, gradients),
         _call(architecture),
         _gradients(architecture) if gradients else _results(architecture),
     ]
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    code = "\n\n".join("\n".join(part) for part in parts) + "\n"
+    imports = "\n".join(_imports(architecture))
+    return f"{imports}\n\n\n{functions('torch/example.py', code)}\n\n\n{code}"
 
 
 def _imports(architecture: Architecture) -> Iterator[str]:
     if architecture.mode == "reloaded":
         yield "import io"
         yield ""
+    yield "import numpy as np"
     yield "import torch"
     if architecture.masking == "lengths":
         unpack = ", pad_packed_sequence" if architecture.return_sequences else ""
@@ -44,19 +49,15 @@ def _imports(architecture: Architecture) -> Iterator[str]:
 
 def _model(architecture: Architecture) -> Iterator[str]:
     """The modules and their weights: `model` is one torch.nn.RNN, or a list of modules, one for each layer."""
-    kept = _kept(architecture)
     if table := architecture.embedding:
         yield f"embedding = torch.nn.Embedding({table.tokens}, {table.features}{_dtype(architecture)})"
-        yield f'embedding.load_state_dict({{"weight": {_tensor("table", kept)}}})'
+        yield 'embedding.load_state_dict({"weight": tensor(table)})'
     yield from _modules(architecture)
-    yield "model.load_state_dict({"
-    for layer, where, names in _parameters(architecture):
-        for key in _keys(layer):
-            array = f'{where}["{key}"]'
-            yield f'    "{getattr(names, key)}": {_tensor(array, kept)},'
-        if layer.use_bias:
-            yield f'    "{names.second_b}": torch.zeros({layer.units}),'
-    yield "})"
+    states = [f'state_of({source}, "{where}")' for _, _, source, where in _directions(architecture)]
+    if len(states) == 1:
+        yield f"model.load_state_dict({states[0]})"
+    else:
+        yield from ("model.load_state_dict({", *(f"    **{state}," for state in states), "})")
     if architecture.mode == "reloaded":
         yield "file = io.BytesIO()"
         yield "torch.save(model.state_dict(), file)"
@@ -97,11 +98,10 @@ def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
 def _arguments(architecture: Architecture, gradients: bool) -> Iterator[str]:
     grad = ".requires_grad_()" if gradients else ""
     if architecture.embedding is not None:
-        yield "x = torch.tensor(inputs)"
+        yield "x = tensor(inputs)"
     else:
-        yield f"x = {_tensor('inputs', architecture.dtype)}{grad}"
-    each = f"{_tensor('h', architecture.dtype)}{grad}"
-    yield f"state = initial_state and [[{each} for h in layer] for layer in initial_state]"
+        yield f"x = tensor(inputs){grad}"
+    yield f"state = initial_state and [[tensor(h){grad} for h in layer] for layer in initial_state]"
 
 
 def _call(architecture: Architecture) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _forward(architecture: Architecture) -> Iterator[str]:
     packed = architecture.masking == "lengths"
     x = "embedding(x)" if architecture.embedding else "x"
     if packed:
-        yield f"packed = pack_padded_sequence({x}, torch.tensor(lengths), batch_first=True, enforce_sorted=False)"
+        yield f"packed = pack_padded_sequence({x}, tensor(lengths), batch_first=True, enforce_sorted=False)"
         x = "packed"
     if architecture.mode in CELL_MODES:
         yield from _steps(architecture, x)
@@ -183,10 +183,9 @@ def _gradients(architecture: Architecture) -> Iterator[str]:
     yield "of = {"
     if architecture.embedding is not None:
         yield '    "embedding": embedding.weight,'
-    for layer, where, names in _parameters(architecture):
-        prefix = where.replace('["backward"]', ".backward")
-        for key in _keys(layer):
-            yield f'    "{prefix}.{key}": model.get_parameter("{getattr(names, key)}"),'
+    for k, j, _, where in _directions(architecture):
+        for part in direction_shapes(architecture.layers[k]):
+            yield f'    "{name_of("layers", k, j, part)}": model.get_parameter("{where.format(NAMES[part])}"),'
     if architecture.embedding is None:
         yield '    "inputs": x,'
     yield "}"
@@ -195,39 +194,23 @@ def _gradients(architecture: Architecture) -> Iterator[str]:
     if any(layer.is_bidirectional for layer in architecture.layers):
         yield "    if len(layer) == 2:"
         yield '        of[f"initial_state[{k}].backward"] = layer[1]'
-    outputs, each = _tensor('cotangent["outputs"]', architecture.dtype), _tensor("h", architecture.dtype)
-    yield f"results, cotangents = [y], [{outputs}]"
+    yield 'results, cotangents = [y], [tensor(cotangent["outputs"])]'
     if architecture.return_state:
         yield "results += [h for layer in final for h in layer]"
-        yield f'cotangents += [{each} for layer in cotangent["final_state"] for h in layer]'
+        yield 'cotangents += [tensor(h) for layer in cotangent["final_state"] for h in layer]'
     yield "found = torch.autograd.grad(results, list(of.values()), cotangents)"
     yield f"gradients = {{name: g{_IN_NUMPY[architecture.dtype]} for name, g in zip(of, found)}}"
 
 
-def _parameters(architecture: Architecture) -> Iterator[tuple[Layer, str, Names]]:
-    """For each direction of each layer: the layer, where the script has its arrays, and torch's names in `model`."""
+def _directions(architecture: Architecture) -> Iterator[tuple[int, int, str, str]]:
+    """Each direction: its layer, its number there, where the script has its arrays, and torch's names in `model`."""
     prefix = "layers.0." if is_native_stack(architecture) else "layers."
-    for k, (layer, directions) in enumerate(zip(architecture.layers, parameter_names(architecture), strict=True)):
-        for names, where in zip(directions, (f"layers[{k}]", f'layers[{k}]["backward"]'), strict=False):
-            yield layer, where, Names(*(name.removeprefix(prefix) for name in names))
-
-
-def _keys(layer: Layer) -> tuple[str, ...]:
-    return ("W", "U", "b") if layer.use_bias else ("W", "U")
-
-
-def _kept(architecture: Architecture) -> str:
-    """The dtype of the parameters."""
-    return architecture.weights_dtype or architecture.dtype
+    for k, directions in enumerate(places(architecture)):
+        for j, where in enumerate(directions):
+            yield k, j, f'layers[{k}]["backward"]' if j else f"layers[{k}]", where.removeprefix(prefix)
 
 
 def _dtype(architecture: Architecture) -> str:
     """The argument `dtype` of a module, or nothing if it is the default."""
-    kept = _kept(architecture)
+    kept = architecture.weights_dtype or architecture.dtype
     return "" if kept == "float32" else f", dtype=torch.{kept}"
-
-
-def _tensor(expression: str, dtype: str) -> str:
-    if dtype == "bfloat16":
-        return f'torch.tensor({expression}.astype("float32")).bfloat16()'
-    return f"torch.tensor({expression})"

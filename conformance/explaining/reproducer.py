@@ -59,7 +59,7 @@ def reproducer(adapter: Adapter, outcome: Outcome, witness: Witness, replay: str
     if case is None:
         raise NoReproducer("the example is none of the drawn cases")
     wants, given = _what_shows_it(outcome.check, case, witness.clauses)
-    variables = _variables(case, given)
+    variables = variables_of(case, given)
     try:
         code = write(case.architecture, wants)
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
@@ -104,7 +104,7 @@ def _what_shows_it(check: Check, case: Case, clauses: Sequence[str]) -> tuple[st
     raise NoReproducer("one call alone gives what the specification says: it takes several to see the difference")
 
 
-def _variables(case: Case, given: bool) -> dict[str, Any]:
+def variables_of(case: Case, given: bool) -> dict[str, Any]:
     """What an adapter's script may read, by name."""
     cotangent = case.cotangent
     return {

@@ -1,0 +1,45 @@
+"""W, U and b in torch.nn.RNN: their names there, and how they are loaded, read and run, as a user would write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    """A copy of an array; of bfloat16, which is no dtype of NumPy's own, it is the bits that travel."""
+    if str(array.dtype) == "bfloat16":
+        return torch.tensor(array.view(np.int16)).view(torch.bfloat16)
+    return torch.tensor(array)
+
+
+def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:
+    """W, U and b by PyTorch's names. It adds two biases: one of them is b, and the other zero."""
+    state = {where.format("weight_ih"): tensor(weights["W"]), where.format("weight_hh"): tensor(weights["U"])}
+    if weights.get("b") is not None:
+        b = tensor(weights["b"])
+        state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b)}
+    return state
+
+
+def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
+    """torch.nn.RNN."""
+    units, features = W.shape
+    rnn = torch.nn.RNN(features, units, batch_first=True)
+
+    # Load.
+    rnn.load_state_dict(state_of({"W": W, "U": U, "b": b}))
+
+    # Run.
+    with torch.no_grad():
+        outputs, _ = rnn(torch.tensor(x))
+    outputs = outputs.numpy()
+
+    # Read. In a layer that was trained, neither bias is zero: b is their sum.
+    read = {name: tensor.numpy() for name, tensor in rnn.state_dict().items()}
+    W_read, U_read = read["weight_ih_l0"], read["weight_hh_l0"]
+    b_read = read["bias_ih_l0"] + read["bias_hh_l0"]
+    return outputs, W_read, U_read, b_read

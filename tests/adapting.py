@@ -1,0 +1,64 @@
+"""An adapter on its real framework held against the reference, exactly: what the tests of adapters share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.explaining.reproducer import variables_of
+from rnn_conformance.reference.layers import gradients, network
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import State, each_state, state_arrays
+from rnn_conformance.reference.model.weights import in_float64
+
+
+def expected(adapter: Any, case: Case, start: State | None = None) -> Output:
+    """What the specification says, with the adapter's choices, in float64."""
+    x, choices = in_doubles(case.inputs), adapter.describe().choices
+    start = each_state(in_doubles, start)
+    return network.run(case.architecture, in_float64(case.weights), x, start, mask=case.mask, choices=choices)
+
+
+def expected_gradients(adapter: Any, case: Case, start: State | None) -> Gradients:
+    """The same of gradients."""
+    cotangent = Output(in_doubles(case.cotangent.outputs), each_state(in_doubles, case.cotangent.final_state))
+    return gradients.gradients(
+        case.architecture,
+        in_float64(case.weights),
+        in_doubles(case.inputs),
+        cotangent,
+        each_state(in_doubles, start),
+        mask=case.mask,
+        choices=adapter.describe().choices,
+    )
+
+
+def in_doubles(array: Any) -> Any:
+    """Floats in float64; tokens as they are."""
+    return array if array.dtype.kind in "iu" else array.astype(np.float64)
+
+
+def named(output: Output) -> dict[str, np.ndarray]:
+    """The arrays of an output by name."""
+    return {"outputs": output.outputs, **dict(state_arrays("final_state", output.final_state))}
+
+
+def assert_exact(actual: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+    """The same arrays by the same names, to the last bit; their dtypes are another matter."""
+    assert actual.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(in_doubles(actual[name]), array, err_msg=name)
+
+
+def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dict[str, Any]:
+    """What a script defines that is given the arrays of the case, and nothing else of this suite."""
+    if not hasattr(adapter, "script"):
+        pytest.skip("the adapter writes no scripts")
+    source = adapter.script(case.architecture, wants)
+    assert "rnn_conformance" not in source
+    variables = variables_of(case, given=start is not None)
+    exec(compile(source, "script.py", "exec"), variables)
+    return variables

@@ -1,0 +1,254 @@
+"""What every registered adapter has to do, on its real framework: what it offers is right, what it lacks is refused.
+
+All numbers are small and whole, so that what is right is right to the last bit, whichever the framework.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from adapting import assert_exact, expected, expected_gradients, in_doubles, named, run_script
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.adapters.support import needs
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.layers import gradients, network
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State, state_shapes
+from rnn_conformance.reference.model.weights import in_float64, parameter_count
+
+pytestmark = pytest.mark.filterwarnings("default")  # what frameworks warn of among themselves is no error of ours
+
+BACKENDS = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
+"""The one that Keras has in this process."""
+
+LAYER = (Layer(2, 3, "relu"),)
+STACK = (Layer(2, 3, "relu"), Layer(3, 2, "relu"))
+BOTH: dict[str, Any] = {"direction": "bidirectional"}
+TURNED = (Layer(2, 3, "relu", direction="backward"), Layer(3, 2, "relu", direction="backward"))
+TWO_WAYS = (Layer(2, 3, "relu", **BOTH), Layer(6, 2, "relu", **BOTH))
+JOINED = tuple(Layer(2, 2, "relu", **BOTH, merge=merge) for merge in ("sum", "ave", "mul"))
+
+MODELS = {
+    "stack": Architecture(STACK, return_state=True),
+    "no bias": Architecture((Layer(2, 3, "relu", use_bias=False),)),
+    "linear, last output": Architecture((Layer(2, 3, "linear"),), return_sequences=False, return_state=True),
+    "single sequence": Architecture(LAYER, batched=False, return_state=True),
+    "embedding, last output": Architecture(LAYER, Embedding(5, 2), return_sequences=False),
+    "backward": Architecture(TURNED, return_state=True),
+    "backward, last output": Architecture(TURNED, return_sequences=False),
+    "two ways": Architecture(TWO_WAYS, return_state=True),
+    "two ways, last output": Architecture(TWO_WAYS, return_sequences=False),
+    "joined": Architecture(JOINED, dtype="float64"),
+    "lengths": Architecture(TWO_WAYS, masking="lengths", return_state=True),
+    "mask": Architecture((*TURNED, Layer(2, 2, "relu", **BOTH)), masking="mask", return_state=True),
+    "mask_zero": Architecture(STACK, Embedding(5, 2, mask_zero=True), return_state=True),
+    **{dtype: Architecture(LAYER, dtype=dtype, return_state=True) for dtype in ("float16", "bfloat16", "float64")},
+    "mixed precision": Architecture(LAYER, dtype="bfloat16", weights_dtype="float32", return_state=True),
+}
+MODEL = pytest.mark.parametrize("model", MODELS)
+
+
+@pytest.fixture(params=registry.registered(), scope="module")
+def adapter(request: pytest.FixtureRequest) -> Any:
+    """Each of them whose framework is installed and, of those of Keras, the one on the backend of this process."""
+    found = registry.registered()[request.param]
+    if found.missing:
+        pytest.skip(f"{', '.join(found.missing)} is not installed: {found.how_to_install}")
+    if found.name.startswith("keras-") and found.name != f"keras-{BACKEND}":
+        pytest.skip(f"Keras is on {BACKEND} in this process; KERAS_BACKEND says otherwise")
+    return registry.load(found.name)
+
+
+@pytest.fixture
+def jax_as_it_was() -> Iterator[None]:
+    """A script that needs float64 switches JAX to it for the whole process."""
+    yield
+    if importlib.util.find_spec("jax"):
+        import jax
+
+        jax.config.update("jax_enable_x64", False)
+
+
+def case_of(adapter: Any, model: str, **changes: Any) -> Case:
+    """Two sequences of five timesteps, or one; more than four, which an unrolled turn of JAX holds."""
+    architecture = replace(MODELS[model], **{"mode": adapter.describe().modes[0], **changes})
+    pattern = {"none": "right", "lengths": "right", "mask": "gaps"}[architecture.masking]
+    batch = 2 if architecture.batched else 1
+    return Case(architecture, batch, 5, "integers", 1, pattern if architecture.is_masked else "")
+
+
+def start_of(case: Case) -> State | None:
+    """The initial state, but none with a mask: what Keras does with it there differs between its backends."""
+    lengths = case.architecture.masking == "lengths"
+    return case.initial_state if lengths or not case.architecture.is_masked else None
+
+
+def prepared(adapter: Any, case: Case) -> Any:
+    """The network of a case, loaded with other weights first; the test ends here where it has to be refused."""
+    description = adapter.describe()
+    reasons = [reason for need in needs(case.architecture) if (reason := description.lacks(need))]
+    if reasons:
+        with pytest.raises(Unsupported, match="|".join(map(re.escape, reasons))):
+            adapter.prepare(case.architecture)
+        pytest.skip(f"refused, as declared: {reasons[0]}")
+    found = adapter.prepare(case.architecture)
+    found.load(case.next().weights)
+    found.load(case.weights)
+    return found
+
+
+def test_what_is_lacking_has_a_reason(adapter: Any) -> None:
+    """For each feature, dtype and activation that is not offered, the description itself says why."""
+    description = adapter.describe()
+    for name in (*FEATURES, *EXTRAS, *DTYPES, *ACTIVATIONS):
+        assert not description.lacks(name) or description.unsupported.get(name), name
+
+
+@MODEL
+def test_outputs_and_states(adapter: Any, model: str) -> None:
+    """Every kind of model gives the outputs and final states of the reference, in its dtype, or is refused."""
+    case = case_of(adapter, model)
+    actual = named(prepared(adapter, case).run(case.inputs, initial_state=start_of(case), **case.given))
+    assert_exact(actual, named(expected(adapter, case, start_of(case))))
+    assert {array.dtype for array in actual.values()} == {dtype_of(case.architecture.dtype)}
+
+
+@pytest.mark.parametrize("model", ["stack", "embedding, last output", "two ways", "lengths", "mask", "mixed precision"])
+def test_gradients(adapter: Any, model: str) -> None:
+    """Of weights, inputs and initial state, each in the dtype of what it is the gradient of."""
+    case, start = case_of(adapter, model), start_of(case_of(adapter, model))
+    found = prepared(adapter, case).gradients(case.inputs, case.cotangent, initial_state=start, **case.given)
+    assert_exact(dict(found.arrays()), dict(expected_gradients(adapter, case, start).arrays()))
+    kept = {array.dtype for _, array in found.weights.arrays()}
+    assert kept == {dtype_of(case.architecture.weights_dtype or case.architecture.dtype)}
+
+
+@pytest.mark.parametrize("model", ["stack", "embedding, last output", "two ways", "bfloat16", "mixed precision"])
+def test_weights_are_read_back(adapter: Any, model: str) -> None:
+    """What is loaded is read back bit for bit, in the dtype in which weights are kept; the framework counts as many."""
+    case = case_of(adapter, model)
+    subject = prepared(adapter, case)
+    found, loaded = dict(subject.weights().arrays()), dict(case.weights.arrays())
+    assert found.keys() == loaded.keys()
+    for name, array in loaded.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    biases = sum(layer.units * (1 + layer.is_bidirectional) for layer in case.architecture.layers)
+    second = biases if "two" in adapter.describe().conventions["biases"] else 0
+    assert subject.parameter_count() == parameter_count(case.architecture) + second
+
+
+WAYS = ("eager", "compiled", "cells", "predict", "unrolled", "vmapped", "layers", "reloaded", "exported")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("model", ["stack", "lengths"])
+def test_ways_to_run(adapter: Any, way: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mode and way gives the same, and so does the script that uses the framework alone."""
+    description = adapter.describe()
+    if way not in description.modes + description.ways:
+        pytest.skip(f"{description.framework} has no mode {way}")
+    monkeypatch.chdir(tmp_path)  # a script may save a model
+    case = case_of(adapter, model, mode=way)
+    try:
+        subject = prepared(adapter, case)
+    except Unsupported as refusal:
+        pytest.skip(f"refused: {refusal}")
+    wanted = named(expected(adapter, case, case.initial_state))
+    assert_exact(named(subject.run(case.inputs, initial_state=case.initial_state, **case.given)), wanted)
+    variables = run_script(adapter, case, "outputs", case.initial_state)
+    assert_exact(named(Output(variables["outputs"], variables["final_state"])), wanted)
+
+
+def test_every_way_is_tried(adapter: Any) -> None:
+    """No adapter has a way to run that the test above does not know."""
+    description = adapter.describe()
+    assert set(WAYS) >= {*description.modes, *description.ways}
+
+
+@pytest.mark.parametrize("model", ["stack", "embedding, last output", "lengths", "mask", "mixed precision"])
+def test_scripts_of_gradients(adapter: Any, model: str) -> None:
+    """A script for gradients gives those of the specification, by their names."""
+    case, start = case_of(adapter, model), start_of(case_of(adapter, model))
+    prepared(adapter, case)
+    found = run_script(adapter, case, "gradients", start)["gradients"]
+    assert_exact(found, dict(expected_gradients(adapter, case, start).arrays()))
+
+
+@pytest.mark.usefixtures("jax_as_it_was")
+@pytest.mark.parametrize("model", ["joined", "mask_zero", "no bias", "two ways, last output", "single sequence"])
+def test_scripts_of_outputs(adapter: Any, model: str) -> None:
+    """And so does one for outputs, whatever the model."""
+    case = case_of(adapter, model)
+    prepared(adapter, case)
+    variables = run_script(adapter, case, "outputs", None)
+    actual = Output(variables["outputs"], variables.get("final_state"))
+    assert_exact(named(actual), named(expected(adapter, case)))
+
+
+def test_a_script_is_short(adapter: Any) -> None:
+    """A layer by itself takes no more lines than one reads in a bug report, and none of what it does without."""
+    if not hasattr(adapter, "script"):
+        pytest.skip("the adapter writes no scripts")
+    architecture = Architecture((Layer(2, 3),), mode=adapter.describe().modes[0])
+    source = adapter.script(architecture, "outputs")
+    assert len(source.splitlines()) <= 40
+    for needless in ("cotangent", "lengths", "mask", "table", "reload"):
+        assert needless not in source
+
+
+def test_scripts_of_nothing_else(adapter: Any) -> None:
+    """There are outputs and gradients, and no third."""
+    if not hasattr(adapter, "script"):
+        pytest.skip("the adapter writes no scripts")
+    with pytest.raises(ValueError, match="outputs or gradients"):
+        adapter.script(case_of(adapter, "stack").architecture, "states")
+
+
+def test_training_step(adapter: Any) -> None:
+    """A step takes the rate times its gradient off each weight, and the next call has the new ones."""
+    case = replace(case_of(adapter, "stack"), timesteps=4)  # of sixteen outputs the mean is exact, too
+    subject, targets = prepared(adapter, case), case.cotangent.outputs
+    outputs, wide = expected(adapter, case).outputs, in_float64(case.weights)
+    error = Output(2 * (outputs - targets) / outputs.size)
+    slopes = gradients.gradients(case.architecture, wide, in_doubles(case.inputs), error).weights
+    subject.train(case.inputs, targets, 0.25)
+    after = subject.weights()
+    assert_exact(dict(after.arrays()), dict(wide.map(lambda old, slope: old - 0.25 * slope, slopes).arrays()))
+    now = network.run(case.architecture, in_float64(after), in_doubles(case.inputs)).outputs
+    np.testing.assert_array_equal(subject.run(case.inputs).outputs, now)
+
+
+def test_shapes_that_are_inferred(adapter: Any) -> None:
+    """Without batch and timesteps; a bidirectional layer has two states."""
+    case = case_of(adapter, "two ways")
+    subject = prepared(adapter, case)
+    if reason := adapter.describe().lacks("symbolic shapes"):
+        with pytest.raises(NotImplementedError, match=re.escape(reason)):
+            subject.symbolic_shape()
+        return
+    assert subject.symbolic_shape() == (None, None, 4)
+    assert subject.symbolic_state_shapes() == state_shapes(case.architecture, (None,))
+
+
+def test_inputs_of_other_features_are_refused(adapter: Any) -> None:
+    """What does not fit reaches the framework, which refuses it, though it could be broadcast."""
+    case = case_of(adapter, "stack")
+    subject = prepared(adapter, case)
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        subject.run(case.inputs[..., :1])

@@ -1,0 +1,42 @@
+"""Plain modules as parts of scripts: what is used is there, in the module's order, and reads as a script does."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from rnn_conformance.adapters.inlining import example, functions
+
+EXAMPLES = ["numpy/example.py", "torch/example.py", "keras/example.py", "jax/example.py"]
+EXAMPLES += ["flax/linen_example.py", "flax/nnx_example.py"]
+
+
+def test_functions_that_are_used_and_those_that_they_use() -> None:
+    """Loading takes `tensor`; nothing else is there, and nothing at all where nothing is used."""
+    code = functions("torch/example.py", "model.load_state_dict(state_of(layers[0]))")
+    assert [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)] == ["tensor", "state_of"]
+    assert functions("torch/example.py", "model(x)") == ""
+
+
+def test_annotations_go_and_comments_stay() -> None:
+    """Nested functions too; a long list of parameters becomes one line."""
+    code = functions("jax/example.py", "masked_layer")
+    assert code.startswith('def masked_layer(f, weights, x, valid, h=None, reverse=False, unroll=1):\n    """')
+    assert "\n    def step(h, now):\n" in code
+    assert "        # Twice, because" in code
+    assert "Any" not in code
+    assert functions("flax/nnx_example.py", "load").endswith(".T)  # b.T is b")
+
+
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_an_example_is_a_script(file: str) -> None:
+    """It reads W, U, b and x, defines every other name that it uses, and imports no more than that."""
+    tree = ast.parse(example(file))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    aliases = [alias for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    imported = {alias.asname or alias.name for alias in aliases}
+    loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    assert imported <= loaded
+    assert not any(isinstance(node, ast.arg) and node.annotation for node in ast.walk(tree))
+    assert {"outputs", "W_read", "U_read", "b_read"} <= {node.id for node in names if isinstance(node.ctx, ast.Store)}
