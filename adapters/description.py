@@ -20,6 +20,7 @@ FEATURES = (
     "embedding",
     "symbolic shapes",
     "parameter count",
+    "any size",
 )
 """What every adapter is taken to offer, unless its description says that it does not, with a reason."""
 

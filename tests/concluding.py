@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
@@ -14,13 +16,21 @@ from rnn_conformance.reports.records.records import CheckRecord
 
 
 def concluded(
-    adapter: Adapter, what: str | Function, dtype: str = "float32", profile: str = "smoke", *, shrinks: bool = False
+    adapter: Adapter,
+    what: str | Function,
+    *,
+    dtype: str = "float32",
+    profile: str = "smoke",
+    clauses: Sequence[str] = (),
 ) -> CheckRecord:
-    """The record of a check, such as ``test_values.py::test_recurrence``, or of a function that cites no clause."""
+    """The record of a check, such as ``test_values.py::test_recurrence``, or of a function like one, of these clauses.
+
+    No smaller failing case is looked for.
+    """
     function = checks()[what] if isinstance(what, str) else what
     name = what if isinstance(what, str) else what.__name__
     subject = Subject(adapter)
     mode = subject.description.modes[0]
-    check = Check(name, subject, dtype, mode, PROFILES[profile], 0, 1, Journal(None), shrinks=shrinks)
-    clauses = clauses_of(function) if isinstance(what, str) else ()
+    check = Check(name, subject, dtype, mode, PROFILES[profile], 0, 1, Journal(None), shrinks=False)
+    clauses = clauses_of(function) if isinstance(what, str) else clauses
     return conclude(check, function, Item(name, "", clauses, dtype, mode))

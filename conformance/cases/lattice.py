@@ -134,6 +134,8 @@ def _structures(
         if kind == "stack":
             layers = 2 + k % 4 // 2
             widths = [units] * layers if k % 2 else [units, *(one_of(_WIDTHS) for _ in range(layers - 1))]
+            if k % 2 == 0 and len(set(widths)) == 1:  # chance alone would make them alike
+                widths[-1] = one_of([width for width in _WIDTHS if width != units])
         elif kind == "embedding" and k % 2:
             widths = [units, one_of(_WIDTHS)]
         embedding = Embedding(one_of((5, 7, 11)), features) if kind == "embedding" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.patterns import PATTERNS_OF_LENGTHS
 from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.searching import Examine
 from rnn_conformance.conformance.judging.comparing import NonConforming, compare
 from rnn_conformance.conformance.judging.outputs import Findings, expectations, place_in, reach_of
 from rnn_conformance.reference.layers import network
@@ -46,9 +47,7 @@ def turned_and_masked() -> tuple[Way, ...]:
     return tuple({**direction, **masking} for direction in TURNED for masking in maskings())
 
 
-def for_each(
-    check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: Callable[[Case], bool | None], **how: Any
-) -> None:
+def for_each(check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: Examine, **how: Any) -> None:
     """Search in each of `ways`, for each kind of model; what the subject lacks or refuses is left out.
 
     `how` is what else `Check.for_all` takes. The profile smoke has time for one of the ways, beginning with another for
@@ -67,11 +66,10 @@ def for_each(
                 refused.append(Unsupported(lacking))
                 continue
             try:
-                check.for_all(kind, examine, **how, **way)
-                ran += 1
+                ran += check.for_all(kind, examine, **how, **way)
             except Unsupported as reason:
                 refused.append(reason)
-    if not ran:
+    if not ran and refused:
         raise refused[0]
 
 
@@ -167,6 +165,12 @@ def states(output: Output, other: Output) -> Iterator[tuple[str, Array, Array]]:
 
 
 # Right and wrong layers to compare with
+
+
+def shows_time(case: Case, output: Output) -> bool:
+    """Whether the entries of the outputs differ, so that another order would show."""
+    outputs = output.outputs
+    return case.timesteps > 1 and bool((outputs != np.flip(outputs, 1 if case.architecture.batched else 0)).any())
 
 
 def reference_run(case: Case, choices: Choices, *, from_given_state: bool = False) -> Output:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.reference.model.architecture import DIRECTIONS
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
@@ -130,6 +133,25 @@ def test_wrong_lengths(check: Check) -> None:
         return True
 
     check.every(few_cases(check, ["layer"], masking="lengths", pattern="full"), examine)
+
+
+@pytest.mark.clause("14.5", modes="main", dtypes=("float32",))
+def test_what_is_offered_is_not_refused(check: Check) -> None:
+    """Layers, stacks and embeddings of any size, in each direction that is offered, are not refused."""
+    check.requires("any size")
+
+    def examine(case: Case) -> bool:
+        try:
+            check.subject.network(case.architecture)
+        except Unsupported as reason:
+            raise NonConforming(f"refused, though nothing of it is declared to be unsupported: {reason}") from reason
+        return True
+
+    for direction in DIRECTIONS:
+        if direction == "forward" or check.offers(direction):
+            check.every(few_cases(check, KINDS, direction=direction), examine)
+        else:
+            check.skip_search()
 
 
 def _refused(result: Output | SubjectRaised, what: str) -> None:

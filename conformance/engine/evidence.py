@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,11 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.reports.records.records import UNBOUNDED
+
+Told = bool | Set[str]
+"""Whether an example could have told a wrong subject from a right one: for all clauses of a check, or for which."""
+
+_ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,18 @@ class Tape(Protocol):
 class Evidence:
     """What a check has seen so far. `measured` are figures for the report, by name; `failing` is what failed.
 
-    `left_out` are the known deviations that carved out some of its examples; `shares` counts the judged errors by
+    `discriminating` counts the examples that could have told a wrong subject from a right one for any of the clauses,
+    `by_clause` those that could for one and not for all. `asked` are the structures that were asked for, and `refused`
+    has the reason for each that the subject refused without having declared that it would. `left_out` are the known
+    deviations that carved out some of its examples; `shares` counts the judged errors by
     their share of the bound (`share_of`).
     """
 
     examples: int = 0
     discriminating: int = 0
+    by_clause: Counter[str] = field(default_factory=Counter)
+    asked: set[object] = field(default_factory=set)
+    refused: dict[object, str] = field(default_factory=dict)
     worst: Judgement | None = None
     worst_case: Case | None = None
     failing: Pin | None = None
@@ -50,10 +61,15 @@ class Evidence:
     def failing_case(self) -> Case | None:
         return self.failing.case if self.failing else None
 
-    def count(self, discriminates: bool) -> None:
+    def count(self, told: Told) -> None:
         """Count an example that was examined."""
         self.examples += 1
-        self.discriminating += discriminates
+        self.discriminating += bool(told)
+        self.by_clause.update(told if isinstance(told, Set) else [_ALL] * bool(told))
+
+    def discriminating_for(self, clause: str) -> int:
+        """How many examples could have told a wrong subject from a right one, as far as this clause goes."""
+        return self.by_clause[_ALL] + self.by_clause[clause]
 
     def add(self, judgement: Judgement, case: Case | None) -> None:
         """Count it by its share of the bound, or as one that has none, and keep the worst."""

@@ -74,21 +74,22 @@ class Tape:
         self._returned: dict[bytes, int] = {}
 
     def example(self, name: str, examine: Callable[[], object]) -> None:
-        """Run one example and add its fingerprint."""
+        """Run one example and add its fingerprint, unless the subject refuses its model."""
         self._begin()
         try:
             with suppress(NonConforming, SubjectExited):
                 examine()
-        finally:
-            few = 0 < len(self._numbers) <= _FEW and not self._raised
-            self.fingerprints.append(
-                Fingerprint(
-                    name,
-                    self._given.hexdigest()[:_DIGITS],
-                    self._raised or self._got.hexdigest()[:_DIGITS],
-                    self._numbers if few else [],
-                )
+        except Unsupported:
+            return
+        few = 0 < len(self._numbers) <= _FEW and not self._raised
+        self.fingerprints.append(
+            Fingerprint(
+                name,
+                self._given.hexdigest()[:_DIGITS],
+                self._raised or self._got.hexdigest()[:_DIGITS],
+                self._numbers if few else [],
             )
+        )
 
     def call(self, method: str, given: object, run: Callable[[], T]) -> T:
         """Run one call of the subject, and note down what is given and what is returned or raised."""

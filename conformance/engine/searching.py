@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from rnn_conformance.conformance.cases.draws import from_the_seed_alone
 from rnn_conformance.conformance.cases.lattice import Structure, wardrobe
 from rnn_conformance.conformance.cases.profiles import SEEDS_OF_A_SHAPE, Profile
 from rnn_conformance.conformance.cases.regimes import REGIMES
-from rnn_conformance.conformance.engine.evidence import Evidence, Pin, Tape
+from rnn_conformance.conformance.engine.evidence import Evidence, Pin, Tape, Told
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts, facts_given, facts_of
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 Model = tuple[Architecture, int, int]
 """An architecture, a batch size and a number of timesteps."""
+
+Examine = Callable[[Case], Told | None]
+"""Runs and judges a case; None says that it is no case for this check."""
 
 _ALIKE = {"return_state", "mask_zero", "weights_dtype"}
 """What makes no other kind of model."""
@@ -45,7 +48,8 @@ class Searcher:
 
     In a soak everything is run with so many `seeds`, one after another, the first being `seed`. With a `pin`, nothing
     is looked for: that one example is run again. The examples that a known deviation carves out are left out, though
-    not from a pin. Where it only counts whether something fails, no smaller failing case is looked for (`shrinks`).
+    not from a pin; and so are the models that the subject refuses, with their reasons. Where it only counts whether
+    something fails, no smaller failing case is looked for (`shrinks`).
     """
 
     name: str
@@ -84,7 +88,7 @@ class Searcher:
     def for_all(
         self,
         kinds: str | Sequence[str],
-        examine: Callable[[Case], bool | None],
+        examine: Examine,
         *,
         where: Callable[[Structure], bool] = lambda structure: True,
         regimes: Sequence[str] = tuple(REGIMES),
@@ -95,15 +99,17 @@ class Searcher:
         stateful: bool = False,
         few: bool = False,
         **how: Any,
-    ) -> None:
+    ) -> bool:
         """Let Hypothesis look for a case for which `examine` raises NonConforming, and shrink it.
 
-        `examine` says of each case whether it could have told a wrong subject from a right one, or None if it is no
-        case for this check, and so does not count. Of several `kinds` those that the subject lacks are left out; raises
-        Unsupported if none remains. `where`, `activations` and `bias` pick among the structures of the run's wardrobe,
-        and None leaves the last two to chance. `patterns` are those of the mask ("" for none), and `how` is what else
-        `Structure.architecture` takes: the direction of the layers, what is returned, the kind of masking. Where that
-        does not say whether final states are returned, every other structure does so.
+        `examine` says of each case whether it could have told a wrong subject from a right one, or for which clauses it
+        could, or None if it is no case for this check, and so does not count. Of several `kinds` those that the subject
+        lacks are left out; raises Unsupported if none remains. Returns False if all that was asked for was refused.
+
+        `where`, `activations` and `bias` pick among the structures of the run's wardrobe, and None leaves the last two
+        to chance. `patterns` are those of the mask ("" for none), and `how` is what else `Structure.architecture`
+        takes: the direction of the layers, what is returned, the kind of masking. Where that does not say whether final
+        states are returned, every other structure does so.
 
         A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
         and where `few` are enough, or float32 shows as much, one of the kinds.
@@ -118,6 +124,7 @@ class Searcher:
         lacking = {kind: self.subject.description.lacks(kind) for kind in kinds}
         if all(lacking.values()):
             raise Unsupported(lacking[kinds[0]])
+        ran = False
         for kind in kinds:
             if lacking[kind] or (few and kind != next(kind for kind in kinds if not lacking[kind])):
                 self.skip_search()
@@ -135,7 +142,8 @@ class Searcher:
                 known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
                 architecture = s.architecture(dtype=self.dtype, mode=self.mode, batched=batched, **known, **returned)
                 models.append((architecture, batch, s.timesteps))
-            self.search(models, examine, regimes, patterns)
+            ran |= self.search(models, examine, regimes, patterns)
+        return ran
 
     @property
     def is_spare(self) -> bool:
@@ -150,7 +158,7 @@ class Searcher:
         """Leave a search out, so that the searches of all adapters have the same numbers."""
         self._next_search()
 
-    def example(self, examine: Callable[[], bool], **facts: Any) -> None:
+    def example(self, examine: Callable[[], Told], **facts: Any) -> None:
         """Run one example that is not drawn by Hypothesis.
 
         `facts` say what a known deviation may be about, in its words (deviations.toml), such as ``activation="tanh"``.
@@ -163,13 +171,16 @@ class Searcher:
             return
         if self.pin is None and self._leave_out(facts_given({"dtype": self.dtype, "mode": self.mode, **facts})):
             return
+        self.evidence.asked.add(pin)
         try:
             self.evidence.count(examine())
+        except Unsupported as reason:
+            self.evidence.refused[pin] = str(reason)
         except (NonConforming, SubjectExited):
             self.evidence.failing = pin
             raise
 
-    def every(self, cases: Iterable[Case], examine: Callable[[Case], bool | None], **facts: Any) -> None:
+    def every(self, cases: Iterable[Case], examine: Examine, **facts: Any) -> None:
         """Examine each of these cases, in this order, up to the first that fails; `examine` is as in `for_all`.
 
         `facts` say what a case does not, and a known deviation may be about, as in `example`.
@@ -184,38 +195,45 @@ class Searcher:
         for case in cases:
             if self.pin is None and self._leave_out({**facts_of(case), **facts_given(facts)}):
                 continue
+            self.evidence.asked.add(case.architecture)
             try:
-                discriminates = examine(case)
+                told = examine(case)
+            except Unsupported as reason:
+                self.evidence.refused[case.architecture] = str(reason)
+                continue
             except (NonConforming, SubjectExited):
                 self.evidence.count(True)
                 self.evidence.failing = Pin(search, case)
                 raise
-            if discriminates is not None:
-                self.evidence.count(discriminates)
+            if told is not None:
+                self.evidence.count(told)
 
     def search(
         self,
         models: Sequence[Model],
-        examine: Callable[[Case], bool | None],
+        examine: Examine,
         regimes: Sequence[str] = tuple(REGIMES),
         patterns: Sequence[str] = ("",),
-    ) -> None:
-        """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers."""
+    ) -> bool:
+        """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers.
+
+        A model that the subject refuses drops out, and others are drawn in its place. Returns False if none remains.
+        """
         search = self._next_search()
         if self.tape is not None:
             for case in dict.fromkeys(Case(*models[k], regimes[k], 0, patterns[k]) for k in (0, -1) if models):
                 self.tape.example(str(case), partial(examine, case))
-            return
+            return True
         if self.pin is not None:
             if self.pin.search == search and self.pin.case is not None:
                 self.evidence.failing = self.pin
-                self.evidence.count(bool(examine(self.pin.case.fresh())))
+                self.evidence.count(examine(self.pin.case.fresh()) or False)
                 self.evidence.failing = None
-            return
+            return True
         cases = [Case(*model, regimes[0], 0, pattern) for model in models for pattern in patterns]
         remaining = [case for case in cases if not self._leave_out(facts_of(case))]
         if not remaining:
-            return
+            return True
         examples = self.profile.examples if self.in_main_mode else self.profile.other_examples
         draws = self.profile.draws if self.in_main_mode else 1
         failures: dict[Case, NonConforming | SubjectExited] = {}
@@ -230,7 +248,7 @@ class Searcher:
                 if time.monotonic() > give_up:
                     return
             try:
-                discriminates = examine(case)
+                told = examine(case)
             except (NonConforming, SubjectExited) as failure:
                 if not failures:
                     give_up = time.monotonic() + _SHRINKING_SECONDS
@@ -238,8 +256,8 @@ class Searcher:
                 failures[case] = failure
                 self.evidence.failing = Pin(search, case)
                 raise
-            if not failures and discriminates is not None:
-                self.evidence.count(discriminates)
+            if not failures and told is not None:
+                self.evidence.count(told)
 
         @hypothesis.seed(crc32(f"{self.seed} {self.name}".encode()))
         @hypothesis.settings(
@@ -253,11 +271,26 @@ class Searcher:
         )
         @hypothesis.given(st.sampled_from(remaining), st.sampled_from(list(regimes)), st.integers(0, 2**20))
         def holds(case: Case, regime: str, number: int) -> None:
-            for k in range(draws):
-                attempt(replace(case, regime=regime, seed=number * draws + k))
+            for one in self._in_place_of(case, remaining):
+                self.evidence.asked.add(one.architecture)
+                try:
+                    for k in range(draws):
+                        attempt(replace(one, regime=regime, seed=number * draws + k))
+                    return
+                except Unsupported as reason:
+                    self.evidence.refused[one.architecture] = str(reason)
 
         with from_the_seed_alone():
             holds()
+        return any(case.architecture not in self.evidence.refused for case in remaining)
+
+    def _in_place_of(self, case: Case, cases: Sequence[Case]) -> Iterator[Case]:
+        """The case itself or, if its structure is refused, the one after it, and so on, until all have been there."""
+        if case.architecture not in self.evidence.refused:
+            yield case
+        if self.evidence.refused:
+            at = cases.index(case)
+            yield from (c for c in [*cases[at:], *cases[:at]] if c.architecture not in self.evidence.refused)
 
     def begin_again(self) -> None:
         """Go on with the next seed, for a soak."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -22,6 +23,9 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reports.records.records import UNBOUNDED, Cause, CheckRecord, Worst
+
+_ENOUGH = 0.2
+"""At least so many examples must be able to tell a wrong subject from a right one, for each clause of a check."""
 
 _LARGEST_WITNESS = 400
 """Arrays with more elements than this are described in the record, not written out: nobody would read them."""
@@ -81,7 +85,7 @@ def conclude(
     """
     start = time.perf_counter()
     check.deviations = tuple(deviations or ())
-    shown = outcome = _outcome(check, function)
+    shown = outcome = _outcome(check, function, item.clauses)
     verdict, message = outcome.verdict, outcome.message
     known: list[Deviation] = []
     if check.deviations:
@@ -122,12 +126,15 @@ def conclude(
         diagnosis=diagnosis,
         measured=dict(evidence.measured),
         shares=dict(evidence.shares),
+        structures=len(evidence.asked),
+        refusals=dict(Counter(evidence.refused.values())),
+        by_clause={c: evidence.discriminating_for(c) for c in item.clauses} if len(item.clauses) > 1 else {},
         **asdict(kept),
     )
 
 
-def _outcome(check: Check, function: Function) -> Outcome:
-    """Run the check once, or, in a soak, with each of its seeds."""
+def _outcome(check: Check, function: Function, clauses: Sequence[str]) -> Outcome:
+    """Run the check of these clauses once, or, in a soak, with each of its seeds."""
     evidence = check.evidence
     try:
         check.requires(check.dtype)
@@ -146,20 +153,31 @@ def _outcome(check: Check, function: Function) -> Outcome:
         return Outcome(check, "broken", str(mistake))
     except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
         return Outcome(check, "broken", traceback.format_exc())
+    if evidence.refused and not evidence.examples:
+        return Outcome(check, "unsupported", next(iter(evidence.refused.values())))
     if check.pin is not None:
         if evidence.examples:
             return Outcome(check, "conforms")
         return Outcome(check, "broken", "the check does not come to the example of this witness any more: make it anew")
     if evidence.observed:
         return Outcome(check, "observed", evidence.observed)
-    doubts = "; ".join(_doubts(evidence))
+    doubts = "; ".join(_doubts(check, clauses))
     return Outcome(check, "untrusted" if doubts else "conforms", doubts)
 
 
-def _doubts(evidence: Evidence) -> Iterator[str]:
+def _doubts(check: Check, clauses: Sequence[str]) -> Iterator[str]:
     """Why a check that passed proves little; nothing where all its examples belong to known deviations."""
+    evidence, told = check.evidence, "could have told a wrong layer from a right one"
     if not evidence.discriminating and not (evidence.left_out and not evidence.examples):
-        yield f"none of {evidence.examples} examples could have told a wrong layer from a right one"
+        yield f"none of {evidence.examples} examples {told}"
+    else:
+        counts = {clause: evidence.discriminating_for(clause) for clause in clauses}
+        for clause, count in counts.items():
+            if count < _ENOUGH * evidence.examples:
+                yield f"clause {clause}: {count} of {evidence.examples} examples {told}"
+    if 2 * len(evidence.refused) > len(evidence.asked) and check.offers("any size"):
+        reason = next(iter(evidence.refused.values()))
+        yield f"{len(evidence.refused)} of {len(evidence.asked)} models were refused, which is not declared: {reason}"
     unbounded, judged = evidence.shares[UNBOUNDED], evidence.shares.total()
     if 2 * unbounded > judged:
         yield f"{unbounded} of {judged} arrays that were judged have bounds beyond anything that could come out"
@@ -180,7 +198,7 @@ def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[
     for deviation in check.deviations:
         if not witnesses(deviation.witness, item, check.subject.description):
             continue
-        again = _outcome(pinned(replace(check, evidence=Evidence()), deviation.witness), function)
+        again = _outcome(pinned(replace(check, evidence=Evidence()), deviation.witness), function, item.clauses)
         if again.verdict == "fails":
             seen.append((deviation, again))
         elif again.verdict == "broken":

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
@@ -129,3 +129,13 @@ class NegativeLengthsCountFromTheEnd(_OtherLengths):
 
     def changed(self, lengths: Lengths, timesteps: int) -> Lengths:
         return np.where(lengths < 0, lengths % timesteps, lengths).astype(lengths.dtype)
+
+
+@mutant("14.5")
+class OddUnitsRefused(Sound):
+    """Half of all models are refused without a word beforehand: those whose first layer has an odd number of units."""
+
+    def __init__(self, architecture: Architecture, choices: Choices) -> None:
+        if architecture.layers[0].units % 2:
+            raise Unsupported("only even numbers of units are implemented")
+        super().__init__(architecture, choices)

@@ -126,7 +126,9 @@ class CheckRecord:
     none of the latter, and `replay` is the command that runs the example again. `measured` are figures, by name.
     `shares` counts the judged errors by their share of the bound: "exact" for zero, "-3" for those above 2**-3 and
     up to 2**-2, and so on, and "unbounded" for arrays whose bounds are too large to judge anything. `fingerprints` are
-    of the frozen examples of this check.
+    of the frozen examples of this check. `structures` counts the models that were asked for, `refusals` those of them
+    that were refused though nothing says so beforehand, by reason. `by_clause` counts the discriminating examples of
+    each clause, where a check cites several.
     """
 
     check: str
@@ -154,6 +156,9 @@ class CheckRecord:
     measured: Mapping[str, Any] = field(default_factory=dict)
     shares: Mapping[str, int] = field(default_factory=dict)
     fingerprints: Sequence[Fingerprint] = field(default_factory=list)
+    structures: int = 0
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    by_clause: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
