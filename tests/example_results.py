@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from rnn_conformance.reports.records import records
-from rnn_conformance.reports.records.records import VERDICTS, CheckRecord, Fingerprint, Footer, Header, Results, Worst
+from rnn_conformance.reports.records.records import (
+    VERDICTS,
+    Cause,
+    CheckRecord,
+    Fingerprint,
+    Footer,
+    Header,
+    Results,
+    Worst,
+)
 
 HOSTILE = "<script>alert(1)</script> \"' & `x` | *b* _i_ [red]bold[/red] \x1b[31m {{ 7 * 7 }} ${7}"
 """A text that would be markup, script or a command wherever it is not taken for text."""
@@ -126,6 +135,7 @@ def every_verdict(name: str = "torch") -> Results:
 
 def hostile() -> Results:
     """Results in which every text is hostile."""
+    cause = Cause(HOSTILE, HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE})
     record = CheckRecord(
         check=HOSTILE,
         title=HOSTILE,
@@ -140,6 +150,8 @@ def hostile() -> Results:
         witness={HOSTILE: [[HOSTILE]]},
         deviation=HOSTILE,
         reason=HOSTILE,
+        causes=[cause],
+        not_looked_at=[cause],
         diagnosis=HOSTILE,
         witness_file=HOSTILE,
         reproducer_file=HOSTILE,
@@ -167,6 +179,8 @@ def hostile() -> Results:
             HOSTILE[:9]: HOSTILE,
         },
         profile=HOSTILE,
+        only=[HOSTILE],
+        started=HOSTILE,
     )
 
 

@@ -171,7 +171,7 @@ def alike(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
 
 
 def of_one_kind(records: Iterable[CheckRecord]) -> Sequence[Sequence[CheckRecord]]:
-    """Records whose failures are of one kind, whatever their clauses and dtypes, brought together; the most first.
+    """Records whose failures are of one kind, whatever their clauses and dtypes, brought together.
 
     A kind is a verdict with the fault that it looks like, or else with what the framework said, numbers left out.
     """
