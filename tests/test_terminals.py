@@ -88,6 +88,21 @@ def test_command_to_install_is_not_cut(columns: str) -> None:
     assert result.stdout.startswith("flax-linen: needs keras, tensorflow\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "row"),
+    [
+        (["selftest", "--saved", "recurrent-kernel-transposed"], "mutant: recurrent-kernel-transposed"),
+        (["spec", "6.3"], "6.3     Weights"),
+    ],
+)
+def test_tables_are_not_cut(arguments: list[str], row: str) -> None:
+    """A table of many columns is a list where it does not fit; one of few is folded."""
+    printed = CliRunner(env={"COLUMNS": "40"}).invoke(cli, arguments).stdout
+    assert row in printed
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 40
+
+
 def test_commands_to_copy_are_whole(tmp_path: Path) -> None:
     """How to run an example again, or a deviation, stands on one line however narrow the terminal is."""
     again = "rnn-conformance replay witnesses/torch--test_recurrence--float32-eager.json"

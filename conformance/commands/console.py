@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from rnn_conformance.conformance.commands.output import echo_utf8
+from rnn_conformance.reports.renderings.table import WholeTable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,10 +57,7 @@ def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
         for row in rows:
             echo_utf8("| " + " | ".join(_word(value).replace("|", "\\|") for value in row.values()) + " |")
     else:
-        table = Table(*rows[0], box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(_word(value)) for value in row.values()))
-        Console().print(table)
+        Console().print(WholeTable(list(rows[0]), [[_word(value) for value in row.values()] for row in rows]))
 
 
 def _word(value: Any) -> str:

@@ -9,14 +9,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.measured import Measured
 from rnn_conformance.conformance.selftest.promises import PROMISES, promise_of, promises_of
 from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.renderings.table import WholeTable
 
 _SHOWN = 4
 """Where a failure is like more mutants than this, the others are only counted."""
@@ -44,11 +43,8 @@ def show(what: str, measured: Measured, form: str, *, every: bool = False) -> No
             click.echo("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         click.echo(f"\n{table.last}")
         return
-    printed = Table(*table.heads, box=None, pad_edge=False)
-    for cells in table.rows:
-        printed.add_row(*(Text(cell, style="bold red" if cells[0] in table.marked else "") for cell in cells))
     console = Console()
-    console.print(printed)
+    console.print(WholeTable(table.heads, table.rows, table.marked))
     console.print(table.last)
 
 
