@@ -19,12 +19,9 @@ _NARROWEST = 8
 class WholeTable:
     """A rich renderable of rows of texts; `marked` are the first cells of those that are to be seen."""
 
-    def __init__(
-        self, heads: Sequence[str], rows: Sequence[Sequence[str]], marked: frozenset[str] = frozenset()
-    ) -> None:
-        self.heads = heads
-        self.rows = rows
-        self.marked = marked
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    marked: frozenset[str] = frozenset()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.max_width < _NARROWEST * len(self.heads):
