@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from example_results import check, every_clause, results
 
-from rnn_conformance.reports.overview.caveats import caveats
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.reports.overview.caveats import SMALL, caveats
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Suite, summarise
 from rnn_conformance.reports.records.records import Cause, CheckRecord, Results, Worst
@@ -102,6 +103,11 @@ def test_what_qualifies_a_verdict_stands_before_it() -> None:
 def test_nothing_qualifies_a_whole_run(reader: Suite | None) -> None:
     """A whole run in a whole profile, by the suite that tells of it, is told without any reserve."""
     assert caveats(backend(results(digest="aaa"), reader)) == []
+
+
+def test_small_profiles_are_profiles() -> None:
+    """A report knows them by name only, since it imports nothing of the suite."""
+    assert set(SMALL) < set(PROFILES)
 
 
 def test_a_run_in_which_nothing_was_checked() -> None:
