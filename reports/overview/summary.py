@@ -229,7 +229,7 @@ def check_comparable(results: Sequence[Results], fields: Sequence[str] = ALIKE) 
                     f"these results cannot be shown together: {first.path} is of {field} {ours or 'unknown'}, "
                     f"{each.path} of {field} {theirs or 'unknown'}"
                     + (
-                        ": another state of the suite asked other questions; run one of them again"
+                        ": another state of the suite asked other questions; run one of them again, or report them apart"
                         * (field == "digest")
                     )
                 )
