@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 from example_results import check, every_clause, observation, results
 
-from rnn_conformance.reports.overview.history import Timeline, split, timelines
+from rnn_conformance.reports.overview.history import Column, Timeline, split, timelines
 from rnn_conformance.reports.overview.summary import summarise
 from rnn_conformance.reports.pictures.history import timeline_picture
-from rnn_conformance.reports.records.records import CheckRecord, Results, Worst
+from rnn_conformance.reports.records.records import Cause, CheckRecord, Results, Worst
 from rnn_conformance.reports.site.site import render
 
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7 * 7 }}"
@@ -31,6 +31,12 @@ def render_history(found: Sequence[Timeline]) -> str:
     """The HTML of these timelines in a site."""
     newest = [timeline.columns[-1].backend.results for timeline in found]
     return dict(render(summarise(newest), timelines=found))["history.html"]
+
+
+def told(column: Column) -> list[tuple[list[str], str, str]]:
+    """The changes of a column: subjects, what was said of them, and what is said now."""
+    clauses = [(list(those), *change) for story in column.stories for change, those in story.changes.items()]
+    return clauses + [([each.subject], each.old, each.new) for each in column.answers]
 
 
 def known(clause: str, deviation: str) -> CheckRecord:
@@ -84,8 +90,7 @@ def test_a_label_tells_which_package_changed() -> None:
 
 def test_what_changed_is_told_for_each_column() -> None:
     """A verdict that changed, and another deviation under the same verdict."""
-    told = [column.told for column in over_time().columns]
-    assert told == [
+    assert [told(column) for column in over_time().columns] == [
         [],
         [(["2.1"], "conforms", "deviation (a)")],
         [(["1.1"], "fails", "conforms"), (["2.1"], "deviation (a)", "deviation (b)")],
@@ -95,21 +100,42 @@ def test_what_changed_is_told_for_each_column() -> None:
 def test_clauses_with_the_same_change_are_told_together() -> None:
     """One fault shows in many clauses."""
     (timeline,) = timelines([version("1", check("1.1", "fails"), check("1.2", "fails")), version("2")])
-    assert timeline.columns[1].told == [(["1.1", "1.2"], "fails", "conforms")]
+    assert told(timeline.columns[1]) == [(["1.1", "1.2"], "fails", "conforms")]
+
+
+def test_changes_are_told_by_their_cause() -> None:
+    """One cause is one line, however many clauses and verdicts it touches; the clauses are folded, as ranges."""
+    cause = Cause("f64", "float64 is computed in float32", "")
+    wide = [
+        replace(known(clause, "f64"), causes=[cause], dtype=dtype, check=f"{clause}-{dtype}")
+        for clause, dtype in (("1.1", "float64"), ("1.2", "float64"), ("2.1", "float32"))
+    ]
+    fails = check("1.1", "fails", check="1.1-float64", dtype="float64")
+    found = timelines([version("1", fails), version("2", *wide), version("3")])
+    (timeline,) = found
+    assert [[(story.title, len(story.subjects)) for story in column.stories] for column in timeline.columns] == [
+        [],
+        [("new: float64 is computed in float32", 2), ("now known: float64 is computed in float32", 1)],
+        [("gone: float64 is computed in float32", 3)],
+    ]
+    html = render_history(found)
+    assert "<summary>3 clauses: gone: float64 is computed in float32</summary>" in html
+    assert html.count('<details class="story">') == 3
+    assert '<a href="cells/keras-jax/1.1.html">1.1</a>' in html
 
 
 def test_a_verdict_that_spreads_to_another_dtype_is_a_change() -> None:
     """A clause that failed in float64 only, and now in float32 too."""
     wide = check("1.1", "fails", check="b", dtype="float64")
     (timeline,) = timelines([version("1", wide, check("1.1")), version("2", wide, check("1.1", "fails"))])
-    assert timeline.columns[1].told == [(["1.1"], "fails, float64 only", "fails")]
+    assert told(timeline.columns[1]) == [(["1.1"], "fails, float64 only", "fails")]
 
 
 def test_an_observation_that_changed_is_told() -> None:
     """Where the specification is silent, a version may still do otherwise."""
     (timeline,) = timelines([version("1", observation("0.0")), version("2", observation("0.5")), version("3")])
     question = observation().title
-    assert [column.told for column in timeline.columns] == [
+    assert [told(column) for column in timeline.columns] == [
         [],
         [([question], "0.0", "0.5")],
         [([question], "0.5", "not observed")],
@@ -170,17 +196,17 @@ def test_a_truncated_run_is_marked() -> None:
     """What is missing in it is no change of the framework's, and the page says so."""
     cut = replace(version("2", planned=[record.check for record in every_clause()]), checks=[check("1.1")], footer=None)
     found = timelines([version("1"), cut])
-    assert found[0].columns[1].told == [(["1.2", "2.1"], "conforms", "missing")]
+    assert told(found[0].columns[1]) == [(["1.2", "2.1"], "conforms", "missing")]
     assert "(truncated)" in render_history(found)
 
 
 def test_the_page_shows_the_timelines() -> None:
     """The clauses that changed stand first, the others folded; the newest cells lead to their evidence."""
     html = render_history([over_time()])
-    first, folded = html.split("<details")
+    first, _, folded = html.rpartition("<details")
     assert '<span class="clause-number">2.1</span>' in first
     assert '<span class="clause-number">1.2</span>' in folded
-    assert '<b>1.1</b> <span class="old">fails</span> → conforms' in first
+    assert "<summary>1 clause: fails → conforms</summary>" in first
     assert "3 versions, from keras 3.8.0 to keras 3.10.0" in first
     assert 'href="cells/keras-jax/2.1.html"' in first
     assert html == render_history([over_time()])

@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from packaging.version import InvalidVersion, Version
 
 from rnn_conformance.reports.overview.cells import Cell
+from rnn_conformance.reports.overview.changes import Change, Story, change_of, stories
 from rnn_conformance.reports.overview.summary import OVER_TIME, Backend, Observation, Suite, backends, check_comparable
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, worst
 from rnn_conformance.reports.overview.wording import count
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
 
 _SILENT = {"conforms", NOT_RUN}
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a version says of a clause, or of a question that the specification leaves open, and what the last said."""
-
-    subject: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -41,12 +33,14 @@ class Column:
         return self.backend.cells[clause]
 
     @property
-    def told(self) -> Sequence[tuple[Sequence[str], str, str]]:
-        """The changes, those that are alike told once: subjects, what was said of them, and what is said now."""
-        found: dict[tuple[str, str], list[str]] = {}
-        for change in self.changes:
-            found.setdefault((change.old, change.new), []).append(change.subject)
-        return [(subjects, *change) for change, subjects in found.items()]
+    def stories(self) -> Sequence[Story]:
+        """The changes of clauses, by what they have in common."""
+        return stories(change for change in self.changes if not change.is_answer)
+
+    @property
+    def answers(self) -> Sequence[Change]:
+        """The changes of what is done where the specification is silent."""
+        return [change for change in self.changes if change.is_answer]
 
     def has_changed(self, clause: str) -> bool:
         """Whether a clause is not as it was in the column before."""
@@ -201,11 +195,12 @@ def _changes(before: Backend, after: Backend) -> Iterator[Change]:
     for clause, cell in after.cells.items():
         old, new = says(before.cells[clause]), says(cell)
         if old != new:
-            yield Change(clause, old, new)
+            yield change_of(clause, (before.cells[clause], old), (cell, new))
     was, now = _answers(before), _answers(after)
     for question in {**was, **now}:
         if was.get(question) != now.get(question):
-            yield Change(question, was.get(question, "not observed"), now.get(question, "not observed"))
+            said = (each.get(question, "not observed") for each in (was, now))
+            yield Change(question, *said, is_answer=True)
 
 
 def _answers(backend: Backend) -> Mapping[str, str]:
