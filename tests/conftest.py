@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from browsing import browser, chromium  # noqa: F401 - fixtures
 
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.supervisor import run_one
