@@ -35,7 +35,7 @@ REGIMES: dict[str, Regime | None] = {
 """Every regime by name. None: small whole numbers, and a U with one 1 or -1 a row, so that sums stay exact."""
 
 
-TOKENS = ("int8", "uint8", "int16", "uint16", "int64", "uint32", "uint64")
+TOKENS = ("uint8", "int16", "int8", "uint16", "int64", "uint32", "uint64")
 """Types of tokens other than int32, in which every framework takes them."""
 
 

@@ -46,7 +46,7 @@ def test_lookup(check: Check) -> None:
 def test_model_with_embedding(check: Check) -> None:
     """A model with an embedding computes what its layers compute from the embedded sequence, in both return modes."""
     check.requires("embedding")
-    for return_sequences in (True,) if check.is_spare else (True, False):
+    for return_sequences in (True,) if check.profile.thrifty else (True, False):
         check.for_all("embedding", lambda case: check.judge(case, check.run(case)), return_sequences=return_sequences)
 
 

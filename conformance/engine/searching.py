@@ -112,7 +112,7 @@ class Searcher:
         states are returned, every other structure does so.
 
         A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
-        and where `few` are enough, or float32 shows as much, one of the kinds.
+        where `few` are enough, one of the kinds; and in other dtypes than float32 the first of all.
         """
         offered = self.subject.description.activations
         wanted = offered if activations is None else [name for name in activations if name in offered]
@@ -135,7 +135,11 @@ class Searcher:
             models = []
             shared = (kind, count, self.shapes_seed, offered, biases)
             structures = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
-            for s in _one_of(structures, how) if self.profile.thrifty and (few or _telling(how)) else structures:
+            if self.is_spare:
+                structures = structures[:1]
+            elif self.profile.thrifty and (few or _telling(how)):
+                structures = _one_of(structures, how)
+            for s in structures:
                 batch = s.batch if batched else 1
                 with_state = self.offers("final state") and (self.profile.thrifty or s.number % 2 == 1)
                 returned = {"return_state": with_state, **how}
