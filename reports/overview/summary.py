@@ -16,6 +16,8 @@ OVER_TIME = ("schema", "suite", "specification", "chapters", "clauses")
 ALIKE = (*OVER_TIME, "digest")
 """What those of results have in common that stand side by side: one state of the suite asked all of them the same."""
 
+_OTHER_DIGEST = "another state of the suite asked other questions; run one of them again, or report them apart"
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -225,13 +227,10 @@ def check_comparable(results: Sequence[Results], fields: Sequence[str] = ALIKE) 
             if ours == theirs:
                 continue
             if isinstance(ours, str | int):
+                helps = f": {_OTHER_DIGEST}" if field == "digest" else ""
                 raise ValueError(
                     f"these results cannot be shown together: {first.path} is of {field} {ours or 'unknown'}, "
-                    f"{each.path} of {field} {theirs or 'unknown'}"
-                    + (
-                        ": another state of the suite asked other questions; run one of them again, or report them apart"
-                        * (field == "digest")
-                    )
+                    f"{each.path} of {field} {theirs or 'unknown'}{helps}"
                 )
             key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
             raise ValueError(
