@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, and what the worker may need."""
+"""The rules of the house: which room may import which, what the worker may need, and how long a file may be."""
 
 from __future__ import annotations
 
@@ -7,23 +7,56 @@ import importlib.resources
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "reference": {"reference"},
     "adapters": {"adapters", "reference"},
     "reports": {"reports"},
     "conformance": {"conformance", "adapters", "reference", "reports"},
 }
-FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax"}
-DESK = {"click", "filelock", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "platformdirs"}
+# Within a room, each part may import from those before it, and from itself.
+ORDER = {
+    "reference": "spec arithmetic model cells layers bounds",
+    "adapters": "description protocol support inlining function registry numpy torch jax keras flax",
+    "reports": "records overview upgrades documents pictures renderings site",
+    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
+}
+FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
+OF_FRAMEWORK = {
+    "torch": {"torch"},
+    "jax": {"jax", "optax"},
+    "keras": {"keras", "tensorflow", "torch", "jax"},
+    "flax": {"flax", "jax", "optax"},
+}
+DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
+LONGEST = 400
 
 
 def modules(room: str) -> list[Path]:
     """Every Python file of a room."""
     return sorted(Path(str(importlib.resources.files(f"rnn_conformance.{room}"))).rglob("*.py"))
+
+
+def module_name(room: str, path: Path) -> str:
+    """The full name of a module, or of the package whose __init__.py it is."""
+    inner = path.relative_to(Path(str(importlib.resources.files(f"rnn_conformance.{room}")))).with_suffix("")
+    return ".".join(("rnn_conformance", room, *(part for part in inner.parts if part != "__init__")))
+
+
+@cache
+def known_modules() -> dict[str, Path]:
+    """Every module and package of the four rooms, by its full name."""
+    return {module_name(room, path): path for room in MAY_IMPORT for path in modules(room)}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -36,6 +69,12 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imported_modules(path: Path) -> set[str]:
+    """The modules of ours that a file imports, or imports something from."""
+    names = {name for name in imports(path) if name.startswith("rnn_conformance.")}
+    return {name if name in known_modules() else name.rpartition(".")[0] for name in names}
+
+
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_imports_run_one_way(room: str) -> None:
     """conformance -> adapters -> reference, and conformance -> reports; nothing runs against that."""
@@ -43,6 +82,69 @@ def test_imports_run_one_way(room: str) -> None:
     for path in modules(room):
         rooms = {name.split(".")[1] for name in imports(path) if name.startswith("rnn_conformance.")}
         assert rooms <= MAY_IMPORT[room], f"{room}/{path.name}"
+
+
+@pytest.mark.parametrize("room", sorted(ORDER))
+def test_imports_within_a_room_run_one_way(room: str) -> None:
+    """Each part of a room has its place, and imports from no later one, not even within a function."""
+    order = ORDER[room].split()
+    for name in (module_name(room, path) for path in modules(room)):
+        if name == f"rnn_conformance.{room}":
+            continue
+        part = name.split(".")[2]
+        assert part in order, f"{name} has no place in the order of {room}"
+        for other in imported_modules(known_modules()[name]):
+            if other.startswith(f"rnn_conformance.{room}."):
+                assert order.index(other.split(".")[2]) <= order.index(part), f"{name} imports {other}"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Nor do two import each other: whichever is read first, the other is there."""
+    done: set[str] = set()
+
+    def visit(name: str, on_the_way: tuple[str, ...]) -> None:
+        assert name not in on_the_way, " imports ".join((*on_the_way[on_the_way.index(name) :], name))
+        if name not in done:
+            for other in imported_modules(known_modules()[name]):
+                visit(other, (*on_the_way, name))
+            done.add(name)
+
+    for name in known_modules():
+        visit(name, ())
+
+
+def test_every_package_is_installed() -> None:
+    """pyproject.toml lists each folder with an __init__.py, and each folder that it lists is there."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    listed = settings["packages"]
+    folders = {name for room in MAY_IMPORT for name in packages(room)}
+    assert folders <= set(listed)
+    assert [name for name in listed if not (PROJECT / Path(*name.split(".")[1:])).is_dir()] == []
+    assert len(set(listed)) == len(listed)
+
+
+def packages(room: str) -> Iterator[str]:
+    for init in (PROJECT / room).rglob("__init__.py"):
+        yield ".".join(("rnn_conformance", *init.parent.relative_to(PROJECT).parts))
+
+
+def test_no_file_is_long() -> None:
+    """A file has one subject, tests and benchmarks included."""
+    files = [*PROJECT.glob("*.py")]
+    for folder in (*MAY_IMPORT, "tests", "benchmarks"):
+        files += (PROJECT / folder).rglob("*.py")
+    lengths = {str(path.relative_to(PROJECT)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lengths) > 200
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_frameworks_stay_in_their_folders(room: str) -> None:
+    """adapters/torch may import torch, and so on; everything else can be read without any framework."""
+    for path in modules(room):
+        tops = {name.split(".")[0] for name in imports(path)}
+        allowed = OF_FRAMEWORK.get(path.parent.name, set()) if room == "adapters" else set()
+        assert tops & FRAMEWORKS <= allowed, f"{room}/{path.parent.name}/{path.name}"
 
 
 def test_reference_needs_numpy_only() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
+from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax import shared as _jax
 from rnn_conformance.adapters.keras.backends import NETWORKS
@@ -15,7 +15,7 @@ from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
-from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
+from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 
 _UNSUPPORTED = {
@@ -128,14 +128,14 @@ def _precision(backend: str) -> Mapping[str, Precision]:
     # but for results below the smallest normal number, which some flush to zero.
     if backend == "jax":
         return _jax.PRECISION
+    half = {"float16": wider_sums("float16"), "bfloat16": wider_sums("bfloat16")}  # benchmarks/accumulation.py
     if backend == "torch":
-        return {dtype: standard_precision(dtype) for dtype in DTYPES}
+        return {**half, "float32": standard_precision("float32"), "float64": standard_precision("float64")}
     # Measured on x86-64 with AVX-512, TensorFlow 2.21.0: its tanh is wrong by up to 6.2 ULP in float32 (at x = 6.534,
     # of every number between 1e-4 and 25), and by up to 11.1 ULP in float64 (at x = 14.24, in 2e9 numbers between 0 and
     # 25, most of them between 10 and 20, against np.tanh in np.longdouble). Its sigmoid is within 6.6 and 2.9 ULP.
     return {
-        "float16": standard_precision("float16"),
-        "bfloat16": standard_precision("bfloat16"),
+        **half,
         "float32": standard_precision("float32", tanh=8),
         "float64": standard_precision("float64", tanh=13),
     }

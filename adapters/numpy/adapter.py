@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
+from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
-from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
 from rnn_conformance.reference.model.architecture import Architecture, Choices
+
+PRECISION = {
+    "float16": wider_sums("float16"),  # NumPy's products of float16 add up in float32, and round the sum
+    "bfloat16": wider_sums("bfloat16"),
+    "float32": standard_precision("float32"),
+    "float64": standard_precision("float64"),
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class NumpyAdapter:
             framework="NumPy (the reference)",
             versions={"numpy": np.__version__},
             ways=("reloaded",),
-            precision={dtype: standard_precision(dtype) for dtype in DTYPES},
+            precision=PRECISION,
             offers=EXTRAS,
             choices=self.choices,
             conventions={

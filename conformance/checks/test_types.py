@@ -1,13 +1,15 @@
-"""Clauses 2.8, 2.9 and 2.12 of SPEC.md: half precisions, mixed precision, and the types of tokens."""
+"""Clauses 2.8, 2.9, 2.12 and 2.13 of SPEC.md: half precisions, mixed precision, wider sums, and the types of tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.profiles import FLOAT32
@@ -17,12 +19,14 @@ from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import SubjectRaised
 from rnn_conformance.conformance.judging.comparing import check_dtype, same_bits
+from rnn_conformance.conformance.judging.outputs import expectations
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _HALF = ("float16", "bfloat16")
 _FLOAT16_ENDS = 65504
+_TERMS = 256
 
 
 @pytest.mark.clause("2.8", "2.4", modes="main", dtypes=_HALF)
@@ -65,6 +69,50 @@ def test_mixed_precision_rounds_weights(check: Check) -> None:
 
     offered = [name for name in ("linear", "relu", "tanh") if check.offers(name)]
     check.example(lambda: examine(offered[0]), activation=offered[0], weights_dtype="float32")
+
+
+@pytest.mark.clause("2.13", modes="main", dtypes=_HALF)
+def test_wider_sums(check: Check) -> None:
+    """After terms of 1 come terms so small that an addition in the type itself loses each, and they arrive all."""
+    if not check.precision.sums_are_wider:
+        raise Unsupported(f"no wider sums than {check.dtype} are declared for {check.dtype}")
+    growing = [name for name in ("relu", "linear") if check.offers(name)]
+    if not growing:
+        raise Unsupported("neither relu nor linear is offered, and the others saturate")
+    layer = Layer(_TERMS, _TERMS, growing[0])
+    returning = Architecture((layer,), dtype=check.dtype, mode=check.mode)
+    sums = {case: (t, lost) for case, t, lost in _sums(Case(returning, 1, 2, "unit", 0), check.precision.eps / 2)}
+
+    def examine(case: Case) -> bool:
+        output = check.run(case)
+        check.judge(case, output)
+        choices = check.subject.description.choices
+        (_, _, expected), *_ = expectations(case, output, check.precision, choices, from_given_state=False)
+        t, lost = sums[case]
+        return bool((lost > expected.bound[:, t]).all())
+
+    check.every(sums, examine)
+
+
+def _sums(case: Case, small: float) -> Iterator[tuple[Case, int, float]]:
+    """The case with such sums, at which timestep they are, and what of them is lost if they are added one by one.
+
+    There are as many terms of 1 as open each lane of a vector, before the small ones or, for a sum that begins at the
+    other end, behind them. They stand in W and then in U, whose sum is one of the second timestep, of states of 1.
+    """
+    dtype = dtype_of(case.architecture.dtype)
+    nothing, x = np.zeros((_TERMS, _TERMS), dtype), np.ones(case.inputs.shape, dtype)
+    for openers in (1, 8, 32):
+        row = np.full(_TERMS, small)
+        row[:openers] = 1
+        for terms in (row, row[::-1]):
+            kernel = np.tile(terms, (_TERMS, 1)).astype(dtype)
+            in_W = LayerWeights(kernel, nothing, np.zeros(_TERMS, dtype))
+            in_U = LayerWeights(nothing, kernel, np.ones(_TERMS, dtype))
+            for t, one in enumerate((in_W, in_U)):
+                arrays = replace(case.arrays, weights=Weights((one,)), inputs=x)
+                yield case.with_arrays(arrays), t, (_TERMS - openers) * small
+                case = case.next()
 
 
 def _judged(check: Check, weights_dtype: str) -> None:

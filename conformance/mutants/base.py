@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from rnn_conformance.adapters.description import DTYPES, EXTRAS, Description
+from rnn_conformance.adapters.description import EXTRAS, Description
+from rnn_conformance.adapters.numpy.adapter import PRECISION
 from rnn_conformance.adapters.numpy.dropout import scales
 from rnn_conformance.adapters.numpy.network import NumpyNetwork
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
-from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.layers.gradients import (
     Backpropagated,
     Pass,
@@ -39,7 +39,7 @@ SOUND = Description(
     framework="A layer in small steps",
     versions={},
     ways=WAYS,
-    precision={dtype: standard_precision(dtype) for dtype in DTYPES},
+    precision=PRECISION,
     offers=EXTRAS,
 )
 """What a mutant says of itself, if it is not run in the place of another subject."""

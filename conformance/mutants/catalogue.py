@@ -25,6 +25,7 @@ THEMES = (
     "models",
     "precision",
     "gradients",
+    "backpropagation",
     "calls",
     "ways",
     "dropout",

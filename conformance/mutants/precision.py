@@ -115,6 +115,17 @@ class Bfloat16Truncated(Sound):
         return super().kept((bits & np.uint32(0xFFF00000)).view(np.float32))
 
 
+@mutant("2.13")
+class HalfAddedInHalf(Sound):
+    """A half precision layer adds up in its own type, term after term."""
+
+    def product(self, x: Array, kernel: Array) -> Array:
+        if self.dtype.itemsize > 2:
+            return super().product(x, kernel)
+        terms = (x[:, np.newaxis] * kernel).astype(self.dtype)
+        return np.cumsum(terms, axis=-1, dtype=self.dtype)[..., -1].astype(self.computing)
+
+
 @mutant("2.9")
 class MixedWeightsNotRounded(Sound):
     """With mixed precision the products are computed with the weights as they are kept, and in float32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,16 @@ class Precision:
         """Whether sums are formed in a type that is wider than the dtype."""
         return self.unit_roundoff < self.eps / 2
 
+    def flushed(self, n: int) -> float:
+        """What n results on the way of a sum lose where subnormal ones are flushed to zero."""
+        if not self.sums_are_wider:
+            return n * self.tiny
+        return n * float(_finfo("float32").tiny) + _ROUNDINGS_TO_DTYPE * self.tiny
+
+    def without_wider_sums(self) -> Precision:
+        """The same with sums that may be rounded to the dtype at each addition: what is known of those over time."""
+        return replace(self, unit_roundoff=self.eps / 2) if self.sums_are_wider else self
+
 
 def dtype_of(name: str) -> np.dtype[Any]:
     """The NumPy dtype of that name; bfloat16 is that of ml_dtypes.
@@ -87,6 +97,14 @@ def standard_precision(dtype: str, **ulps: float) -> Precision:
     """
     default = {name: activation.ulps for name, activation in ACTIVATIONS.items() if activation.ulps}
     return Precision(dtype, float(_finfo(dtype).eps) / 2, {**default, **ulps})
+
+
+def wider_sums(dtype: str, **ulps: float) -> Precision:
+    """The same for a half precision whose products and sums are float32, rounded where they are stored.
+
+    BOUNDS.md, section 6, says what that allows; benchmarks/accumulation.py measures of which frameworks it is true.
+    """
+    return replace(standard_precision(dtype, **ulps), unit_roundoff=float(_finfo("float32").eps) / 2)
 
 
 def gamma(n: int, unit_roundoff: float) -> float:

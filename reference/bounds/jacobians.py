@@ -61,6 +61,7 @@ def expected_jacobian_norm(
     """
     timesteps, units, tiny = len(inputs), layer.units, precision.tiny
     h, h_error = _forward(layer, weights, inputs, initial, precision)
+    precision = precision.without_wider_sums()
     slopes = SLOPES[layer.activation](h)
     off = slope_error(layer.activation, Expected(h, h_error, h), precision) + 3 * tiny
     n = units + 3

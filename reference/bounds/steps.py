@@ -149,8 +149,8 @@ class Steps:
             self.projected += weights.b
             self.magnitude += np.abs(weights.b)
         self.underflow = (1 + self.subject_gamma) * precision.tiny
-        lost = 2 * n + abs_W_T.sum(0) + self.abs_U_T.sum(0) + np.abs(x).sum(-1, keepdims=True)
-        self.fixed_radius = self.underflow * lost
+        lost = abs_W_T.sum(0) + self.abs_U_T.sum(0) + np.abs(x).sum(-1, keepdims=True)
+        self.fixed_radius = self.underflow * lost + (1 + self.subject_gamma) * precision.flushed(2 * n)
         if x_error is not None:
             self.fixed_radius += (1 + self.subject_gamma) * (x_error @ abs_W_T)
 
