@@ -199,8 +199,8 @@ def _changes(before: Backend, after: Backend) -> Iterator[Change]:
     was, now = _answers(before), _answers(after)
     for question in {**was, **now}:
         if was.get(question) != now.get(question):
-            said = (each.get(question, "not observed") for each in (was, now))
-            yield Change(question, *said, is_answer=True)
+            old, new = (each.get(question, "not observed") for each in (was, now))
+            yield Change(question, old, new, is_answer=True)
 
 
 def _answers(backend: Backend) -> Mapping[str, str]:

@@ -98,9 +98,9 @@ def _draw_kernel(ax: Axes, gradients: Gradients, kernel: str) -> None:
         name: (each.at, each.kernels[kernel]) for name, each in gradients.backends.items() if kernel in each.kernels
     }
     references = {(tuple(at), tuple(curve.against)) for at, curve in of_kernel.values()}
-    for at, against in sorted(references):
-        ax.plot(at, positive(against), **_REFERENCE)
-    ends = [(at[-1], against[-1]) for at, against in references if against[-1] > 0]
+    for lags, right in sorted(references):
+        ax.plot(lags, positive(right), **_REFERENCE)
+    ends = [(lags[-1], right[-1]) for lags, right in references if right[-1] > 0]
     if ends:
         how: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         ax.annotate(f"{kernel} U", max(ends), xytext=(6, 0), **how)
