@@ -20,12 +20,6 @@ from numpy.typing import NDArray
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.model.weights import LayerWeights
 
-try:
-    import torch
-except ImportError:
-    print("This benchmark needs torch: pip install torch==2.13.0", file=sys.stderr)
-    sys.exit(2)
-
 Array = NDArray[np.floating]
 
 BATCH, TIMESTEPS = 64, 128
@@ -36,6 +30,11 @@ SHORTEST = 0.02
 
 def main() -> None:
     """Print one line for each comparison."""
+    try:
+        import torch
+    except ImportError:
+        print("This benchmark needs torch: pip install torch==2.13.0", file=sys.stderr)
+        sys.exit(2)
     torch.set_num_threads(1)
     print(f"batch {BATCH}, {TIMESTEPS} timesteps; {ROUNDS} interleaved rounds, one thread each")
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}")
@@ -48,6 +47,8 @@ def main() -> None:
 
 def compare_with_torch(features: int, units: int) -> None:
     """The reference in float32 as a share of the time of torch.nn.RNN."""
+    import torch
+
     inputs, weights = draw(features, units, "float32")
     theirs = torch.nn.RNN(features, units, batch_first=True)
     their_inputs = torch.from_numpy(inputs)

@@ -1,17 +1,19 @@
 """Judged examples per second: the suite against a hand-written Hypothesis test, side by side in one run.
 
-    python benchmarks/throughput.py [BACKEND ...]
+    python benchmarks/throughput.py [BACKEND ...] [--json FILE]
 
 For each backend one process runs both in turn, one thread each: a block of the hand-written test, a block of the suite
 on networks that are already prepared (warm), over and over; the medians and their ratio are printed. Both do the same
 work: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32, all outputs. The hand-written test is there
 twice: with its arrays drawn by Hypothesis, and with arrays of a seeded random generator (handwritten.py). Then the
 whole default profile is run from a cold start, process start and compilation included, and compared with the rates of
-the hand-written test.
+the hand-written test. Each row is printed as it comes, and kept in FILE, a line of JSON; a backend that cannot be
+measured is told in its row, with what was measured of it until then, and costs no other one.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -19,12 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+import rows
 
 BACKENDS = ("torch", "keras-jax", "flax-nnx", "jax-scan", "keras-tensorflow")
 ROUNDS = 3
@@ -111,49 +112,90 @@ def _time_in_framework(subject: Any) -> Callable[[], float]:
     return lambda: spent
 
 
-def cold(backend: str) -> tuple[int, float]:
-    """Examples and seconds of the whole default profile, in a new process."""
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        command = ["rnn-conformance", "run", backend, "--jobs", "1", "--out", folder, "--format", "json"]
-        printed = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-        seconds = time.perf_counter() - start
-    return sum(check["examples"] for check in json.loads(printed)[0]["checks"]), seconds
+def in_a_process(backend: str) -> dict[str, float]:
+    """What `compare` finds in a process of its own, on one thread.
 
-
-def main(backends: list[str]) -> None:
-    """Measure each backend in a process of its own, and print a table."""
+    Raises
+    ------
+    RuntimeError
+        It failed; what it said is on standard error.
+    """
     from rnn_conformance.conformance.running.process import ONE_THREAD
 
-    console = Console(width=150)
-    table = Table(
-        "backend", "by hand, drawn", "by hand, seeded", "suite", "ratios", "call", "harness", "cold", "ratios"
-    )
-    for backend in backends:
-        console.print(f"measuring {backend} ...", style="dim")
-        child = [sys.executable, __file__, "--one", backend]
-        environment = {**os.environ, **ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        printed = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
-        f = json.loads(printed.splitlines()[-1])
-        examples, seconds = cold(backend)
-        rate = examples / seconds
-        table.add_row(
-            backend,
-            f"{f['drawn']:.1f}/s",
-            f"{f['seeded']:.1f}/s",
-            f"{f['suite']:.0f}/s",
-            f"{f['over_drawn']:.1f}, {f['over_seeded']:.1f}",
-            f"{f['framework_ms']:.3f} ms",
-            f"{f['harness_ms']:.3f} ms",
-            f"{examples} in {seconds:.0f} s = {rate:.0f}/s",
-            f"{rate / f['drawn']:.1f}, {rate / f['seeded']:.1f}",
+    child = [sys.executable, __file__, "--one", backend]
+    environment = {**os.environ, **ONE_THREAD, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(child, check=False, stdout=subprocess.PIPE, text=True, env=environment)
+    if done.returncode != 0:
+        raise RuntimeError(f"the comparison ended with status {done.returncode}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def cold(backend: str, *options: str) -> dict[str, float]:
+    """Examples and seconds of the whole default profile in a new process, nothing that was compiled before at hand.
+
+    Raises
+    ------
+    RuntimeError
+        The run came to no verdict.
+    """
+    program = "from rnn_conformance.conformance.commands.main import cli; cli()"
+    arguments = [backend, "--jobs", "1", "--no-cache", "--format", "json", *options]
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", program, "run", *arguments, "--out", folder],
+            check=False,
+            capture_output=True,
+            text=True,
         )
-    console.print(table)
+        seconds = time.perf_counter() - start
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"the run ended with status {done.returncode}: {' '.join(done.stderr.split())[-500:]}")
+    return {"examples": json.loads(done.stdout)["totals"]["examples"], "seconds": seconds}
+
+
+COLUMNS = ("backend", "drawn", "seeded", "warm", "ratio", "call", "harness", "cold, default profile", "ratio")
+
+
+def cells(backend: str, f: dict[str, float]) -> list[str]:
+    """A row of the table: two ratios are to drawn, and in brackets to seeded."""
+    rate = f["examples"] / f["seconds"]
+    return [
+        backend,
+        *(f"{f[name]:.1f}" for name in ("drawn", "seeded")),
+        f"{f['suite']:.0f}",
+        f"{f['over_drawn']:.1f} ({f['over_seeded']:.1f})",
+        *(f"{f[name]:.2f} ms" for name in ("framework_ms", "harness_ms")),
+        f"{f['examples']} in {f['seconds']:.0f} s = {rate:.0f}/s",
+        f"{rate / f['drawn']:.1f} ({rate / f['seeded']:.1f})",
+    ]
+
+
+def main(given: Sequence[str]) -> int:
+    """Measure each backend, and print a table; 1 if one of them could not be measured."""
+    parser = argparse.ArgumentParser(description="Judged examples per second, beside a hand-written test.")
+    parser.add_argument("backends", nargs="*", default=BACKENDS, metavar="BACKEND")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append each row to this file, a line of JSON")
+    asked = parser.parse_args(given)
+    failed = False
+    rows.heading(COLUMNS)
+    for backend in asked.backends:
+        measured: dict[str, float] = {}
+        try:
+            for measure in (in_a_process, cold):
+                measured |= measure(backend)
+        except RuntimeError as error:
+            failed = True
+            rows.row([backend, f"not measured: {error}", *(f"{name} {value:.3g}" for name, value in measured.items())])
+        else:
+            rows.row(cells(backend, measured))
+        rows.keep({"backend": backend, **measured}, asked.json)
+    return int(failed)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        sys.path.insert(0, str(Path(__file__).parent))
         print(json.dumps(compare(sys.argv[2])))
     else:
-        main(sys.argv[1:] or list(BACKENDS))
+        sys.exit(main(sys.argv[1:]))
