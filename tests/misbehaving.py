@@ -1,4 +1,4 @@
-"""Adapters that do what frameworks do on a bad day, each in one check only: a single sequence in float64."""
+"""Adapters that do what frameworks do on a bad day, each in one check only: a single sequence in float32."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
 
 
-def _on_a_bad_day(happens: Callable[[], None], dtype: str = "float64") -> FunctionAdapter:
+def _on_a_bad_day(happens: Callable[[], None]) -> FunctionAdapter:
     def run(architecture: Architecture, weights: Weights, inputs: Inputs, initial_state: State | None) -> Output:
-        if not architecture.batched and architecture.dtype == dtype:
+        if not architecture.batched and architecture.dtype == "float32":
             happens()
         return network.run(architecture, weights, inputs, initial_state)
 
@@ -88,8 +88,8 @@ prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written
 floods = _on_a_bad_day(_floods)  # does so with more than stood there, and does not return
-leaves_a_child = _on_a_bad_day(_leaves_a_child, "float32")  # starts a process, and does not return
-terminates = _on_a_bad_day(_terminates, "float32")  # ends its parent as `kill` does, and does not return
+leaves_a_child = _on_a_bad_day(_leaves_a_child)  # starts a process, and does not return
+terminates = _on_a_bad_day(_terminates)  # ends its parent as `kill` does, and does not return
 raises = _on_a_bad_day(_raises)  # raises what nobody catches
 
 
