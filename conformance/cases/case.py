@@ -120,7 +120,7 @@ def _with_those_that_fit(drawn: Any, held: Any) -> Any:
     if isinstance(drawn, tuple):
         held = held if isinstance(held, tuple) else ()
         return tuple(_with_those_that_fit(*both) for both in zip_longest(drawn, held[: len(drawn)]))
-    if is_dataclass(drawn):
+    if is_dataclass(drawn) and not isinstance(drawn, type):
         both = ((f.name, getattr(drawn, f.name), getattr(held, f.name, None)) for f in fields(drawn))
-        return type(drawn)(**{name: _with_those_that_fit(one, other) for name, one, other in both})
+        return replace(drawn, **{name: _with_those_that_fit(one, other) for name, one, other in both})
     return drawn

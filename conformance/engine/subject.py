@@ -102,7 +102,8 @@ class GuardedNetwork:
         found = returned.some_gradients("gradients", self._call("gradients", inputs, cotangent, **given))
         state = given.get("initial_state")
         if self._loaded is not None and _fits(self._architecture, inputs, state):
-            of = Gradients(self._loaded, None if self._architecture.embedding else inputs, state)
+            read: Any = None if self._architecture.embedding else inputs
+            of = Gradients(self._loaded, read, state)
             returned.check_alike("gradient", found.arrays(), of.arrays())
         return found
 
