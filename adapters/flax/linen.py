@@ -11,9 +11,10 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.linen_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
 from rnn_conformance.adapters.inlining import example
-from rnn_conformance.adapters.jax.model import Parameters, apply_layers
+from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation
+from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
-from rnn_conformance.adapters.jax.shared import JaxAdapter, activation
+from rnn_conformance.adapters.jax.shared import JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
@@ -71,7 +72,7 @@ class _LinenNetwork(JaxNetwork):
             initial_state: State | None,
             lengths: Lengths | None,
             mask: Mask | None,
-        ) -> tuple[Any, State]:
+        ) -> tuple[JaxArray, State]:
             table, params = parameters
             embed = partial(embedding.apply, {"params": table}) if embedding else None
             applied = [
@@ -99,11 +100,11 @@ class _LinenNetwork(JaxNetwork):
         read = tuple(_unpack(params) for params in layers)
         return Weights(read, np.asarray(table["embedding"]) if table else None)
 
-    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+    def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
         import jax
         import optax
 
-        def loss(parameters: Parameters) -> Any:
+        def loss(parameters: Parameters) -> JaxArray:
             outputs, _ = self.returned(parameters, inputs)
             return optax.losses.squared_error(outputs, targets).mean()
 
@@ -127,7 +128,7 @@ def _layer(architecture: Architecture, layer: Layer) -> Any:
     return linen.Bidirectional(rnn(), rnn(), **bidirectional_options(layer)) if layer.is_bidirectional else rnn()
 
 
-def _zero_carry(layer: Layer, dtype: np.dtype[Any]) -> Any:
+def _zero_carry(layer: Layer, dtype: np.dtype[Any]) -> Carry:
     """A carry for a batch of one: RNN cannot make its own where dtype is not param_dtype (flax 0.12.8)."""
     h = np.zeros((1, layer.units), dtype)
     return (h, h) if layer.is_bidirectional else h

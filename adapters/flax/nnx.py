@@ -13,9 +13,10 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.nnx_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
 from rnn_conformance.adapters.inlining import example
-from rnn_conformance.adapters.jax.model import Parameters, apply_layers
+from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, activation, x64
+from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
-from rnn_conformance.adapters.jax.shared import JaxAdapter, activation, x64
+from rnn_conformance.adapters.jax.shared import JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
@@ -68,7 +69,7 @@ class _NnxNetwork(JaxNetwork):
             initial_state: State | None,
             lengths: Lengths | None,
             mask: Mask | None,
-        ) -> tuple[Any, State]:
+        ) -> tuple[JaxArray, State]:
             return _apply(architecture, merge(parameters), inputs, initial_state, lengths)
 
         super().__init__(architecture, call, parameters)
@@ -109,12 +110,12 @@ class _NnxNetwork(JaxNetwork):
         if self._modules:
             nnx.update(self._modules, self._parameters)
 
-    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+    def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
         import jax
         import optax
         from flax import nnx
 
-        def loss(parameters: Parameters) -> Any:
+        def loss(parameters: Parameters) -> JaxArray:
             outputs, _ = self.returned(parameters, inputs)
             return optax.losses.squared_error(outputs, targets).mean()
 
@@ -203,7 +204,7 @@ def _apply(
     inputs: Inputs,
     initial_state: State | None,
     lengths: Lengths | None,
-) -> tuple[Any, State]:
+) -> tuple[JaxArray, State]:
     embed, layers = (modules[0], modules[1:]) if architecture.embedding else (None, modules)
     applied = [partial(rnn, seq_lengths=lengths, return_carry=True) for rnn in layers]
     return apply_layers(architecture, embed, applied, inputs, initial_state)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.jax.shared import MODES, PRECISION, merge_function
+from rnn_conformance.adapters.jax.arrays import merge_function
+from rnn_conformance.adapters.jax.shared import MODES, PRECISION
 from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 

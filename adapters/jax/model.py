@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from rnn_conformance.adapters.jax.shared import merge_function
+from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, merge_function
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
-
-Parameters = Any
-"""A pytree of arrays."""
 
 
 class Call(Protocol):
@@ -26,16 +23,16 @@ class Call(Protocol):
         initial_state: State | None,
         lengths: Lengths | None,
         mask: Mask | None,
-    ) -> tuple[Any, State]: ...
+    ) -> tuple[JaxArray, State]: ...
 
 
 def apply_layers(
     architecture: Architecture,
-    embed: Callable[[Any], Any] | None,
-    layers: Sequence[Callable[..., Any]],
-    inputs: Any,
+    embed: Callable[[JaxArray], JaxArray] | None,
+    layers: Sequence[Callable[..., tuple[Carry, JaxArray]]],
+    inputs: JaxArray,
     initial_state: State | None,
-) -> tuple[Any, State]:
+) -> tuple[JaxArray, State]:
     """One layer after the other; each is called as `layer(sequence, initial_carry=...)` and gives (carry, sequence).
 
     The carry is an array, or a pair of them (forward, backward) for a bidirectional layer.
@@ -51,7 +48,7 @@ def apply_layers(
     return x, tuple(final)
 
 
-def last_output(architecture: Architecture, outputs: Any, final: State) -> Any:
+def last_output(architecture: Architecture, outputs: JaxArray, final: State) -> JaxArray:
     """What a user takes for the last output: that of the last timestep or, where another was read last, the carry.
 
     `outputs` are all outputs, with or without a batch axis.
@@ -68,8 +65,8 @@ def over_batch(call: Call) -> Call:
     """The same model, made for a single sequence and run over the batch by jax.vmap."""
     import jax
 
-    def vmapped(parameters: Parameters, inputs: Inputs, **given: Any) -> tuple[Any, State]:
-        def single(inputs: Inputs, given: dict[str, Any]) -> tuple[Any, State]:
+    def vmapped(parameters: Parameters, inputs: Inputs, **given: Any) -> tuple[JaxArray, State]:
+        def single(inputs: Inputs, given: dict[str, Any]) -> tuple[JaxArray, State]:
             return call(parameters, inputs, **given)
 
         return jax.vmap(single)(inputs, given)

@@ -10,13 +10,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_conformance.adapters.jax.model import Call, Parameters, last_output, over_batch
-from rnn_conformance.adapters.jax.shared import x64
+from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, in_numpy, x64
+from rnn_conformance.adapters.jax.model import Call, last_output, over_batch
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, each_state, state_shapes
 from rnn_conformance.reference.model.weights import Weights
 
 _COMPILED: WeakValueDictionary[tuple[type, str, Architecture], Any] = WeakValueDictionary()
@@ -46,7 +46,7 @@ class JaxNetwork:
     def unpack(self, parameters: Parameters) -> Weights:
         raise NotImplementedError
 
-    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+    def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
         """The parameters after a step of gradient descent on the mean squared error."""
         raise NotImplementedError
 
@@ -74,7 +74,7 @@ class JaxNetwork:
             outputs, final = self._call(
                 self._parameters, inputs, initial_state=initial_state, lengths=lengths, mask=mask
             )
-            outputs, final = np.asarray(outputs), _arrays(final)
+            outputs, final = np.asarray(outputs), in_numpy(final)
             if not architecture.return_sequences:
                 outputs = np.asarray(last_output(architecture, outputs, final))
         return Output(outputs, final if architecture.return_state else None)
@@ -98,14 +98,14 @@ class JaxNetwork:
             return Gradients(
                 self.unpack(of_parameters),
                 None if of_inputs is None else np.asarray(of_inputs),
-                None if of_state is None else _arrays(of_state),
+                None if of_state is None else in_numpy(of_state),
             )
 
     def second_gradient(self, inputs: Inputs, cotangent: Output) -> NDArray[np.floating]:
         """jax.grad of what jax.vjp gave."""
         import jax
 
-        def half_squared_norm(numbers: Any) -> Any:
+        def half_squared_norm(numbers: JaxArray) -> JaxArray:
             _, pull = jax.vjp(lambda x: self.returned(self._parameters, x)[0], numbers)
             (first,) = pull(cotangent.outputs)
             return (first * first).sum() / 2
@@ -117,7 +117,7 @@ class JaxNetwork:
         with x64(self._architecture.dtype):
             self._parameters = self._step(self._parameters, inputs, targets, rate)
 
-    def returned(self, parameters: Parameters, inputs: Inputs, **given: Any) -> tuple[Any, State]:
+    def returned(self, parameters: Parameters, inputs: Inputs, **given: Any) -> tuple[JaxArray, State]:
         """The outputs that the architecture returns, as a function to differentiate, and the final state."""
         given = {"initial_state": None, "lengths": None, "mask": None, **given}
         outputs, final = self._function(parameters, inputs, **given)
@@ -138,9 +138,9 @@ class JaxNetwork:
     def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
         """Those of the final states, inferred likewise."""
         _, final = self._symbolic()
-        return tuple(tuple(_known(h) for h in state) for state in final)
+        return each_state(_known, final)
 
-    def _symbolic(self) -> tuple[Any, State]:
+    def _symbolic(self) -> tuple[JaxArray, State]:
         import jax
         from jax import export
 
@@ -165,7 +165,7 @@ class JaxNetwork:
         """The gradients of parameters, inputs (None for tokens) and initial state (None for none)."""
         import jax
 
-        def returned(parameters: Parameters, numbers: Any, initial_state: State | None) -> tuple[Any, State]:
+        def returned(parameters: Parameters, numbers: JaxArray, initial_state: State | None) -> tuple[JaxArray, State]:
             given = inputs if numbers is None else numbers
             return self.returned(parameters, given, initial_state=initial_state, **masking)
 
@@ -184,17 +184,11 @@ class JaxNetwork:
         return compiled
 
 
-def _arrays(state: Any) -> State:
-    return tuple(tuple(np.asarray(h) for h in layer) for layer in state)
-
-
 def _zero_states(architecture: Architecture, inputs: Inputs) -> State:
     """The cotangent of final states that play no part."""
     batch = inputs.shape[:1] if architecture.batched else ()
-    return tuple(
-        (np.zeros((*batch, layer.units), dtype_of(architecture.dtype)),) * (2 if layer.is_bidirectional else 1)
-        for layer in architecture.layers
-    )
+    shapes = state_shapes(architecture, batch)
+    return tuple(tuple(np.zeros(shape, dtype_of(architecture.dtype)) for shape in layer) for layer in shapes)
 
 
 def _known(struct: Any) -> tuple[int | None, ...]:

@@ -9,10 +9,11 @@ import numpy as np
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example
-from rnn_conformance.adapters.jax.model import Parameters, apply_layers
+from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation, merge_function
+from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.scan_script import UNROLL, script
-from rnn_conformance.adapters.jax.shared import MODES, PRECISION, JaxAdapter, activation, merge_function
+from rnn_conformance.adapters.jax.shared import MODES, PRECISION, JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
@@ -88,11 +89,11 @@ class _ScanNetwork(JaxNetwork):
         table, layers = parameters
         return Weights(tuple(_unpack(layer) for layer in layers), None if table is None else np.asarray(table))
 
-    def step(self, parameters: Parameters, inputs: Inputs, targets: Any, rate: float) -> Parameters:
+    def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
         import jax
         from jax import numpy as jnp
 
-        def loss(parameters: Parameters) -> Any:
+        def loss(parameters: Parameters) -> JaxArray:
             outputs, _ = self.returned(parameters, inputs)
             return jnp.mean((outputs - targets) ** 2)
 
@@ -107,7 +108,7 @@ def _model(
     initial_state: State | None,
     lengths: Lengths | None,
     mask: Mask | None,
-) -> tuple[Any, State]:
+) -> tuple[JaxArray, State]:
     import jax
     from jax import numpy as jnp
 
@@ -128,8 +129,14 @@ def _model(
 
 
 def _layer(
-    layer: Layer, weights: dict[str, Any], sequence: Any, *, initial_carry: Any, valid: Any, unroll: int
-) -> tuple[Any, Any]:
+    layer: Layer,
+    weights: dict[str, Any],
+    sequence: JaxArray,
+    *,
+    initial_carry: Carry,
+    valid: JaxArray | None,
+    unroll: int,
+) -> tuple[Carry, JaxArray]:
     """(final carry, output sequence) of `sequence`, whose last two axes are timesteps and features.
 
     `valid` is the mask, without the last of these axes, or None. Of a bidirectional layer the carry is a pair.
@@ -137,7 +144,7 @@ def _layer(
     from rnn_conformance.adapters.jax.example import layer as plain_layer
     from rnn_conformance.adapters.jax.example import masked_layer
 
-    def run(weights: dict[str, Any], h: Any, reverse: bool) -> tuple[Any, Any]:
+    def run(weights: dict[str, Any], h: JaxArray | None, reverse: bool) -> tuple[JaxArray, JaxArray]:
         f, options = activation(layer.activation), {"h": h, "reverse": reverse, "unroll": unroll}
         if valid is None:
             return plain_layer(f, weights, sequence, **options)

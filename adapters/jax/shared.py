@@ -1,14 +1,13 @@
-"""What the adapters on JAX share: precision, 64-bit mode, JAX's functions by our names, and the adapter itself."""
+"""What the adapters on JAX share: precision, and the adapter itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.jax.arrays import x64
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
@@ -27,43 +26,6 @@ PRECISION = {
     "float32": standard_precision("float32"),
     "float64": standard_precision("float64", tanh=11),
 }
-
-
-def x64(dtype: str) -> AbstractContextManager[Any]:
-    """JAX's 64-bit types for float64 alone, so that float32 is computed as JAX's users compute it."""
-    import jax
-
-    if dtype != "float64":
-        return nullcontext()
-    here: Any = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")  # before JAX 0.8
-    switched: AbstractContextManager[Any] = here.enable_x64(True)
-    return switched
-
-
-def activation(name: str) -> Callable[[Any], Any]:
-    """JAX's own function of that name; Flax exports the same ones."""
-    import jax
-
-    functions: dict[str, Callable[[Any], Any]] = {
-        "tanh": jax.numpy.tanh,
-        "relu": jax.nn.relu,
-        "linear": jax.nn.identity,
-        "sigmoid": jax.nn.sigmoid,
-    }
-    return functions[name]
-
-
-def merge_function(merge: str) -> Callable[[Any, Any], Any]:
-    """What a user passes as merge_fn, or applies to the outputs of two directions."""
-    from jax import numpy as jnp
-
-    functions: dict[str, Callable[[Any, Any], Any]] = {
-        "concat": lambda forward, backward: jnp.concatenate([forward, backward], axis=-1),
-        "sum": jnp.add,
-        "mul": jnp.multiply,
-        "ave": lambda forward, backward: (forward + backward) / 2,
-    }
-    return functions[merge]
 
 
 @dataclass(frozen=True)

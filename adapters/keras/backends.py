@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rnn_conformance.adapters.jax import shared as _jax
-from rnn_conformance.adapters.keras.models import as_list, one_or_list
-from rnn_conformance.adapters.keras.network import Function, KerasNetwork, floating
+from rnn_conformance.adapters.jax.arrays import x64
+from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
+from rnn_conformance.adapters.keras.network import KerasNetwork, floating
 from rnn_conformance.adapters.support import writeable
 
 _COMPILED = ("compiled", "unrolled", "cells")
@@ -19,7 +19,7 @@ class TensorFlowNetwork(KerasNetwork):
 
     backend = "tensorflow"
 
-    def _called(self, model: Any, training: bool) -> Function:
+    def _called(self, model: Model, training: bool) -> Function:
         call = super()._called(model, training)
         if self._mode not in _COMPILED:
             return call
@@ -28,10 +28,10 @@ class TensorFlowNetwork(KerasNetwork):
         compiled: Function = tf.function(call, input_signature=_signature(model.inputs))
         return compiled
 
-    def _differentiated(self, model: Any) -> Function:
+    def _differentiated(self, model: Model) -> Function:
         import tensorflow as tf
 
-        def gradient(inputs: list[Any], cotangents: list[Any]) -> list[Any]:
+        def gradient(inputs: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
             tensors = [tf.convert_to_tensor(array) for array in inputs]
             sources = [variable.value for variable in model.trainable_variables] + [tensors[k] for k in floating(model)]
             with tf.GradientTape() as tape:
@@ -48,7 +48,7 @@ class TensorFlowNetwork(KerasNetwork):
         )
         return compiled
 
-    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+    def _differentiated_twice(self, model: Model, inputs: Tensor, cotangent: Tensor) -> Tensor:
         import tensorflow as tf
 
         x = tf.convert_to_tensor(inputs)
@@ -62,7 +62,7 @@ class TensorFlowNetwork(KerasNetwork):
         return outer.gradient(half_squared_norm, x)
 
 
-def _signature(tensors: list[Any]) -> list[Any]:
+def _signature(tensors: list[Tensor]) -> list[Any]:
     import tensorflow as tf
 
     return [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
@@ -73,10 +73,10 @@ class TorchNetwork(KerasNetwork):
 
     backend = "torch"
 
-    def _differentiated(self, model: Any) -> Function:
+    def _differentiated(self, model: Model) -> Function:
         import torch
 
-        def gradient(inputs: list[Any], cotangents: list[Any]) -> Any:
+        def gradient(inputs: list[Tensor], cotangents: list[Tensor]) -> Any:
             tensors = [self._keras.ops.convert_to_tensor(array) for array in inputs]
             floats = [tensors[k].requires_grad_() for k in floating(model)]
             sources = [variable.value for variable in model.trainable_variables] + floats
@@ -86,7 +86,7 @@ class TorchNetwork(KerasNetwork):
 
         return gradient
 
-    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+    def _differentiated_twice(self, model: Model, inputs: Tensor, cotangent: Tensor) -> Tensor:
         import torch
 
         x = self._keras.ops.convert_to_tensor(inputs).requires_grad_()
@@ -111,7 +111,7 @@ class JaxNetwork(KerasNetwork):
 
     backend = "jax"
 
-    def _called(self, model: Any, training: bool) -> Function:
+    def _called(self, model: Model, training: bool) -> Function:
         if self._mode not in _COMPILED:
             return super()._called(model, training)
         import jax
@@ -123,7 +123,7 @@ class JaxNetwork(KerasNetwork):
         trainable, others = model.trainable_variables, model.non_trainable_variables
         changes = self._architecture.stateful or training
 
-        def run(*inputs: Any) -> Any:
+        def run(*inputs: Tensor) -> Any:
             results, changed = compiled([v.value for v in trainable], [v.value for v in others], inputs)
             if changes:
                 for variable, value in zip(others, changed, strict=True):
@@ -132,7 +132,7 @@ class JaxNetwork(KerasNetwork):
 
         return run
 
-    def _differentiated(self, model: Any) -> Function:
+    def _differentiated(self, model: Model) -> Function:
         import jax
 
         floats = floating(model)
@@ -155,14 +155,14 @@ class JaxNetwork(KerasNetwork):
             [v.value for v in trainable], [v.value for v in others], inputs, cotangents
         )
 
-    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+    def _differentiated_twice(self, model: Model, inputs: Tensor, cotangent: Tensor) -> Tensor:
         import jax
 
         trainable, others = (
             [v.value for v in kept] for kept in (model.trainable_variables, model.non_trainable_variables)
         )
 
-        def half_squared_norm(numbers: Any) -> Any:
+        def half_squared_norm(numbers: Tensor) -> Tensor:
             _, pull = jax.vjp(lambda x: model.stateless_call(trainable, others, x)[0], numbers)
             (first,) = pull(cotangent)
             return (first * first).sum() / 2
@@ -170,7 +170,7 @@ class JaxNetwork(KerasNetwork):
         return jax.grad(half_squared_norm)(inputs)
 
     def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
-        return _jax.x64(self._architecture.dtype)
+        return x64(self._architecture.dtype)
 
 
 NETWORKS = {network.backend: network for network in (TensorFlowNetwork, TorchNetwork, JaxNetwork)}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
@@ -20,7 +21,7 @@ MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixe
 
 
 @cache
-def keras_on(backend: str) -> Any:
+def keras_on(backend: str) -> Keras:
     """The keras module, on this backend. Raises RuntimeError where the process has it on another one already."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
@@ -56,7 +57,7 @@ def policy(architecture: Architecture) -> str:
     return mixed
 
 
-def make_embedding(keras: Any, architecture: Architecture) -> Any | None:
+def make_embedding(keras: Keras, architecture: Architecture) -> Any | None:
     """keras.layers.Embedding, or None for a model without."""
     table = architecture.embedding
     if table is None:
@@ -70,7 +71,7 @@ def make_embedding(keras: Any, architecture: Architecture) -> Any | None:
     )
 
 
-def make_layers(keras: Any, architecture: Architecture) -> list[Any]:
+def make_layers(keras: Keras, architecture: Architecture) -> list[RecurrentLayer]:
     """A keras.layers.SimpleRNN for each layer, in a keras.layers.Bidirectional where it has two directions."""
     last = len(architecture.layers) - 1
     return [
@@ -79,7 +80,7 @@ def make_layers(keras: Any, architecture: Architecture) -> list[Any]:
     ]
 
 
-def _make_layer(keras: Any, architecture: Architecture, layer: Layer, return_sequences: bool) -> Any:
+def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_sequences: bool) -> RecurrentLayer:
     # Zeros, because other initialisers take longer, and the orthogonal one has no float16.
     cell = {
         "units": layer.units,
@@ -98,11 +99,11 @@ def _make_layer(keras: Any, architecture: Architecture, layer: Layer, return_seq
         "go_backwards": layer.direction == "backward",
     }
     if architecture.mode == "cells":
-        rnn = keras.layers.RNN(keras.layers.SimpleRNNCell(**cell), **options, dtype=cell["dtype"])
+        rnn: RecurrentLayer = keras.layers.RNN(keras.layers.SimpleRNNCell(**cell), **options, dtype=cell["dtype"])
     else:
         rnn = keras.layers.SimpleRNN(**cell, **options, unroll=architecture.mode == "unrolled")
     if layer.is_bidirectional:
-        return keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
+        rnn = keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
     return rnn
 
 

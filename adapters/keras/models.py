@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from rnn_conformance.adapters.keras.arrays import Keras, Model, RecurrentLayer, Tensor, one_or_list
 from rnn_conformance.reference.model.architecture import Architecture
 
 
@@ -19,7 +20,9 @@ class Given(NamedTuple):
     mask: bool
 
 
-def connect(keras: Any, architecture: Architecture, embedding: Any, layers: Sequence[Any], given: Given) -> Any:
+def connect(
+    keras: Keras, architecture: Architecture, embedding: Any, layers: Sequence[RecurrentLayer], given: Given
+) -> Model:
     """A model of these layers, which takes [inputs, mask, *states] and returns [outputs, *states], or what there is."""
     # A stateful layer has to know its batch; every other one is as general as it can be.
     placeholder = partial(keras.Input, batch_size=architecture.batch if architecture.stateful else None)
@@ -28,7 +31,8 @@ def connect(keras: Any, architecture: Architecture, embedding: Any, layers: Sequ
     else:
         x = placeholder((given.timesteps, architecture.layers[0].features), dtype=architecture.dtype)
     if not (given.state or given.mask or architecture.return_state):
-        return keras.Sequential([x, *([embedding] if embedding else []), *layers])
+        sequential: Model = keras.Sequential([x, *([embedding] if embedding else []), *layers])
+        return sequential
     inputs = [x]
     if given.mask:
         inputs.append(placeholder((given.timesteps,), dtype="bool"))
@@ -36,17 +40,18 @@ def connect(keras: Any, architecture: Architecture, embedding: Any, layers: Sequ
         for layer in architecture.layers:
             directions = range(1 + layer.is_bidirectional)
             inputs += [placeholder((layer.units,), dtype=architecture.dtype) for _ in directions]
-    return keras.Model(one_or_list(inputs), apply(architecture, embedding, layers, given, inputs))
+    model: Model = keras.Model(one_or_list(inputs), apply(architecture, embedding, layers, given, inputs))
+    return model
 
 
 def apply(
     architecture: Architecture,
     embedding: Any,
-    layers: Sequence[Any],
+    layers: Sequence[RecurrentLayer],
     given: Given,
-    inputs: Sequence[Any],
+    inputs: Sequence[Tensor],
     **options: Any,
-) -> list[Any]:
+) -> list[Tensor]:
     """Each layer called with the outputs of the one before: [outputs of the last, *final states], as Keras has them."""
     x, *rest = inputs
     if embedding:
@@ -54,7 +59,7 @@ def apply(
     if given.mask:
         # A mask that a layer is given reaches the next one with the outputs too, but not if that has an initial state.
         options["mask"] = rest.pop(0)
-    final: list[Any] = []
+    final: list[Tensor] = []
     for layer, about in zip(layers, architecture.layers, strict=True):
         if given.state:
             count = 1 + about.is_bidirectional
@@ -66,19 +71,10 @@ def apply(
     return [x, *final]
 
 
-def reloaded(keras: Any, model: Any) -> Any:
+def reloaded(keras: Keras, model: Model) -> Model:
     """The model as it comes back from a file."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         model.save(path)
-        return keras.saving.load_model(path)
-
-
-def one_or_list(values: Sequence[Any]) -> Any:
-    """What Keras takes for these inputs: a list, or the only one by itself."""
-    return values[0] if len(values) == 1 else list(values)
-
-
-def as_list(result: Any) -> list[Any]:
-    """What Keras returned, as a list also where it is a single tensor."""
-    return list(result) if isinstance(result, list | tuple) else [result]
+        loaded: Model = keras.saving.load_model(path)
+        return loaded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.adapters.keras.arrays import Function, Model, RecurrentLayer, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.layers import (
     arrays_of,
     directions,
@@ -19,14 +20,12 @@ from rnn_conformance.adapters.keras.layers import (
     states_of,
     weights_of,
 )
-from rnn_conformance.adapters.keras.models import Given, apply, as_list, connect, one_or_list, reloaded
+from rnn_conformance.adapters.keras.models import Given, apply, connect, reloaded
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, Weights
-
-Function = Callable[..., Any]
 
 
 class KerasNetwork:
@@ -45,8 +44,8 @@ class KerasNetwork:
         self._architecture = architecture
         self._mode = architecture.mode
         self._keras = keras_on(self.backend)
-        self._built: dict[Given, Any] = {}
-        self._used: dict[Given, Any] = {}
+        self._built: dict[Given, Model] = {}
+        self._used: dict[Given, Model] = {}
         self._trainers: dict[Given, Any] = {}
         self._functions: dict[tuple[str, Given], Function] = {}
         # Variables are there as soon as a first Model is; one timestep will do where their number is not yet known.
@@ -140,10 +139,10 @@ class KerasNetwork:
 
     # What is called
 
-    def _connect(self, given: Given) -> Any:
+    def _connect(self, given: Given) -> Model:
         return connect(self._keras, self._architecture, self._embedding, self._layers, given)
 
-    def _model(self, given: Given) -> Any:
+    def _model(self, given: Given) -> Model:
         """The Model for calls of this kind."""
         if given not in self._built:
             self._built[given] = self._connect(given)
@@ -152,7 +151,7 @@ class KerasNetwork:
             self._used[given] = reloaded(self._keras, model) if self._mode == "reloaded" else model
         return self._used[given]
 
-    def _recurrent_layers(self, given: Given) -> Sequence[Any]:
+    def _recurrent_layers(self, given: Given) -> Sequence[RecurrentLayer]:
         """Those that a call of this kind runs."""
         if self._mode != "reloaded":
             return self._layers
@@ -175,35 +174,35 @@ class KerasNetwork:
             return partial(self._predict, self._model(given))
         return self._called(self._model(given), training)
 
-    def _call_layers(self, given: Given, training: bool, *arrays: Any) -> list[Any]:
+    def _call_layers(self, given: Given, training: bool, *arrays: Tensor) -> list[Tensor]:
         return apply(self._architecture, self._embedding, self._layers, given, arrays, training=training)
 
-    def _predict(self, model: Any, *arrays: Any) -> Any:
+    def _predict(self, model: Model, *arrays: Tensor) -> Any:
         batch = len(arrays[0])
         size = batch if self._architecture.stateful else max(batch - 1, 1)
         return model.predict(one_or_list(arrays), batch_size=size, verbose=0)
 
     # What differs between the backends
 
-    def _called(self, model: Any, training: bool) -> Function:
+    def _called(self, model: Model, training: bool) -> Function:
         """The Model as a function of its inputs, compiled if the mode asks for it."""
         return lambda *inputs: model(one_or_list(inputs), training=training)
 
-    def _differentiated(self, model: Any) -> Function:
+    def _differentiated(self, model: Model) -> Function:
         """From the inputs of a Model and cotangents of its outputs to gradients of its weights, inputs and states.
 
         Tokens and masks, which are no floats, have none.
         """
         raise NotImplementedError
 
-    def _differentiated_twice(self, model: Any, inputs: Any, cotangent: Any) -> Any:
+    def _differentiated_twice(self, model: Model, inputs: Tensor, cotangent: Tensor) -> Tensor:
         """The gradient of half the squared norm of the gradient of the inputs."""
         raise NotImplementedError
 
     def _context(self, *, learning: bool = False) -> AbstractContextManager[Any]:
         return nullcontext()
 
-    def _array(self, array: Any) -> Any:
+    def _array(self, array: Any) -> Tensor:
         """What Keras is given for an array."""
         return array
 
@@ -211,7 +210,7 @@ class KerasNetwork:
 
     def _arguments(
         self, inputs: Inputs, initial_state: State | None = None, mask: Mask | None = None
-    ) -> tuple[Given, list[Any]]:
+    ) -> tuple[Given, list[Tensor]]:
         arrays = [inputs]
         if mask is not None:
             arrays.append(mask)
@@ -220,18 +219,18 @@ class KerasNetwork:
         timesteps = inputs.shape[1] if self._mode == "unrolled" else None
         return Given(timesteps, initial_state is not None, mask is not None), [self._array(array) for array in arrays]
 
-    def _output(self, purpose: str, given: Given, arrays: Sequence[Any]) -> Output:
+    def _output(self, purpose: str, given: Given, arrays: Sequence[Tensor]) -> Output:
         with self._context():
             outputs, *final = self._read(as_list(self._function(purpose, given)(*arrays)))
         if not self._architecture.return_state:
             return Output(outputs)
         return Output(outputs, states_of(self._architecture.layers, iter(final)))
 
-    def _read(self, tensors: Iterable[Any]) -> list[Array]:
+    def _read(self, tensors: Iterable[Tensor]) -> list[Array]:
         with self._context():
             return [self._keras.ops.convert_to_numpy(tensor) for tensor in tensors]
 
 
-def floating(model: Any) -> list[int]:
+def floating(model: Model) -> list[int]:
     """Which of a Model's inputs are floats, and so have gradients."""
     return [k for k, tensor in enumerate(model.inputs) if "float" in tensor.dtype]

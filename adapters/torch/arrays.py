@@ -1,7 +1,8 @@
-"""NumPy's arrays as torch's tensors, and back, bit for bit."""
+"""The types of what torch computes with, and NumPy's arrays as its tensors, and back, bit for bit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 if TYPE_CHECKING:
     import torch
 
+    Tensor = torch.Tensor
+    Tensors = Sequence[Sequence[torch.Tensor]]
+    """A state: for each layer a tensor for each direction."""
 
-def tensor(array: NDArray[Any]) -> torch.Tensor:
+
+def tensor(array: NDArray[Any]) -> Tensor:
     """A tensor in the memory of the array, or in that of a copy where torch cannot have it.
 
     torch warns of memory that may only be read, and refuses negative strides.
@@ -29,7 +34,7 @@ def tensor(array: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
-def array(tensor: torch.Tensor) -> NDArray[Any]:
+def array(tensor: Tensor) -> NDArray[Any]:
     """An array in the memory of the tensor."""
     import torch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,11 @@ from rnn_conformance.adapters.torch.arrays import array, tensor
 from rnn_conformance.adapters.torch.model import build, state_dict, weights_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
-    import torch
-
-    Tensors = Sequence[Sequence[torch.Tensor]]
-    """A state: for each layer a tensor for each direction."""
+    from rnn_conformance.adapters.torch.arrays import Tensor, Tensors
 
 NO_SYMBOLIC_SHAPES = "torch infers shapes from concrete tensors only"
 NO_STATE_KEPT = "torch.nn.RNN keeps no state from call to call: its users give h_n to the next call as h_0"
@@ -128,13 +125,11 @@ class TorchNetwork:
     def reset(self) -> None:
         raise NotImplementedError(NO_STATE_KEPT)
 
-    def _apply(self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[torch.Tensor, Tensors]:
+    def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         """The output sequence of the last layer, and the final state of each."""
         raise NotImplementedError
 
-    def _forward(
-        self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None
-    ) -> tuple[torch.Tensor, Tensors]:
+    def _forward(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         """What the architecture returns, and the final state of each layer."""
         import torch
 
@@ -148,8 +143,8 @@ class TorchNetwork:
                 return torch.cat(tuple(final[-1]), -1), final  # h_T is at another place in each row
             return outputs[..., -1, :], final
 
-    def _output(self, outputs: torch.Tensor, final: Tensors) -> Output:
-        state = tuple(tuple(array(h) for h in layer) for layer in final)
+    def _output(self, outputs: Tensor, final: Tensors) -> Output:
+        state = each_state(array, final)
         return Output(array(outputs), state if self._architecture.return_state else None)
 
     def _autocast(self) -> AbstractContextManager[Any]:
@@ -170,4 +165,4 @@ class TorchNetwork:
 
 
 def _tensors(state: State | None) -> Tensors | None:
-    return None if state is None else [[tensor(h) for h in layer] for layer in state]
+    return each_state(tensor, state)

@@ -16,15 +16,13 @@ from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
-    import torch
-
-    from rnn_conformance.adapters.torch.network import Tensors
+    from rnn_conformance.adapters.torch.arrays import Tensor, Tensors
 
 
 class SequenceNetwork(TorchNetwork):
     """torch.nn.RNN: one for all layers (`num_layers`) if they are alike, and else one for each."""
 
-    def _apply(self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[torch.Tensor, Tensors]:
+    def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         import torch
 
         rnns = self._model["layers"]
@@ -35,7 +33,7 @@ class SequenceNetwork(TorchNetwork):
         y: Any = x
         if lengths is not None:
             y = torch.nn.utils.rnn.pack_padded_sequence(x, tensor(lengths), batch_first=True, enforce_sorted=False)
-        final: list[Sequence[torch.Tensor]] = []
+        final: list[Sequence[Tensor]] = []
         for rnn, h_0 in zip(rnns, given, strict=True):
             y, h_n = self._call(rnn, y, h_0)
             final += [layer.unbind() for layer in h_n.split(2 if rnn.bidirectional else 1)]
@@ -104,7 +102,7 @@ class CellNetwork(TorchNetwork):
                 compile_module(cell, fullgraph=True, dynamic=True, isolate_recompiles=True) for cell in self._cells
             ]
 
-    def _apply(self, x: torch.Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[torch.Tensor, Tensors]:
+    def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         import torch
 
         final = []
