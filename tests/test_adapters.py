@@ -250,5 +250,5 @@ def test_inputs_of_other_features_are_refused(adapter: Any) -> None:
     """What does not fit reaches the framework, which refuses it, though it could be broadcast."""
     case = case_of(adapter, "stack")
     subject = prepared(adapter, case)
-    with pytest.raises((ValueError, TypeError, RuntimeError)):
+    with pytest.raises(Exception, match=r"(?i)shape|size|incompatible"):  # of a type of the framework's own
         subject.run(case.inputs[..., :1])
