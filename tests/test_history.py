@@ -89,11 +89,11 @@ def test_a_label_tells_which_package_changed() -> None:
 
 
 def test_what_changed_is_told_for_each_column() -> None:
-    """A verdict that changed, and another deviation under the same verdict."""
+    """A verdict that changed, and another deviation under the same verdict: one came, and one went."""
     assert [told(column) for column in over_time().columns] == [
         [],
         [(["2.1"], "conforms", "deviation (a)")],
-        [(["1.1"], "fails", "conforms"), (["2.1"], "deviation (a)", "deviation (b)")],
+        [(["1.1"], "fails", "conforms"), *[(["2.1"], "deviation (a)", "deviation (b)")] * 2],
     ]
 
 
@@ -119,9 +119,17 @@ def test_changes_are_told_by_their_cause() -> None:
         [("gone: float64 is computed in float32", 3)],
     ]
     html = render_history(found)
-    assert "<summary>3 clauses: gone: float64 is computed in float32</summary>" in html
+    assert "<summary>gone: float64 is computed in float32: 3 clauses</summary>" in html
     assert html.count('<details class="story">') == 3
     assert '<a href="cells/keras-jax/1.1.html">1.1</a>' in html
+
+
+def test_a_change_of_several_causes_is_told_under_each() -> None:
+    """So that the number of a cause's clauses is right."""
+    both = replace(known("1.1", "a, b"), causes=[Cause("a", "first", ""), Cause("b", "second", "")])
+    (timeline,) = timelines([version("1"), version("2", both)])
+    stories = timeline.columns[1].stories
+    assert [(story.title, story.subjects) for story in stories] == [("new: first", ["1.1"]), ("new: second", ["1.1"])]
 
 
 def test_a_verdict_that_spreads_to_another_dtype_is_a_change() -> None:
@@ -206,7 +214,7 @@ def test_the_page_shows_the_timelines() -> None:
     first, _, folded = html.rpartition("<details")
     assert '<span class="clause-number">2.1</span>' in first
     assert '<span class="clause-number">1.2</span>' in folded
-    assert "<summary>1 clause: fails → conforms</summary>" in first
+    assert "<summary>fails → conforms: 1 clause</summary>" in first
     assert "3 versions, from keras 3.8.0 to keras 3.10.0" in first
     assert 'href="cells/keras-jax/2.1.html"' in first
     assert html == render_history([over_time()])

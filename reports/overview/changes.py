@@ -60,10 +60,13 @@ def causes_of(cell: Cell) -> Sequence[str]:
 
 
 def stories(changes: Iterable[Change]) -> Sequence[Story]:
-    """The changes by the causes that came or went, or else by what they change to what; what touches most is first."""
+    """The changes by the causes that came or went, or else by what they change to what; what touches most is first.
+
+    A change that has several causes is in the story of each.
+    """
     found: dict[str, dict[tuple[str, str], list[str]]] = {}
     for change in changes:
-        title = "; ".join(change.causes) or f"{change.old} → {change.new}"
-        found.setdefault(title, {}).setdefault((change.old, change.new), []).append(change.subject)
+        for title in change.causes or [f"{change.old} → {change.new}"]:
+            found.setdefault(title, {}).setdefault((change.old, change.new), []).append(change.subject)
     told = [Story(title, those) for title, those in found.items()]
     return sorted(told, key=lambda story: -len(story.subjects))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnn_conformance.reports.overview.history import Column, Timeline, largest
+from rnn_conformance.reports.overview.ranges import ranges
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, SYMBOLS
-from rnn_conformance.reports.overview.wording import figure
+from rnn_conformance.reports.overview.wording import count, figure
 from rnn_conformance.reports.pictures import drawing
 from rnn_conformance.reports.pictures.drawing import Picture
 
@@ -30,7 +31,7 @@ _CAPTION = (
     "error as a share of its bound; a bar at the left of a cell tells that it is not as at the version before."
 )
 _LABEL, _COLUMN, _ROW, _LINE = 3.6, 0.85, 0.3, 0.17  # inches
-_NUMBERS = 6  # clauses of a row that are named
+_RANGES = 4  # of the clauses of a row that are named
 
 
 def timeline_picture(timeline: Timeline) -> Picture:
@@ -78,16 +79,20 @@ def _headings(ax: Axes, timeline: Timeline, top: float) -> None:
 
 
 def _row(ax: Axes, timeline: Timeline, clauses: Sequence[str], y: float) -> None:
-    """Clauses with the same story: one with its text, several with their numbers."""
+    """Clauses with the same story: one with its text, several with their numbers as ranges."""
     middle = y + _ROW / 2
     if len(clauses) == 1:
         ax.text(0.08, middle, drawing.shown(clauses[0], 8), va="center", weight="bold")
         text = timeline.clauses[clauses[0]].replace("`", "")
         ax.text(0.55, middle, drawing.shown(text, 47), va="center", color=drawing.FAINT, fontsize=8)
     else:
-        first = ", ".join(drawing.shown(clause, 8) for clause in clauses[:_NUMBERS])
-        more = f" and {len(clauses) - _NUMBERS} more" if len(clauses) > _NUMBERS else ""
-        ax.text(0.08, middle, first + more, va="center", weight="bold")
+        found = [run for _, of_chapter in ranges(clauses, timeline.clauses) for run in of_chapter]
+        named = [
+            "\N{EN DASH}".join(drawing.shown(clause, 8) for clause in dict.fromkeys(run)) for run in found[:_RANGES]
+        ]
+        more = ", …" if len(found) > _RANGES else ""
+        text = f"{count(len(clauses), 'clause')}: {', '.join(named)}{more}"
+        ax.text(0.08, middle, text, va="center", weight="bold")
     for j in range(len(timeline.columns)):
         _cell(ax, timeline.columns[j], clauses, _LABEL + j * _COLUMN, y)
 
