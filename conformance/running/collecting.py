@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -87,7 +88,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_check(pyfuncitem):
         return None
     session = _session(pyfuncitem.config)
-    dtype, mode = pyfuncitem.funcargs["check"]
+    dtype, mode = cast(tuple[str, str], pyfuncitem.funcargs["check"])
     current = session.check(_name(pyfuncitem), dtype, mode)
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
