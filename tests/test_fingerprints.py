@@ -43,7 +43,7 @@ def test_another_layer_is_told_by_its_bits() -> None:
         assert (right.example, right.given) == (wrong.example, wrong.given)
         assert right.got != wrong.got
     small = taken()[0]
-    assert len(small.values) == 24  # batch 2, timesteps 4, units 3
+    assert len(small.values) == 2 * 4 * 3 + 2 * 3  # outputs and final state of batch 2, timesteps 4, units 3
 
 
 def test_every_clause_has_frozen_examples() -> None:

@@ -32,8 +32,8 @@ T = TypeVar("T")
 PROFILE = replace(PROFILES["smoke"], sweep=2_000)
 """The budget of frozen examples: as many as run in seconds, on shapes that a run with seed 0 has compiled anyway."""
 
-_FEW = 24
-"""Up to so many numbers are kept beside their digest: the outputs of the smallest model there is."""
+_FEW = 30
+"""Up to so many numbers are kept beside their digest: what the smallest model there is returns."""
 
 _DIGITS = 16
 """Hexadecimal digits of a digest."""
