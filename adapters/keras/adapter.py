@@ -51,7 +51,7 @@ class KerasAdapter:
         return NETWORKS[self.backend](architecture)
 
     def script(self, architecture: Architecture, wants: str) -> str:
-        """Source lines that use Keras alone, for a bug report (see `_keras_script`)."""
+        """Source lines that use Keras alone, for a bug report (see script.py)."""
         return script(self.backend, architecture, wants)
 
 

@@ -10,7 +10,7 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
-from rnn_conformance.adapters.torch import script as _torch_script
+from rnn_conformance.adapters.torch.script import script
 from rnn_conformance.adapters.torch.model import CELL_MODES, is_native_stack
 from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
 from rnn_conformance.adapters.torch.ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
@@ -47,7 +47,7 @@ class TorchAdapter:
         return network(architecture)
 
     def script(self, architecture: Architecture, wants: str) -> str:
-        return _torch_script.script(architecture, wants)
+        return script(architecture, wants)
 
 
 adapter = TorchAdapter()

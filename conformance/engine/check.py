@@ -84,7 +84,7 @@ class Check(Searcher):
     ) -> bool:
         """Judge the gradients that are picked by name, and say whether a truncated one would have shown.
 
-        The arguments are those of `judging_gradients.judge_gradients`. Raises NonConforming.
+        The arguments are those of `judging.gradients.judge_gradients`. Raises NonConforming.
         """
         findings = judge_gradients(
             case,

@@ -263,7 +263,7 @@ class Mutant:
 
 
 MARKED: dict[str, Mutant] = {}
-"""Every mutant of the modules that were imported, by name (mutants.py imports them all)."""
+"""Every mutant of the modules that were imported, by name (catalogue.py imports them all)."""
 
 N = TypeVar("N", bound=type[Sound])
 

@@ -1,6 +1,6 @@
 """How far a right answer may lie from the exact one: the step residual and the propagated bound (BOUNDS.md).
 
-Both are for one direction of a layer, in the order of processing; layer_bounds.py has whole layers. Both are the same
+Both are for one direction of a layer, in the order of processing; layers.py has whole ones. Both are the same
 bound of one step. The step residual starts it from the subject's own previous output, which is known
 exactly; the propagated bound starts it from the reference's, and carries along how far the subject's may differ.
 """
