@@ -10,9 +10,9 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
-from rnn_conformance.adapters.torch.script import script
 from rnn_conformance.adapters.torch.model import CELL_MODES, is_native_stack
 from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
+from rnn_conformance.adapters.torch.script import script
 from rnn_conformance.adapters.torch.ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
 from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
 from rnn_conformance.reference.model.architecture import Architecture, Choices
