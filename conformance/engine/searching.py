@@ -134,7 +134,7 @@ class Searcher:
                 count = max(count - 1, 1)  # the larger models take longer to compile
             models = []
             shared = (kind, count, self.shapes_seed, offered, biases)
-            structures = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
+            structures: Sequence[Structure] = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
             if self.is_spare:
                 structures = structures[:1]
             elif self.profile.thrifty and (few or _telling(how)):
