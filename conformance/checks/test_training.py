@@ -157,11 +157,6 @@ def _coarse(case: Case) -> tuple[Weights, Array]:
     return weights, case.inputs if table is not None else drawn(case.inputs)
 
 
-def _each_in_float64(weights: Weights) -> Weights:
-    table = weights.embedding
-    return Weights(tuple(map(in_float64, weights.layers)), None if table is None else table.astype(np.float64))
-
-
 def _error(outputs: Array, targets: Array) -> Output:
     """The gradient of the mean squared error with respect to the outputs."""
     return Output(2 * (outputs - targets) / outputs.size)

@@ -10,12 +10,9 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
 
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Array
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-
-Array = NDArray[np.floating]
 
 REFERENCE_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 """The unit roundoff of the reference itself."""

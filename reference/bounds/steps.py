@@ -11,16 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma, ulp
 from rnn_conformance.reference.cells.simple_rnn import simple_rnn
 from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import LayerWeights
-
-Array = NDArray[np.floating]
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 @dataclass(frozen=True, eq=False)

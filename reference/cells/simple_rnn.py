@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.model.weights import LayerWeights
-
-Array = NDArray[np.floating]
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
 @ignoring_flags
