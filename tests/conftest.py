@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 
 import pytest
 from browsing import browser, chromium  # noqa: F401 - fixtures
 
 from rnn_conformance.conformance.running.order import Order
-from rnn_conformance.conformance.running.supervisor import run_one
+from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reports.records.records import Results, read
 
 
@@ -29,7 +28,7 @@ def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervised:
 
     def run(adapter: str, *only: str, timeout: float = 60) -> Results:
         order = Order("smoke", 0, only, 1, timeout, tmp_path)
-        run_one(order, adapter, lambda step: None, Event())
-        return read(order.results(adapter))
+        (results,) = run_all(order, [adapter], 1, lambda step: None)
+        return read(results)
 
     return run

@@ -271,6 +271,6 @@ def test_crash_leaves_a_witness(supervised: Supervised, tmp_path: Path) -> None:
     results = supervised("misbehaving:segfaults", "1.10")
     (record,) = (record for record in results.checks if record.verdict == "crashed")
     found = read_witness(tmp_path / record.witness_file)
-    assert (found.verdict, found.message, found.dtype) == ("crashed", "killed by SIGSEGV", "float64")
+    assert (found.verdict, found.message, found.dtype) == ("crashed", "killed by SIGSEGV", "float32")
     assert str(found.case) == record.case
     assert (record.reproducer_file, record.no_reproducer) == ("", "the process ended")

@@ -16,7 +16,7 @@ from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State, each_state, state_shapes
+from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import Weights
 
 _COMPILED: WeakValueDictionary[tuple[type, str, Architecture], Any] = WeakValueDictionary()
@@ -186,9 +186,10 @@ class JaxNetwork:
 
 def _zero_states(architecture: Architecture, inputs: Inputs) -> State:
     """The cotangent of final states that play no part."""
-    batch = inputs.shape[:1] if architecture.batched else ()
-    shapes = state_shapes(architecture, batch)
-    return tuple(tuple(np.zeros(shape, dtype_of(architecture.dtype)) for shape in layer) for layer in shapes)
+    batch, dtype = inputs.shape[: architecture.batched], dtype_of(architecture.dtype)
+    return tuple(
+        (np.zeros((*batch, layer.units), dtype),) * (1 + layer.is_bidirectional) for layer in architecture.layers
+    )
 
 
 def _known(struct: Any) -> tuple[int | None, ...]:

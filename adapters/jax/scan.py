@@ -145,7 +145,8 @@ def _layer(
     from rnn_conformance.adapters.jax.example import masked_layer
 
     def run(weights: dict[str, Any], h: JaxArray | None, reverse: bool) -> tuple[JaxArray, JaxArray]:
-        f, options = activation(layer.activation), {"h": h, "reverse": reverse, "unroll": unroll}
+        f = activation(layer.activation)
+        options: dict[str, Any] = {"h": h, "reverse": reverse, "unroll": unroll}
         if valid is None:
             return plain_layer(f, weights, sequence, **options)
         return masked_layer(f, weights, sequence, valid, **options)

@@ -30,6 +30,8 @@ class RecurrentLayer(Protocol):
 
     def __call__(self, x: Tensor, **options: Any) -> Any: ...
 
+    def reset_state(self) -> None: ...
+
 
 class Model(Protocol):
     """A Model or a Sequential of such layers."""
