@@ -21,7 +21,6 @@ _DIGITS = 12
 _DECIDING = (
     "reference/",
     *(f"conformance/{room}/" for room in ("cases", "judging", "engine", "checks")),
-    *("conformance/running/session.py", "conformance/running/replay.py"),
 )
 """What decides: files, or rooms with all that is in them."""
 

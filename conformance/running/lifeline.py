@@ -14,10 +14,14 @@ from threading import Thread
 def hold() -> None:
     """Watch standard input, on which nothing ever comes, and kill this process and its group when it ends.
 
+    Nothing is watched in a process that leads no group, such as one that was started by hand: it would kill its caller.
+
     Where processes can be forked, the watching is left to one that does nothing else: a framework that hangs may hold
     Python's lock, and then no thread of this process gets its turn. It is no child of this process, in case that a
     framework waits for all of those. Elsewhere, a thread ends this process alone.
     """
+    if hasattr(os, "getpgrp") and os.getpgrp() != os.getpid():
+        return
     lifeline = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # for the framework, there is no input

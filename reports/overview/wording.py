@@ -96,3 +96,25 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(plain, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def discriminating(record: CheckRecord) -> str:
+    """How many of a check's examples could have failed, such as ``57 of 60``."""
+    return f"{record.discriminating:,} of {record.examples:,}"
+
+
+def by_clause(record: CheckRecord) -> Sequence[str]:
+    """The same of each clause for which it is another number."""
+    return [
+        f"for {clause}: {number:,} of {record.examples:,}"
+        for clause, number in record.by_clause.items()
+        if number != record.discriminating
+    ]
+
+
+def refused(record: CheckRecord) -> Sequence[str]:
+    """How many of a check's models were refused though nothing says so beforehand, for each reason."""
+    return [
+        f"{number:,} of {count(record.structures, 'model')} refused: {reason}"
+        for reason, number in record.refusals.items()
+    ]

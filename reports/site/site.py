@@ -24,7 +24,16 @@ from rnn_conformance.reports.overview.ranges import ranges
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Suite, Summary, summarise
 from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
-from rnn_conformance.reports.overview.wording import count, figure, phrase, plain, truncation
+from rnn_conformance.reports.overview.wording import (
+    by_clause,
+    count,
+    discriminating,
+    figure,
+    phrase,
+    plain,
+    refused,
+    truncation,
+)
 from rnn_conformance.reports.pictures.all import pictures
 from rnn_conformance.reports.pictures.history import timeline_picture
 from rnn_conformance.reports.records.files import beside, place_in_site
@@ -129,11 +138,13 @@ def site_environment() -> Environment:
     environment.globals |= {
         "alike": alike,
         "axes": axes,
+        "by_clause": by_clause,
         "by_dtype": by_dtype,
         "caveats": caveats,
         "backend_page": backend_page,
         "cell_page": cell_page,
         "count": count,
+        "discriminating": discriminating,
         "first_verdict": first_verdict,
         "gravest": gravest,
         "is_long": is_long,
@@ -148,6 +159,7 @@ def site_environment() -> Environment:
         "place": filters.place,
         "problems": PROBLEMS,
         "reasons_of": reasons_of,
+        "refused": refused,
         "symbols": SYMBOLS,
     }
     return environment
