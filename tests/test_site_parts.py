@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from example_results import check
 
 from rnn_conformance.reports.overview.arrays import Matrix, axes, judged, matrices, shape
+from rnn_conformance.reports.overview.wording import by_clause, discriminating, refused
 from rnn_conformance.reports.records.files import beside, place_in_site
 from rnn_conformance.reports.site.filters import as_table, place, prose
 
@@ -107,3 +109,11 @@ def test_what_a_message_is_about() -> None:
     assert judged("gradient of layers[0].W[0, 0] = nan, but") == ("layers[0].W", (0, 0))
     assert judged("final_state[0][1, 3] = 2") == ("final_state[0]", (1, 3))
     assert judged("run raised IndexError: a[0] = 1") == ("", ())
+
+
+def test_how_many_examples_could_have_failed() -> None:
+    """Of a check, of each of its clauses for which it is another number, and how many models it did not get to see."""
+    record = check(clauses=["1.1", "1.2"], by_clause={"1.1": 90, "1.2": 40}, structures=8, refusals={"too large": 3})
+    assert discriminating(record) == "90 of 100"
+    assert by_clause(record) == ["for 1.2: 40 of 100"]
+    assert refused(record) == ["3 of 8 models refused: too large"]
