@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browsing import browser, chromium  # noqa: F401 - fixtures
+from in_this_process import workers_in_this_process
 
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.supervisor import run_all
@@ -25,9 +26,19 @@ Supervised = Callable[..., Results]
 def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervised:
     """Run an adapter of tests/ as the command line does, in a process of its own, and read its results."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    return runner(tmp_path)
 
+
+@pytest.fixture
+def run_here(tmp_path: Path) -> Iterator[Supervised]:
+    """The same without a process, for what comes of a run and not how it ends."""
+    with workers_in_this_process():
+        yield runner(tmp_path)
+
+
+def runner(folder: Path) -> Supervised:
     def run(adapter: str, *only: str, timeout: float = 60) -> Results:
-        order = Order("smoke", 0, only, 1, timeout, tmp_path)
+        order = Order("smoke", 0, only, 1, timeout, folder)
         (results,) = run_all(order, [adapter], 1, lambda step: None)
         return read(results)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner, Result
 from example_results import results, written
+from in_this_process import workers_in_this_process
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands.main import cli
@@ -89,7 +88,8 @@ def test_no_worker_outlives_a_run_that_ends_early(tmp_path: Path) -> None:
 
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     """Witnesses and scripts lie beside the results, and the summary says how to use them."""
-    result = run("run", "planted:transposed", "--profile", "smoke", "--only", "1.4", "--out", tmp_path)
+    with workers_in_this_process("U is transposed"):
+        result = run("run", "planted:transposed", "--profile", "smoke", "--only", "1.4", "--out", tmp_path)
     assert result.exit_code == 1, result.output
     name = "planted_transposed--test_last_output--float32-eager"
     assert (tmp_path / "witnesses" / f"{name}.json").exists()
@@ -97,7 +97,7 @@ def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     shown = "".join(result.stdout.split())
     assert f"rnn-conformancereplay{tmp_path}/witnesses/{name}.json" in shown
     assert f"python{tmp_path}/reproducers/{name}.py" in shown
-    assert 'matches"' in shown
+    assert 'matches"Uistransposed"' in shown
 
 
 def test_run_that_does_not_work(tmp_path: Path) -> None:
@@ -181,13 +181,17 @@ def test_report_names_file_and_line_of_damage(tmp_path: Path) -> None:
     assert f"{damaged}, line 1" in result.stderr.replace("\n", "")
 
 
-def test_pytest_without_an_adapter(tmp_path: Path) -> None:
+def test_pytest_without_an_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The names that there are are told in a line."""
-    command = [sys.executable, "-m", "pytest", "--pyargs", "rnn_conformance.conformance", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 4
-    assert "which adapter? Say --adapter NAME; the names are" in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.chdir(tmp_path)
+    plugins = ["-p", "no:cacheprovider", "-p", options.__name__]
+    assert pytest.main(["--pyargs", "rnn_conformance.conformance", "--rootdir", str(tmp_path), *plugins]) == 4
+    told = "".join(capsys.readouterr())
+    assert "which adapter? Say --adapter NAME; the names are" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(

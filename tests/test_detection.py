@@ -17,6 +17,7 @@ from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.running.results import saved
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
@@ -33,13 +34,19 @@ def judge(adapter: Adapter, name: str, dtype: str = "float32", profile: str = "s
 
 
 @cache
+def kills() -> dict[str, set[str]]:
+    """The checks that have noticed each mutant, as measured: where to look first."""
+    return {row["mutant"]: set(row["kills"]) for row in saved("detection")["mutants"]}
+
+
+@cache
 def noticed(name: str, clause: str) -> bool:
     """Whether a check fails for a mutant that breaks this clause: with few examples, or else with more."""
     function = checks()[name]
     return any(
         isinstance(failure_of(check_of(name, Subject(fault.adapter()), dtype, profile, 0), function), NonConforming)
         for profile in ("smoke", "default")
-        for fault in catalogue().values()
+        for fault in sorted(catalogue().values(), key=lambda fault: name not in kills().get(fault.name, ()))
         if clause in fault.breaks
         for dtype in dtypes_of(function, PROFILES["default"])
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
@@ -101,6 +102,7 @@ def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectEx
     return None
 
 
+@pytest.mark.slow
 def test_faults_are_named() -> None:
     """Of a sample from every theme, run as if they were unknown backends, at least 95 % are named for what they are."""
     sample = [name for theme in THEMES for name in [n for n, m in catalogue().items() if m.theme == theme][::12]]

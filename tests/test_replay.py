@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy
@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Supervised
+from in_this_process import workers_in_this_process
 
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.running.order import Order
@@ -33,16 +34,20 @@ def change(path: Path, **fields: object) -> None:
 def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The witnesses of a transposed U."""
     folder = tmp_path_factory.mktemp("run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with workers_in_this_process():
         order = Order("smoke", 0, ("1.4", "1.9"), 1, 60, folder)
         run_one(order, "planted:transposed", lambda step: None, Event())
     return folder / "witnesses"
 
 
 @pytest.fixture(autouse=True)
-def adapters_of_these_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+def workers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What comes of a replay is asked here, and of its process only where an adapter ends it."""
+    if "supervised" in request.fixturenames:
+        yield
+    else:
+        with workers_in_this_process():
+            yield
 
 
 @pytest.fixture
@@ -175,5 +180,5 @@ def test_neither_a_file_nor_a_deviation() -> None:
     """The names that there are are listed."""
     result = replay("torch-three-biases")
     assert result.exit_code == 2
-    assert "'torch-three-biases' is no file, and none of the deviations " in result.stderr
+    assert "there is no file and no deviation 'torch-three-biases'; the deviations are " in result.stderr
     assert "torch-two-biases" in result.stderr

@@ -252,9 +252,9 @@ def test_journal_is_never_read_half_written(tmp_path: Path) -> None:
     assert [(found[0].check, found[1]) for found in read if found] == [(ITEM.check, 0), ("test_another", 7)]
 
 
-def test_run_leaves_a_witness_and_a_script(supervised: Supervised, tmp_path: Path) -> None:
+def test_run_leaves_a_witness_and_a_script(run_here: Supervised, tmp_path: Path) -> None:
     """Each failure has its files beside the results; the record names them and the command that runs it again."""
-    results = supervised("planted:transposed", "1.4")
+    results = run_here("planted:transposed", "1.4")
     assert {record.verdict for record in results.checks} == {"fails"}
     for record in results.checks:
         found = read_witness(tmp_path / record.witness_file)
@@ -262,7 +262,7 @@ def test_run_leaves_a_witness_and_a_script(supervised: Supervised, tmp_path: Pat
         assert record.replay == f"rnn-conformance replay {record.witness_file}"
         assert found.actual is not None
         assert (tmp_path / record.reproducer_file).exists()
-    supervised("planted:transposed", "8.1")
+    run_here("planted:transposed", "8.1")
     assert not list((tmp_path / "witnesses").iterdir()), "what an earlier run left is of no use"
 
 
