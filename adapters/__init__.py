@@ -1,1 +1,1 @@
-"""Who is tested: one framework a file, and the protocol that they share (protocol.py)."""
+"""Who is tested: a folder for each framework, and the protocol that they share (protocol.py)."""
