@@ -112,7 +112,7 @@ def worst_ratio(outputs: Array, expected: Expected) -> float:
     return float((np.abs(outputs - expected.value) / expected.bound).max())
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(
     dtype=st.sampled_from(DTYPES),
     activation=st.sampled_from(sorted(ACTIVATIONS)),

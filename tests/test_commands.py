@@ -239,7 +239,8 @@ def one_framework_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_framework_is_installed")
 def test_without_a_name_everything_installed_is_run(tmp_path: Path) -> None:
     """What is not installed is named, with the way to install it."""
-    result = run("run", "--profile", "smoke", "--only", "2.1", "--out", tmp_path)
+    with workers_in_this_process():
+        result = run("run", "--profile", "smoke", "--only", "2.1", "--jobs", "1", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "torch is not installed: pip install 'rnn-conformance[torch]'" in result.stderr
     assert {path.stem for path in tmp_path.glob("*.jsonl")} == {"numpy", "planted_without_script"}

@@ -88,7 +88,7 @@ def worst(found: Named, expected: dict[str, Expected]) -> float:
     return float(max(shares))
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=120)
 @given(
     dtype=st.sampled_from(["float16", "float32", "float64"]),
     activation=st.sampled_from(sorted(ACTIVATIONS)),

@@ -89,7 +89,7 @@ def gradients_of(case: Case, how: Choices, with_state: bool = False, weights: We
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=120)
 @given(cases(("float16", "float32", "float64")), choices, st.booleans())
 def test_right_layers_conform(case: Case, how: Choices, with_state: bool) -> None:
     """Outputs and final states of every kind of model, computed in the subject's own dtype, are within their bounds."""
@@ -99,7 +99,7 @@ def test_right_layers_conform(case: Case, how: Choices, with_state: bool) -> Non
     assert max(judgement.ratio for judgement in findings.judgements) <= 1
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=120)
 @given(cases(("float16", "float32", "float64")), choices, st.booleans())
 def test_right_gradients_conform(case: Case, how: Choices, with_state: bool) -> None:
     """Gradients of every kind of model, computed in the subject's own dtype, are within their bounds."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import Supervised
 
+from rnn_conformance.adapters import registry
+from rnn_conformance.conformance.running import supervisor
 from rnn_conformance.reports.records.records import Results
 
 VICTIM = "test_values.py::test_single_sequence[float32-eager]"
@@ -22,13 +24,27 @@ def verdicts(results: Results) -> dict[str, str]:
         ("segfaults", "crashed", "killed by SIGSEGV"),
         ("leaves", "crashed", "the process ended with status 7"),
         ("hangs", "timed out", "did not return within 5 seconds"),
+    ],
+)
+def test_end_of_a_process_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
+    """The check has its verdict with the case that was running; all others conform, and the run is complete."""
+    results = supervised(f"misbehaving:{adapter}", "1.10", "6.2", timeout=5 if adapter == "hangs" else 60)
+    costs_one_check(results, verdict, message)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict", "message"),
+    [
         ("exits", "crashed", "called sys.exit('good bye') in run"),
         ("raises", "fails", "run raised MemoryError: no room for one more sequence"),
     ],
 )
-def test_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
-    """The check has its verdict with the case that was running; all others conform, and the run is complete."""
-    results = supervised(f"misbehaving:{adapter}", "1.10", "6.2", timeout=5 if adapter == "hangs" else 60)
+def test_what_is_raised_costs_one_check(run_here: Supervised, adapter: str, verdict: str, message: str) -> None:
+    """So it is without the end of a process."""
+    costs_one_check(run_here(f"misbehaving:{adapter}", "1.10", "6.2"), verdict, message)
+
+
+def costs_one_check(results: Results, verdict: str, message: str) -> None:
     assert results.footer is not None
     assert {name: v for name, v in verdicts(results).items() if v != "conforms"} == {VICTIM: verdict}
     assert len(results.checks) == 3
@@ -39,9 +55,9 @@ def test_costs_one_check(supervised: Supervised, adapter: str, verdict: str, mes
     assert "float32" in record.case
 
 
-def test_wrong_answer_is_no_broken_adapter(supervised: Supervised) -> None:
+def test_wrong_answer_is_no_broken_adapter(run_here: Supervised) -> None:
     """An adapter that returns what it should not fails, from the smallest model on."""
-    (record,) = (record for record in supervised("misbehaving:returns_a_list", "1.2").checks if "32" in record.check)
+    (record,) = (record for record in run_here("misbehaving:returns_a_list", "1.2").checks if "32" in record.check)
     assert record.verdict == "fails"
     assert "run returned a list, but should return an instance of Output" in record.message
 
@@ -54,6 +70,7 @@ def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path:
     assert b"not even text" in (tmp_path / "misbehaving_prints.log").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not tell what a process maps")
 def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) -> None:
     """Before a process comes to the limit on memory mappings, a fresh one goes on, and no check is lost."""
@@ -64,11 +81,12 @@ def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) ->
     assert log.count("this process holds as much as it may") == 1  # after the single sequence
 
 
-def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
+def test_framework_that_always_dies_is_given_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some checks in a row that killed the process the run ends, marked as cut short, with what was found."""
+    monkeypatch.setattr(supervisor, "_DEATHS_IN_A_ROW", 2)
     results = supervised("misbehaving:always_dies", "1", "8")
     assert set(verdicts(results).values()) == {"crashed"}
-    assert len(results.checks) == 5
+    assert len(results.checks) == 2
     assert results.footer is None
     assert results.missing
 
@@ -77,7 +95,6 @@ def test_framework_that_always_dies_is_given_up(supervised: Supervised) -> None:
     ("adapter", "message"),
     [
         ("misbehaving:undescribed", "libframework.so.3 is missing"),
-        ("misbehaving:nothing", "module misbehaving has no attribute 'nothing'"),
         ("no_such_module:adapter", "No module named 'no_such_module'"),
     ],
 )
@@ -89,3 +106,9 @@ def test_broken_adapter_is_told_from_a_framework_that_does_not_conform(
     (record,) = results.checks
     assert record.verdict == "broken"
     assert message in record.message
+
+
+def test_module_without_the_adapter() -> None:
+    """It is loaded, and what it lacks is named."""
+    with pytest.raises(ValueError, match="module misbehaving has no attribute 'nothing'; it has "):
+        registry.load("misbehaving:nothing")

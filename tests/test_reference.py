@@ -153,7 +153,7 @@ choices = st.builds(
 )
 
 
-@settings(examples, max_examples=400)
+@settings(examples, max_examples=200)
 @given(
     architectures(),
     choices,
