@@ -47,11 +47,14 @@ def turned_and_masked() -> tuple[Way, ...]:
     return tuple({**direction, **masking} for direction in TURNED for masking in maskings())
 
 
-def for_each(check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: Examine, **how: Any) -> None:
+def for_each(
+    check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: Examine, *, few: bool = False, **how: Any
+) -> None:
     """Search in each of `ways`, for each kind of model; what the subject lacks or refuses is left out.
 
-    `how` is what else `Check.for_all` takes. The profile smoke has time for one of the ways, beginning with another for
-    each seed. Raises Unsupported, with the first reason, if nothing is left.
+    `how` is what else `Check.for_all` takes. A thrifty profile has time for one of the ways, beginning with another for
+    each seed, and where `few` models are enough for the first of the kinds. Raises Unsupported, with the first reason,
+    if nothing is left.
     """
     lacks = check.subject.description.lacks
     only_one = check.profile.thrifty and check.pin is None
@@ -61,7 +64,8 @@ def for_each(check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: E
         left_out = only_one and ran > 0
         for kind in kinds:
             lacking = next(filter(None, map(lacks, (kind, *_needs(way)))), "")
-            if lacking or left_out or (check.is_spare and kind != kinds[0]):
+            spared = only_one and (few or check.is_spare) and kind != kinds[0]
+            if lacking or left_out or spared:
                 check.skip_search()
                 refused.append(Unsupported(lacking))
                 continue

@@ -89,8 +89,7 @@ def test_gradients_of_stacks(check: Check) -> None:
 @pytest.mark.clause("11.7")
 def test_gradients_under_a_mask(check: Check) -> None:
     """Timesteps that are not valid have no part in any gradient, and their inputs have gradient zero."""
-    kinds = _KINDS[:1] if check.profile.thrifty else _KINDS
-    _search_masked(check, kinds, laws.maskings(), laws.has_parts)
+    _search_masked(check, _KINDS, laws.maskings(), laws.has_parts)
 
 
 @pytest.mark.clause("11.7", "11.8", modes="main", dtypes=("float32",))
@@ -114,8 +113,7 @@ def test_gradients_and_nan_in_the_padding(check: Check) -> None:
         return not case.mask.all() and any(bool(array.any()) for array in before.values())
 
     # Of the last output, because NaN in the padding may well show in padded outputs.
-    kinds = _KINDS[:1] if check.profile.thrifty else _KINDS
-    laws.for_each(check, kinds, laws.maskings(), examine, where=laws.is_short, return_sequences=False)
+    laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.is_short, return_sequences=False, few=True)
 
 
 @pytest.mark.clause("11.8")

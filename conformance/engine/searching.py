@@ -119,7 +119,7 @@ class Searcher:
         if not wanted:
             raise Unsupported("none of the activations that this check needs is offered")
         biases = (True, False) if self.offers("no bias") else (True,)
-        few = self.profile.thrifty and (few or self.is_spare)
+        few = self.profile.thrifty and self.pin is None and (few or self.is_spare)
         kinds = (kinds,) if isinstance(kinds, str) else kinds
         lacking = {kind: self.subject.description.lacks(kind) for kind in kinds}
         if all(lacking.values()):
