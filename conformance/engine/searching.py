@@ -154,9 +154,9 @@ class Searcher:
         """Whether a thrifty profile leaves to float32 what that shows as well."""
         return self.profile.thrifty and self.dtype != "float32"
 
-    def some_of(self, items: Sequence[T]) -> Sequence[T]:
-        """All of them; in a thrifty profile every fourth, beginning with another for each seed."""
-        return items[self.seed % 4 :: 4] if self.profile.thrifty else items
+    def some_of(self, items: Sequence[T], every: int) -> Sequence[T]:
+        """All of them; in a thrifty profile one in `every` so many, beginning with another for each seed."""
+        return items[self.seed % every :: every] if self.profile.thrifty else items
 
     def skip_search(self) -> None:
         """Leave a search out, so that the searches of all adapters have the same numbers."""
