@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_exact_activations(check: Check) -> None:
         normal = np.abs(z) >= np.finfo(z.dtype).tiny
         same_bits(name, y[normal], ACTIVATIONS[name].function(z)[normal], "it only selects")
 
-    _sweep(check, ("relu", "linear"), examine)
+    _sweep(check, check.some_of(("relu", "linear"), every=2), examine)
 
 
 def _accuracy(check: Check, limits: dict[str, float], curves: dict[str, Curve] | None = None) -> None:
@@ -129,7 +129,7 @@ def _error_in_ulps(name: str, z: Array, y: Array) -> tuple[Array, Array]:
     return error.astype(np.float64), exact
 
 
-def _sweep(check: Check, names: tuple[str, ...], examine: object) -> None:
+def _sweep(check: Check, names: Sequence[str], examine: object) -> None:
     """Give `examine` the name of an activation, many numbers, and what the layer makes of them, for each on offer."""
     offered = [name for name in names if name in check.subject.description.activations]
     for name in names:
