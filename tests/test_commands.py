@@ -69,6 +69,7 @@ def test_results_say_what_was_asked_and_when(conforming: tuple[Result, Path]) ->
     assert "a first look (profile smoke); asked for 1.1 only" in " ".join(result.stdout.split())
 
 
+@pytest.mark.slow
 def test_results_that_something_else_damages(tmp_path: Path) -> None:
     """A layer, or another run with the same folder, that overwrites the results ends the run with a word on that."""
     result = run("run", "misbehaving:overwrites", "--profile", "smoke", "--only", "1.10", "--out", tmp_path)
@@ -77,6 +78,7 @@ def test_results_that_something_else_damages(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_no_worker_outlives_a_run_that_ends_early(tmp_path: Path) -> None:
     """The damage is seen while the check still runs: the process in which it does is killed."""
     result = run("run", "misbehaving:floods", "--profile", "smoke", "--only", "1.10", "--out", tmp_path)

@@ -52,12 +52,14 @@ def noticed(name: str, clause: str) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", checks())
 def test_check_notices_faults(name: str) -> None:
     """Each check fails for a mutant that breaks a clause which it cites."""
     assert any(noticed(name, clause) for clause in clauses_of(checks()[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clause", specification().clauses)
 def test_breaking_a_clause_is_noticed(clause: str) -> None:
     """Each clause has a check that cites it and fails for a mutant that breaks it."""

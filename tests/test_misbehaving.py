@@ -22,8 +22,8 @@ def verdicts(results: Results) -> dict[str, str]:
     ("adapter", "verdict", "message"),
     [
         ("segfaults", "crashed", "killed by SIGSEGV"),
-        ("leaves", "crashed", "the process ended with status 7"),
-        ("hangs", "timed out", "did not return within 5 seconds"),
+        pytest.param("leaves", "crashed", "the process ended with status 7", marks=pytest.mark.slow),
+        pytest.param("hangs", "timed out", "did not return within 5 seconds", marks=pytest.mark.slow),
     ],
 )
 def test_end_of_a_process_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
@@ -81,6 +81,7 @@ def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) ->
     assert log.count("this process holds as much as it may") == 1  # after the single sequence
 
 
+@pytest.mark.slow
 def test_framework_that_always_dies_is_given_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some checks in a row that killed the process the run ends, marked as cut short, with what was found."""
     monkeypatch.setattr(supervisor, "_DEATHS_IN_A_ROW", 2)
@@ -95,7 +96,7 @@ def test_framework_that_always_dies_is_given_up(supervised: Supervised, monkeypa
     ("adapter", "message"),
     [
         ("misbehaving:undescribed", "libframework.so.3 is missing"),
-        ("no_such_module:adapter", "No module named 'no_such_module'"),
+        pytest.param("no_such_module:adapter", "No module named 'no_such_module'", marks=pytest.mark.slow),
     ],
 )
 def test_broken_adapter_is_told_from_a_framework_that_does_not_conform(

@@ -57,6 +57,7 @@ def test_baselines_are_in_the_package() -> None:
     assert {path.stem for path in PINNED.glob("*.jsonl")} == set(backends)
 
 
+@pytest.mark.slow
 def test_source_distribution_has_every_file(tmp_path: Path) -> None:
     """Its own tests run in it, so it holds their helpers, their pages, and what they read of the repository."""
     pytest.importorskip("setuptools", minversion="77")

@@ -92,6 +92,7 @@ def test_example_without_a_case(failures: Path, tmp_path: Path) -> None:
     assert "does not come to the example of this witness any more" in result.stdout
 
 
+@pytest.mark.slow
 def test_crash_costs_nothing_but_the_verdict(supervised: Supervised, tmp_path: Path) -> None:
     """A framework that dies of the example dies in a process of its own."""
     results = supervised("misbehaving:segfaults", "1.10")

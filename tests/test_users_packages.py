@@ -69,6 +69,7 @@ def test_under_pytest(folder: Path) -> None:
     assert "test_own.py" in done.stdout
 
 
+@pytest.mark.slow
 def test_under_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process in which `rnn-conformance run` checks an adapter finds them, too."""
     monkeypatch.chdir(folder)
