@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,5 +188,5 @@ def test_stateful_masks_and_directions(check: Check) -> None:
         return told | ({"3.7"} if ((alone.outputs != expected.outputs) & at).any() else set())
 
     # Small whole numbers in a single layer leave no room for rounding, however long two calls are.
-    exact = {"regimes": ["integers"], "activations": ["relu", "linear"], "stateful": True}
+    exact: dict[str, Any] = {"regimes": ["integers"], "activations": ["relu", "linear"], "stateful": True}
     laws.for_each(check, ["layer"], [*laws.maskings(), *laws.TURNED], examine, where=laws.is_short, **exact)
