@@ -134,7 +134,7 @@ def test_gradients_of_stacked_directions(check: Check) -> None:
     _search(check, ["stack"], laws.TURNED, _is_below_the_last_layer, where=laws.is_short)
 
 
-@pytest.mark.clause("11.9", modes="main")
+@pytest.mark.clause("11.9", modes="main", thrifty=FLOAT32)
 def test_gradient_over_time(check: Check) -> None:
     """The norm of d h_T / d h_{T-k} is right for each k: small U lets it vanish, orthogonal U last, large U explode."""
     check.requires("gradients")
