@@ -21,8 +21,11 @@ class ReloadedWithoutBias(Sound):
     """A model that was saved and loaded again has no biases."""
 
     def used(self) -> Weights:
-        reloaded = self.architecture.mode == "reloaded"
-        return in_each_direction(lambda layer: replace(layer, b=None), super().used()) if reloaded else super().used()
+        if self.architecture.mode != "reloaded":
+            return super().used()
+        return in_each_direction(
+            lambda layer: layer if layer.b is None else replace(layer, b=np.zeros_like(layer.b)), super().used()
+        )
 
 
 @mutant("12.2")
