@@ -12,10 +12,9 @@ from rnn_conformance.adapters.support import writeable
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor as Tensor  # so that other modules may take it from here
 
-    Tensor = torch.Tensor
-    Tensors = Sequence[Sequence[torch.Tensor]]
+    Tensors = Sequence[Sequence[Tensor]]
     """A state: for each layer a tensor for each direction."""
 
 
