@@ -94,6 +94,10 @@ def _completed(
     """A whole row with this part, in which many pairs meet that are worth it, or None if there is no such row."""
     if not allowed(part):
         return None
+    # What no longer goes with the part goes with nothing that is added to it: else whole rows would be tried in vain.
+    left = {name: [value for value in values[name] if allowed({**part, name: value})] for name in order}
+    if not all(left.values()):
+        return None
     if not order:
         return part
     name, *rest = order
@@ -101,8 +105,8 @@ def _completed(
     def gained(value: Any) -> int:
         return sum(frozenset(((name, value), item)) in worth for item in part.items())
 
-    for value in sorted(values[name], key=gained, reverse=True):
-        row = _completed({**part, name: value}, rest, values, allowed, worth)
+    for value in sorted(left[name], key=gained, reverse=True):
+        row = _completed({**part, name: value}, rest, left, allowed, worth)
         if row is not None:
             return row
     return None

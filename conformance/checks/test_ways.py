@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice, product
@@ -43,6 +43,9 @@ _EMBEDDINGS: Mapping[str, Embedding | None] = {
     "plain": Embedding(5, 3),
     "mask_zero": Embedding(5, 3, mask_zero=True),
 }
+_NEEDED = {"initial state": "initial state", "gradient": "gradients"}
+"""What a call needs that is no matter of the model, by the factor that asks for it."""
+
 _FEATURES, _BATCH, _TIMESTEPS = 3, 3, 5
 _REGIMES = ("integers", "unit", "saturating")
 _SMOKE_ROWS = 3
@@ -65,7 +68,7 @@ def _rows(check: Check) -> list[Row]:
     """What to cross with what, as far as the subject offers it. Which pairs that covers is left in the evidence."""
     factors = _factors(check.subject.description)
     if check.profile.thrifty:
-        cover = covering_rows(factors, partial(_allowed, check.subject.description), check.seed)
+        cover = covering_rows(factors, partial(_allowed, _lacking(check.subject.description)), check.seed)
         offered = (row for row in _in_turn(cover.rows) if not _refused(check, row))
         rows = list(islice(offered, max(_SMOKE_ROWS, len(factors["way"]))))
     else:
@@ -81,7 +84,8 @@ def _rows(check: Check) -> list[Row]:
 def _offered_cover(check: Check, shapes_seed: int) -> Cover:
     """Rows that the subject offers; in a soak, the seeds that have shapes in common share them."""
     description = check.subject.description
-    return covering_rows(_factors(description), partial(_allowed, description), shapes_seed, partial(_refused, check))
+    allowed = partial(_allowed, _lacking(description))
+    return covering_rows(_factors(description), allowed, shapes_seed, partial(_refused, check))
 
 
 def _factors(description: Description) -> Factors:
@@ -134,8 +138,8 @@ def _in_turn(rows: Sequence[Row]) -> list[Row]:
     return [row for _, row in sorted(rounds, key=lambda pair: pair[0])]
 
 
-def _allowed(description: Description, row: Row) -> bool:
-    """Whether these values go together, and the subject has declared none of what they need to be lacking."""
+def _allowed(lacking: Container[tuple[str, Any]], row: Row) -> bool:
+    """Whether these values go together, and none of them is lacking."""
     masking, pattern, embedding = row.get("masking"), row.get("pattern"), row.get("embedding")
     masked = masking not in (None, "none") or embedding == "mask_zero"
     if masking not in (None, "none") and embedding == "mask_zero":
@@ -148,12 +152,21 @@ def _allowed(description: Description, row: Row) -> bool:
         return False
     if row.get("stateful") and (row.get("initial state") or row.get("batched") is False):
         return False  # its initial state is that of the call before, and its batch is known
-    if row.get("initial state") and description.lacks("initial state"):
-        return False
-    if row.get("gradient") and description.lacks("gradients"):
-        return False
-    defaults = {name: values[0] for name, values in _factors(description).items()}
-    return not any(description.lacks(need) for need in needs(_architecture({**defaults, **row}, "")) if need)
+    return not any(item in lacking for item in row.items())
+
+
+def _lacking(description: Description) -> set[tuple[str, Any]]:
+    """The values of factors, each with its factor, of which the subject has declared something lacking."""
+    factors = _factors(description)
+    defaults = {name: values[0] for name, values in factors.items()}
+
+    def needed(name: str, value: Any) -> Iterator[str]:
+        yield from filter(None, needs(_architecture({**defaults, name: value}, "")))
+        if value is True and name in _NEEDED:
+            yield _NEEDED[name]
+
+    items = [(name, value) for name, values in factors.items() for value in values]
+    return {item for item in items if any(map(description.lacks, needed(*item)))}
 
 
 def _architecture(row: Row, dtype: str) -> Architecture:
