@@ -20,7 +20,8 @@ class Activation:
 
     `function(z, out=None)` works in the dtype of z. `slope(z, radius)` is the largest derivative on
     [z - radius, z + radius], in float64. `ulps` is the accuracy of clause 7.1, and `reference_ulps` bounds the error
-    of `function` in float64 (BOUNDS.md, section 5).
+    of `function` in float64 (BOUNDS.md, section 5). `roundings` is the accuracy of one that is not accurate in ULP:
+    so many roundings of numbers up to 1. `derivative` is the one at z, told from y = f(z), and the smaller at a corner.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Activation:
     high: float
     ulps: float
     reference_ulps: float
+    derivative: Callable[[Array], Array]
+    roundings: int = 0
 
 
 def _relu(z: Array, out: Array | None = None) -> Array:
@@ -50,6 +53,17 @@ def _sigmoid(z: Array, out: Array | None = None) -> Array:
     return np.divide(np.where(z >= 0, z.dtype.type(1), e), 1 + e, out=out)
 
 
+def _hard_sigmoid(slope: float) -> Callable[..., Array]:
+    """clip(slope z + 1/2, 0, 1)."""
+
+    def function(z: Array, out: Array | None = None) -> Array:
+        y = np.multiply(z, z.dtype.type(slope), out=out)
+        y += z.dtype.type(0.5)
+        return np.clip(y, 0, 1, out=y)
+
+    return function
+
+
 def _tanh_slope(z: Array, radius: Array) -> Array:
     return 1 - np.square(np.tanh(_nearest_to_zero(z, radius))) + _SLOPE_ROUNDING
 
@@ -67,6 +81,18 @@ def _linear_slope(z: Array, radius: Array) -> Array:
     return np.ones_like(z)
 
 
+def _hard_sigmoid_slope(slope: float) -> Callable[[Array, Array], Array]:
+    return lambda z, radius: np.where(_nearest_to_zero(z, radius) < 0.5 / slope, slope * (1 + _SLOPE_ROUNDING), 0.0)
+
+
+def _hard_sigmoid_derivative(slope: float) -> Callable[[Array], Array]:
+    return lambda y: np.where((y > 0) & (y < 1), y.dtype.type(slope), y.dtype.type(0))
+
+
+def _relu_derivative(y: Array) -> Array:
+    return (y > 0).astype(y.dtype)
+
+
 def _nearest_to_zero(z: Array, radius: Array) -> Array:
     """Distance from zero to [z - radius, z + radius]: there tanh and sigmoid are steepest."""
     return np.maximum(np.abs(z) - radius, 0)
@@ -75,10 +101,36 @@ def _nearest_to_zero(z: Array, radius: Array) -> Array:
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("tanh", np.tanh, _tanh_slope, low=-1, high=1, ulps=5, reference_ulps=2),
-        Activation("relu", _relu, _relu_slope, low=0, high=np.inf, ulps=0, reference_ulps=0),
-        Activation("linear", _linear, _linear_slope, low=-np.inf, high=np.inf, ulps=0, reference_ulps=0),
-        Activation("sigmoid", _sigmoid, _sigmoid_slope, low=0, high=1, ulps=12, reference_ulps=4),
+        Activation("tanh", np.tanh, _tanh_slope, -1, 1, ulps=5, reference_ulps=2, derivative=lambda y: 1 - y * y),
+        Activation("relu", _relu, _relu_slope, 0, np.inf, ulps=0, reference_ulps=0, derivative=_relu_derivative),
+        Activation(
+            "linear", _linear, _linear_slope, -np.inf, np.inf, ulps=0, reference_ulps=0, derivative=np.ones_like
+        ),
+        Activation(
+            "sigmoid", _sigmoid, _sigmoid_slope, 0, 1, ulps=12, reference_ulps=4, derivative=lambda y: y * (1 - y)
+        ),
     )
 }
-"""Every activation by name."""
+"""Every activation of a candidate or of an output, by name."""
+
+HARD_SIGMOIDS = {"hard_sigmoid": 1 / 6, "hard_sigmoid_fifth": 0.2}
+"""Two functions go by that name, clip(z / 6 + 1/2, 0, 1) and clip(0.2 z + 1/2, 0, 1): the slope of each."""
+
+GATE_ACTIVATIONS = {
+    **ACTIVATIONS,
+    **{
+        name: Activation(
+            name,
+            _hard_sigmoid(slope),
+            _hard_sigmoid_slope(slope),
+            low=0,
+            high=1,
+            ulps=0,
+            reference_ulps=0,
+            derivative=_hard_sigmoid_derivative(slope),
+            roundings=3,
+        )
+        for name, slope in HARD_SIGMOIDS.items()
+    },
+}
+"""Every activation of a gate, by name."""

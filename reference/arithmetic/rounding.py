@@ -53,13 +53,16 @@ class Precision:
         """Twice the unit roundoff of what is stored: ulp(y) <= eps |y|."""
         return float(_finfo(self.dtype).eps)
 
-    def gamma(self, n: int) -> float:
-        """The relative error of a term that goes through n operations; infinite where it has no bound."""
+    def gamma(self, n: int, stored: int = _ROUNDINGS_TO_DTYPE) -> float:
+        """The relative error of a term that goes through n operations; infinite where it has no bound.
+
+        Where sums are wider than the dtype, it is rounded to that `stored` times on its way.
+        """
         if n * self.unit_roundoff >= 1:
             return math.inf
         error = gamma(n, self.unit_roundoff)
         if self.sums_are_wider:
-            error += (1 + error) * gamma(_ROUNDINGS_TO_DTYPE, self.eps / 2)
+            error += (1 + error) * gamma(stored, self.eps / 2)
         return error
 
     @property
@@ -67,11 +70,11 @@ class Precision:
         """Whether sums are formed in a type that is wider than the dtype."""
         return self.unit_roundoff < self.eps / 2
 
-    def flushed(self, n: int) -> float:
+    def flushed(self, n: int, stored: int = _ROUNDINGS_TO_DTYPE) -> float:
         """What n results on the way of a sum lose where subnormal ones are flushed to zero."""
         if not self.sums_are_wider:
             return n * self.tiny
-        return n * float(_finfo("float32").tiny) + _ROUNDINGS_TO_DTYPE * self.tiny
+        return n * float(_finfo("float32").tiny) + stored * self.tiny
 
     def without_wider_sums(self) -> Precision:
         """The same with sums that may be rounded to the dtype at each addition: what is known of those over time."""
