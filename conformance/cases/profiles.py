@@ -47,7 +47,7 @@ SEEDS_OF_A_SHAPE = 100
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("smoke", "some minutes, in the main mode only", 2, 12, 2, 1, 1, 20_000, other_dtypes=(), thrifty=True),
+        Profile("smoke", "some minutes, in the main mode only", 2, 6, 2, 1, 1, 20_000, other_dtypes=(), thrifty=True),
         Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
         Profile("soak", "overnight: --seeds of them", 2, 4, 1, 1, 1, 20_000, other_dtypes=(), repeats=True),
