@@ -22,7 +22,7 @@ from rnn_conformance.adapters.protocol import Adapter, Network
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.engine.evidence import Pin
+from rnn_conformance.conformance.engine.failures import Pin
 from rnn_conformance.conformance.engine.subject import Subject, SubjectRaised
 from rnn_conformance.conformance.engine.verdicts import Outcome
 from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
@@ -46,12 +46,11 @@ def outcome(adapter: Adapter, case: Case | None, failure: NonConforming | None =
     architecture = case.architecture if case else PLAIN.architecture
     mode, profile = architecture.mode, PROFILES["smoke"]
     check = Check("test_recurrence", Subject(adapter), architecture.dtype, mode, profile, 0, 1, Journal(None))
-    check.evidence.failing = Pin(0, case)
     if failure is None and case is not None:
         with pytest.raises(NonConforming) as raised:
             check.judge(case, check.run(case))
         failure = raised.value
-    return Outcome(check, "fails", str(failure), failure)
+    return Outcome(check, "fails", str(failure), failure, Pin(0, case))
 
 
 def script_of(adapter: Adapter, found: Outcome, *clauses: str) -> str:

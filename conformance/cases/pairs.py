@@ -8,7 +8,7 @@ factor at a time, as in Cohen, Dalal, Fredman and Patton, "The AETG System", IEE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -28,12 +28,16 @@ _ATTEMPTS = 4
 
 @dataclass
 class Cover:
-    """Rows, and of every pair what became of it: covered by them, impossible, or refused for a reason."""
+    """Rows, and of every pair what became of it: covered by them, impossible, or refused for a reason.
+
+    `known` are the pairs that no row has of which nothing is known to be wrong, with what is known of their rows.
+    """
 
     rows: list[Row] = field(default_factory=list)
     covered: set[Pair] = field(default_factory=set)
     impossible: set[Pair] = field(default_factory=set)
     refused: dict[Pair, str] = field(default_factory=dict)
+    known: dict[Pair, str] = field(default_factory=dict)
 
 
 def pairs_of(row: Row) -> set[Pair]:
@@ -51,23 +55,55 @@ def covering_rows(
     allowed: Callable[[Row], bool],
     seed: int,
     refuses: Callable[[Row], str] = lambda row: "",
+    known: Callable[[Row], str] = lambda row: "",
 ) -> Cover:
     """Rows that cover every pair that can be had. The same seed gives the same rows.
 
     `allowed` says of a row, or of a part of one, whether its values go together; of a part it says no only if nothing
     that is added can mend it. `refuses` is asked of whole rows that are allowed, and gives the reason why one cannot be
     had, if so. A pair is refused after several rows with it were, the later ones made of what had not been refused.
+
+    `known` names what is known to be wrong with a row, or with whatever has this part. Such rows are there as they
+    would be if nothing were known, so that they are the same whatever is; more rows follow, in which each pair that
+    met in none but these meets without anything that is known to be wrong, if there is such a row.
     """
     rng = np.random.default_rng(seed)
     pairs = all_pairs(factors)
-    wanted = dict.fromkeys((pairs[k] for k in rng.permutation(len(pairs))), 0)  # a queue, with the attempts so far
+    order = [pairs[k] for k in rng.permutation(len(pairs))]
+    cover = _cover(order, factors, allowed, refuses, rng)
+    sound = set().union(*(pairs_of(row) for row in cover.rows if not known(row)))
+    wanted = [pair for pair in order if pair in cover.covered and pair not in sound]
+    more = _cover(wanted, factors, lambda row: allowed(row) and not known(row), refuses, rng, cover.covered)
+    for pair in wanted:
+        if pair not in more.covered:
+            cover.known[pair] = _in_common([known(row).split(", ") for row in cover.rows if pair in pairs_of(row)])
+    cover.rows += more.rows
+    return cover
+
+
+def _in_common(names: Sequence[Sequence[str]]) -> str:
+    """Those that are in every list, or all of them where there is none."""
+    everything = list(dict.fromkeys(name for each in names for name in each))
+    return ", ".join([name for name in everything if all(name in each for each in names)] or everything)
+
+
+def _cover(
+    pairs: Sequence[Pair],
+    factors: Factors,
+    allowed: Callable[[Row], bool],
+    refuses: Callable[[Row], str],
+    rng: np.random.Generator,
+    offered: Set[Pair] = frozenset(),
+) -> Cover:
+    """Rows that cover these pairs, as far as they can be had; some that are `offered` are known already."""
+    wanted = dict.fromkeys(pairs, 0)  # a queue, with the attempts so far
     cover = Cover()
     while wanted:
         pair = next(iter(wanted))
         attempts = wanted.pop(pair)
         order = [str(name) for name in rng.permutation([name for name in factors if name not in dict(pair)])]
         values = {name: [factors[name][k] for k in rng.permutation(len(factors[name]))] for name in order}
-        row = _completed(dict(pair), order, values, allowed, cover.covered if attempts else wanted)
+        row = _completed(dict(pair), order, values, allowed, cover.covered | offered if attempts else wanted)
         if row is None:
             cover.impossible.add(pair)
         elif reason := refuses(row):
@@ -112,23 +148,30 @@ def _completed(
     return None
 
 
-def summary(factors: Factors, cover: Cover, run: Sequence[Row]) -> dict[str, Any]:
-    """Which pairs have met in the rows that were run, for the report, in words.
+def summary(factors: Factors, cover: Cover, judged: Sequence[Row]) -> dict[str, Any]:
+    """Which pairs have met in the rows that were judged, for the report, in words.
 
-    A pair that is impossible or refused is not possible; a possible one is missing where not all rows were run.
+    A pair that is impossible or refused is not possible, nor is one whose every row is known to be wrong; a possible
+    one is missing where not all rows were judged.
     """
-    met = {pair for row in run for pair in pairs_of(row)}
-    possible = set(all_pairs(factors)) - cover.impossible - cover.refused.keys()
+    met = {pair for row in judged for pair in pairs_of(row)}
+    possible = set(all_pairs(factors)) - cover.impossible - cover.refused.keys() - cover.known.keys()
     return {
         "covered": len(possible & met),
         "possible": len(possible),
-        "rows": len(run),
+        "rows": len(judged),
         "factors": {name: [str(value) for value in values] for name, values in factors.items()},
         "missing": sorted(map(in_words, possible - met)),
         "refused": {in_words(pair): cover.refused[pair] for pair in sorted(cover.refused, key=in_words)},
+        "known": {in_words(pair): cover.known[pair] for pair in sorted(cover.known, key=in_words)},
     }
 
 
 def in_words(pair: Pair) -> str:
     """Such as ``direction backward + pattern left``."""
     return " + ".join(sorted(f"{name} {value}" for name, value in pair))
+
+
+def row_in_words(row: Row) -> str:
+    """Such as ``way eager, direction backward, pattern left``: the same for the same row, in every run."""
+    return ", ".join(f"{name} {value}" for name, value in row.items())

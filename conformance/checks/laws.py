@@ -13,7 +13,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
 from rnn_conformance.conformance.cases.patterns import PATTERNS_OF_LENGTHS
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.engine.searching import Examine
+from rnn_conformance.conformance.engine.examining import Examine
 from rnn_conformance.conformance.judging.comparing import NonConforming, compare
 from rnn_conformance.conformance.judging.outputs import Findings, expectations, place_in, reach_of
 from rnn_conformance.reference.layers import network

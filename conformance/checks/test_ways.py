@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
 import pytest
 
-from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.lattice import KINDS, in_direction
+from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.pairs import Cover, Factors, Row, covering_rows, summary
-from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LENGTHS
+from rnn_conformance.conformance.cases.pairs import Cover, Row, covering_rows, row_in_words, summary
 from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.checks.crossing import (
+    BATCH,
+    FEATURES,
+    TIMESTEPS,
+    UNROLLED,
+    cases_of,
+    factors_of,
+    in_turn,
+    is_allowed,
+    known_of,
+    lacking,
+    up_to,
+)
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.weights import in_float64
 
 _RELOADED = "reloaded"
-_UNROLLED = "unrolled"
-"""The way that has to know the number of timesteps."""
-
-_DIRECTIONS = ("forward", "backward", *MERGES)
-"""A merge stands for a bidirectional layer with it."""
-
-_STACKS: Mapping[str, tuple[int, ...]] = {"one layer": (4,), "two alike": (4, 4), "two of other widths": (4, 3)}
-_EMBEDDINGS: Mapping[str, Embedding | None] = {
-    "none": None,
-    "plain": Embedding(5, 3),
-    "mask_zero": Embedding(5, 3, mask_zero=True),
-}
-_NEEDED = {"initial state": "initial state", "gradient": "gradients"}
-"""What a call needs that is no matter of the model, by the factor that asks for it."""
-
-_FEATURES, _BATCH, _TIMESTEPS = 3, 3, 5
-_REGIMES = ("integers", "unit", "saturating")
 _SMOKE_ROWS = 3
 _PARTS = 10
 
@@ -55,61 +46,51 @@ _PARTS = 10
 @pytest.mark.clause("12.1", modes="main", dtypes=("float32",))
 def test_features_crossed(check: Check) -> None:
     """Each two features meet at least once, in each way to run a model, and what comes out is right."""
-    rows = [] if check.pin else _rows(check)  # with a pin the example is given, and to find what is refused takes long
-    cases: dict[tuple[bool, bool], list[Case]] = {}
+    # With a pin the example is given, and to find what is refused takes long.
+    cover, rows = (Cover(), []) if check.pin else _rows(check)
+    cases: dict[tuple[bool, bool], dict[Case, str]] = {}
     for row in rows:
-        cases.setdefault((row["initial state"], row["gradient"]), []).extend(_cases(check, row))
-    # A search for each: what a case does not say follows from the number of its search.
-    for given, gradient in product((False, True), (False, True)):
-        check.every(cases.get((given, gradient), []), partial(_examine, check, given, gradient), initial_state=given)
+        of_row = dict.fromkeys(cases_of(check, row), row_in_words(row))
+        cases.setdefault((row["initial state"], row["gradient"]), {}).update(of_row)
+    try:
+        # A search for each: what a case does not say follows from the number of its search.
+        for given, gradient in product((False, True), (False, True)):
+            of_search = cases.get((given, gradient), {})
+            check.every(of_search, partial(_examine, check, given, gradient), rows=of_search, initial_state=given)
+    finally:
+        if rows and not check.profile.repeats:
+            judged = [row for row in rows if check.evidence.has_judged(row_in_words(row))]
+            check.evidence.measured["pairs"] = summary(factors_of(check.subject.description), cover, judged)
 
 
-def _rows(check: Check) -> list[Row]:
-    """What to cross with what, as far as the subject offers it. Which pairs that covers is left in the evidence."""
-    factors = _factors(check.subject.description)
+def _rows(check: Check) -> tuple[Cover, list[Row]]:
+    """What to cross with what, as far as the subject offers it, and which of these rows to run.
+
+    Rows that a known deviation carves out are among them, to be left out, and others in which the same features meet.
+    """
     if check.profile.thrifty:
-        cover = covering_rows(factors, partial(_allowed, _lacking(check.subject.description)), check.seed)
-        offered = (row for row in _in_turn(cover.rows) if not _refused(check, row))
-        rows = list(islice(offered, max(_SMOKE_ROWS, len(factors["way"]))))
-    else:
-        cover = _offered_cover(check, check.shapes_seed)
-        rows = _in_turn(cover.rows)
-    if check.profile.repeats:  # other numbers each time for a part of the cover: some ways to run a model take long
-        return rows[check.seed % _PARTS :: _PARTS]
-    check.evidence.measured["pairs"] = summary(factors, cover, rows)
-    return rows
+        description, known = check.subject.description, partial(known_of, check.deviations)
+        allowed = partial(is_allowed, lacking(description))
+        cover = covering_rows(factors_of(description), allowed, check.seed, known=known)
+        offered = (row for row in in_turn(cover.rows) if known(row) or not _refused(check, row))
+        return cover, up_to(max(_SMOKE_ROWS, len(description.modes + description.ways)), offered, known)
+    cover = _offered_cover(check, check.shapes_seed)
+    rows = in_turn(cover.rows)
+    # In a soak other numbers each time for a part of the cover: some ways to run a model take long.
+    return cover, rows[check.seed % _PARTS :: _PARTS] if check.profile.repeats else rows
 
 
 @lru_cache(maxsize=1)
 def _offered_cover(check: Check, shapes_seed: int) -> Cover:
     """Rows that the subject offers; in a soak, the seeds that have shapes in common share them."""
     description = check.subject.description
-    allowed = partial(_allowed, _lacking(description))
-    return covering_rows(_factors(description), allowed, shapes_seed, partial(_refused, check))
-
-
-def _factors(description: Description) -> Factors:
-    return {
-        "way": description.modes + description.ways,
-        "masking": MASKINGS,
-        "pattern": ("none", *PATTERNS),
-        "direction": _DIRECTIONS,
-        "stack": tuple(_STACKS),
-        "embedding": tuple(_EMBEDDINGS),
-        "stateful": (False, True),
-        "sequences": (True, False),
-        "final state": (False, True),
-        "initial state": (False, True),
-        "gradient": (False, True),
-        "bias": (True, False),
-        "activation": description.activations,
-        "batched": (True, False),
-    }
+    allowed, refused = partial(is_allowed, lacking(description)), partial(_refused, check)
+    return covering_rows(factors_of(description), allowed, shapes_seed, refused, partial(known_of, check.deviations))
 
 
 def _refused(check: Check, row: Row) -> str:
     """Why the subject does not offer what a row asks for; empty if it does, and where it breaks: a case shows that."""
-    case = next(_cases(check, row))
+    case = next(cases_of(check, row))
     try:
         attempt(partial(check.subject.network, case.architecture))
         if row["gradient"]:  # only the call can say that there is none in this way
@@ -117,78 +98,6 @@ def _refused(check: Check, row: Row) -> str:
     except Unsupported as reason:
         return str(reason) or "unsupported"
     return ""
-
-
-def _cases(check: Check, row: Row) -> Iterator[Case]:
-    """The cases of a row."""
-    architecture = _architecture(row, check.dtype)
-    batch = _BATCH if architecture.batched else 1
-    pattern = "" if row["pattern"] == "none" else row["pattern"]
-    for regime in _REGIMES:
-        yield Case(architecture, batch, _TIMESTEPS, regime, check.seed, pattern)
-
-
-def _in_turn(rows: Sequence[Row]) -> list[Row]:
-    """The rows so that every way to run a model comes up before one comes up again."""
-    seen: Counter[str] = Counter()
-    rounds: list[tuple[int, Row]] = []
-    for row in rows:
-        rounds.append((seen[row["way"]], row))
-        seen[row["way"]] += 1
-    return [row for _, row in sorted(rounds, key=lambda pair: pair[0])]
-
-
-def _allowed(lacking: Container[tuple[str, Any]], row: Row) -> bool:
-    """Whether these values go together, and none of them is lacking."""
-    masking, pattern, embedding = row.get("masking"), row.get("pattern"), row.get("embedding")
-    masked = masking not in (None, "none") or embedding == "mask_zero"
-    if masking not in (None, "none") and embedding == "mask_zero":
-        return False  # one mask is enough
-    if masked and pattern == "none":
-        return False
-    if masking == "none" and embedding not in (None, "mask_zero") and pattern not in (None, "none"):
-        return False  # nothing says which timesteps are valid
-    if masking == "lengths" and pattern not in (None, *PATTERNS_OF_LENGTHS):
-        return False
-    if row.get("stateful") and (row.get("initial state") or row.get("batched") is False):
-        return False  # its initial state is that of the call before, and its batch is known
-    return not any(item in lacking for item in row.items())
-
-
-def _lacking(description: Description) -> set[tuple[str, Any]]:
-    """The values of factors, each with its factor, of which the subject has declared something lacking."""
-    factors = _factors(description)
-    defaults = {name: values[0] for name, values in factors.items()}
-
-    def needed(name: str, value: Any) -> Iterator[str]:
-        yield from filter(None, needs(_architecture({**defaults, name: value}, "")))
-        if value is True and name in _NEEDED:
-            yield _NEEDED[name]
-
-    items = [(name, value) for name, values in factors.items() for value in values]
-    return {item for item in items if any(map(description.lacks, needed(*item)))}
-
-
-def _architecture(row: Row, dtype: str) -> Architecture:
-    """The model of a row."""
-    embedding, units = _EMBEDDINGS[row["embedding"]], _STACKS[row["stack"]]
-    merge = row["direction"] if row["direction"] in MERGES else "concat"
-    direction = "bidirectional" if row["direction"] in MERGES else row["direction"]
-    reads = (_FEATURES, *units[:-1])
-    layers = [Layer(f, u, row["activation"], row["bias"]) for f, u in zip(reads, units, strict=True)]
-    return Architecture(
-        in_direction(layers, direction, merge),
-        embedding,
-        dtype,
-        return_sequences=row["sequences"],
-        return_state=row["final state"],
-        batched=row["batched"],
-        mode=row["way"],
-        masking=row["masking"],
-        stateful=row["stateful"],
-        batch=_BATCH if row["stateful"] else None,
-        timesteps=_TIMESTEPS if row["way"] == _UNROLLED else None,
-    )
 
 
 def _examine(check: Check, given: bool, gradient: bool, case: Case) -> bool:
@@ -233,9 +142,9 @@ def test_double_in_every_way(check: Check) -> None:
     for k, way in enumerate(description.modes + description.ways):
         activations = description.activations
         for activation in [activations[k % len(activations)]] if check.profile.thrifty else activations:
-            layer, timesteps = Layer(_FEATURES, 4, activation), _TIMESTEPS if way == _UNROLLED else None
+            layer, timesteps = Layer(FEATURES, 4, activation), TIMESTEPS if way == UNROLLED else None
             architecture = Architecture((layer,), dtype=check.dtype, mode=way, timesteps=timesteps)
-            cases.append(Case(architecture, _BATCH, _TIMESTEPS, "unit", check.seed))
+            cases.append(Case(architecture, BATCH, TIMESTEPS, "unit", check.seed))
     check.every(cases, lambda case: check.judge(case, check.run(case)))
 
 

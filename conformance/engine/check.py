@@ -10,7 +10,7 @@ from rnn_conformance.conformance.engine.searching import Searcher
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import Findings, judge
-from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.arithmetic.rounding import Precision, computed_in
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, Weights
@@ -22,7 +22,9 @@ class Check(Searcher):
 
     @property
     def precision(self) -> Precision:
-        return self.subject.description.precision[self.dtype]
+        """The subject's arithmetic, or that which a known deviation puts in its place for the example that is run."""
+        precision = self.subject.description.precision
+        return computed_in(precision[self.computed_in]) if self.computed_in else precision[self.dtype]
 
     def observe(self, what: str) -> None:
         """Record a behaviour on which the specification is silent."""

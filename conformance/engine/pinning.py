@@ -7,7 +7,7 @@ from dataclasses import replace
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.engine.evidence import Pin
+from rnn_conformance.conformance.engine.failures import Pin
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import Witness
 
@@ -31,4 +31,12 @@ def pinned(check: Check, witness: Witness) -> Check:
         case = replace(case, architecture=replace(case.architecture, mode=check.mode))
     profile = PROFILES[witness.profile]
     pin = Pin(witness.search, case)
-    return replace(check, pin=pin, profile=profile, seed=witness.seed, deviations=(), _searches=0)
+    return replace(
+        check,
+        pin=pin,
+        profile=profile,
+        seed=witness.seed,
+        deviations=(),
+        computed_in=witness.computed_in,
+        _searches=0,
+    )

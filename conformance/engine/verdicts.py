@@ -15,6 +15,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.evidence import Evidence
+from rnn_conformance.conformance.engine.failures import Pin, kind_of
 from rnn_conformance.conformance.engine.pinning import pinned, witnesses
 from rnn_conformance.conformance.engine.subject import BrokenAdapter, SubjectExited, SubjectRaised
 from rnn_conformance.conformance.judging.comparing import NonConforming
@@ -22,10 +23,14 @@ from rnn_conformance.conformance.witnesses.deviations import Deviation, facts_of
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.model.states import state_arrays
+from rnn_conformance.reports.records.parts import Extent, Further
 from rnn_conformance.reports.records.records import UNBOUNDED, Cause, CheckRecord, Worst
 
 _ENOUGH = 0.2
 """At least so many examples must be able to tell a wrong subject from a right one, for each clause of a check."""
+
+_WITNESSES = 4
+"""So many kinds of failures beside the first have a witness."""
 
 _LARGEST_WITNESS = 400
 """Arrays with more elements than this are described in the record, not written out: nobody would read them."""
@@ -33,12 +38,17 @@ _LARGEST_WITNESS = 400
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of a check gave; the evidence is in `check`, and `failure` is what a failing one raised."""
+    """What one run of a check gave; the evidence is in `check`, and `failure` is what a failing one raised.
+
+    `pin` is the example that did not work, if it was one; `number` counts the kinds of failures of a check from 0.
+    """
 
     check: Check
     verdict: str
     message: str = ""
     failure: NonConforming | None = None
+    pin: Pin | None = None
+    number: int = 0
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -47,8 +57,7 @@ class Outcome:
     @property
     def case(self) -> Case | None:
         """The case that did not work, if it was one, with arrays to which no call has written."""
-        case = self.check.evidence.failing_case
-        return None if case is None or self.verdict in ("conforms", "untrusted", "observed") else case.fresh()
+        return None if self.pin is None or self.pin.case is None else self.pin.case.fresh()
 
 
 @dataclass(frozen=True)
@@ -88,15 +97,16 @@ def conclude(
     shown = outcome = _outcome(check, function, item.clauses)
     verdict, message = outcome.verdict, outcome.message
     known: list[Deviation] = []
+    stale: list[Outcome] = []
     if check.deviations:
         seen, stale = _replayed(check, function, item)
-        left_out = check.evidence.left_out
-        known = [*left_out, *(deviation for deviation, _ in seen if deviation not in left_out)]
+        touching = check.evidence.known
+        known = [*touching, *(deviation for deviation, _ in seen if deviation not in touching)]
         if verdict in ("conforms", "unsupported", "observed") and stale:
             shown = stale[0]
             verdict, message = shown.verdict, "\n".join(each.message for each in stale)
         elif verdict == "conforms" and known:
-            verdict, message = "deviation", "; ".join(f"left out: {deviation.extent}" for deviation in known)
+            verdict, message = "deviation", "; ".join(map(_treated, known))
             if seen:
                 _, shown = seen[0]
                 message = shown.message
@@ -107,6 +117,9 @@ def conclude(
         message = f"{message} — {diagnosis}"
         shown = replace(shown, message=message)
     kept = keep(item, shown) if keep and shown.verdict in ("fails", "crashed", "broken") else Kept()
+    further = list(_further(item, check, keep))
+    if outcome.verdict == "fails":
+        further += [Further(each.message) for each in stale]
     evidence, case = check.evidence, shown.case
     worst = evidence.worst
     return CheckRecord(
@@ -122,8 +135,11 @@ def conclude(
         deviation=", ".join(deviation.name for deviation in known),
         reason="\n".join(deviation.explanation for deviation in known),
         causes=[each.in_short for each in known],
+        extents=list(_extents(evidence)),
         not_looked_at=_not_looked_at(shown, elsewhere) if verdict == "fails" else [],
         diagnosis=diagnosis,
+        further=further,
+        rows=dict(evidence.rows),
         measured=dict(evidence.measured),
         shares=dict(evidence.shares),
         structures=len(evidence.asked),
@@ -139,20 +155,25 @@ def _outcome(check: Check, function: Function, clauses: Sequence[str]) -> Outcom
     try:
         check.requires(check.dtype)
         function(check)
-        if check.profile.repeats and check.pin is None:
+        if check.profile.repeats and check.pin is None and not evidence.failures:
             _soak(check, function)
     except Unsupported as reason:
-        return Outcome(check, "unsupported", str(reason))
-    except NonConforming as failure:
-        if failure.judgement:
-            evidence.add(failure.judgement, evidence.failing_case)
-        return Outcome(check, "fails", str(failure), failure)
-    except SubjectExited as failure:
-        return Outcome(check, "crashed", str(failure))
+        if not evidence.failures:
+            return Outcome(check, "unsupported", str(reason))
+    except (NonConforming, SubjectExited) as failure:
+        if kind_of(failure) not in [each.kind for each in evidence.failures]:
+            evidence.fail(failure, None)  # not within an example
     except BrokenAdapter as mistake:
         return Outcome(check, "broken", str(mistake))
-    except Exception:  # nothing of the subject's comes here unguarded, so this is an error of the suite
-        return Outcome(check, "broken", traceback.format_exc())
+    except Exception as error:  # nothing of the subject's comes here unguarded, so this is an error of the suite
+        if not evidence.failures:
+            return Outcome(check, "broken", traceback.format_exc())
+        evidence.cut_short = f"{type(error).__name__}: {error}"
+    if evidence.failures:
+        first = _failed(check, 0)
+        if first.failure and first.failure.judgement:
+            evidence.add(first.failure.judgement, evidence.failing_case)
+        return first
     if evidence.refused and not evidence.examples:
         return Outcome(check, "unsupported", next(iter(evidence.refused.values())))
     if check.pin is not None:
@@ -165,10 +186,41 @@ def _outcome(check: Check, function: Function, clauses: Sequence[str]) -> Outcom
     return Outcome(check, "untrusted" if doubts else "conforms", doubts)
 
 
+def _failed(check: Check, number: int) -> Outcome:
+    """The outcome that the failure of this number is."""
+    failure = check.evidence.failures[number]
+    if isinstance(failure.error, SubjectExited):
+        return Outcome(check, "crashed", str(failure.error), pin=failure.pin, number=number)
+    return Outcome(check, "fails", str(failure.error), failure.error, failure.pin, number)
+
+
+def _further(item: Item, check: Check, keep: Keep | None) -> Iterator[Further]:
+    """The failures of other kinds than the first, the first few of them with a witness."""
+    for number, failure in enumerate(check.evidence.failures[1:], start=1):
+        outcome = _failed(check, number)
+        kept = keep(item, outcome) if keep and number <= _WITNESSES else Kept()
+        case = str(outcome.case or "")
+        yield Further(outcome.message, case, failure.times, kept.witness_file, kept.replay)
+    if check.evidence.cut_short:
+        yield Further(f"after that the check could not go on: {check.evidence.cut_short}")
+
+
+def _treated(deviation: Deviation) -> str:
+    how = f"judged at {deviation.judged_at}" if deviation.judged_at else "left out"
+    return f"{how}: {deviation.extent}"
+
+
+def _extents(evidence: Evidence) -> Iterator[Extent]:
+    """How many of the cases that could have been drawn each known deviation touched, or of the examples that were."""
+    for deviation in evidence.known:
+        of = evidence.examples if deviation.precision else evidence.considered
+        yield Extent(deviation.name, evidence.touched[deviation.name], of, deviation.judged_at)
+
+
 def _doubts(check: Check, clauses: Sequence[str]) -> Iterator[str]:
     """Why a check that passed proves little; nothing where all its examples belong to known deviations."""
     evidence, told = check.evidence, "could have told a wrong layer from a right one"
-    if not evidence.discriminating and not (evidence.left_out and not evidence.examples):
+    if not evidence.discriminating and not (evidence.known and not evidence.examples):
         yield f"none of {evidence.examples} examples {told}"
     else:
         counts = {clause: evidence.discriminating_for(clause) for clause in clauses}
@@ -189,6 +241,8 @@ def _soak(check: Check, function: Function) -> None:
         check.evidence.measured["seeds"] = done
         check.begin_again()
         function(check)
+        if check.evidence.failures:
+            return
     check.evidence.measured["seeds"] = check.seeds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.conformance.engine.check import Check, Function
-from rnn_conformance.conformance.engine.evidence import Evidence, Pin
+from rnn_conformance.conformance.engine.evidence import Evidence
+from rnn_conformance.conformance.engine.failures import Pin, in_words
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
@@ -86,9 +86,9 @@ def _outcome(function: Function, check: Check, subject: Subject, pin: Pin, seed:
         subject=subject,
         seed=check.seed if seed is None else seed,
         pin=pin,
+        patience=0.0,
         evidence=Evidence(),
         journal=Journal(None),
-        deviations=(),
         _searches=0,
     )
     try:
@@ -114,7 +114,7 @@ def _now_and_then(
         if catalogue()[name].theme == _OF_SOME_CALLS:
             outcomes = [_outcome(function, check, mutant, pin) for _ in range(_CALLS)]
             failures = [outcome for outcome in outcomes if outcome is not None]
-            if 0 < len(failures) < _CALLS and any(_in_words(str(f)) == _in_words(str(failure)) for f in failures):
+            if 0 < len(failures) < _CALLS and any(in_words(str(f)) == in_words(str(failure)) for f in failures):
                 found.append(name)
     return found
 
@@ -123,7 +123,7 @@ def _same(failure: Outcome, other: Outcome) -> bool:
     """Whether two subjects came out of an example in the same way."""
     if failure is None or other is None:
         return failure is other
-    if type(failure) is not type(other) or _in_words(str(failure)) != _in_words(str(other)):
+    if type(failure) is not type(other) or in_words(str(failure)) != in_words(str(other)):
         return False
     if not isinstance(failure, NonConforming) or not isinstance(other, NonConforming):
         return True
@@ -148,8 +148,3 @@ def _near(seen: Any, like: Any, expected: Any) -> bool:
     # Where one of the two is not finite and the other is, nothing could be further apart.
     largest = wrong.max(initial=0) if finite.all() and np.isfinite(expected).all() else np.inf
     return bool(apart.max(initial=0) * _NEARER <= largest)
-
-
-def _in_words(message: str) -> str:
-    """A message without its numbers, and without the size of what it speaks of."""
-    return re.sub(r"-?\b(\d[\d,.]*(e[+-]?\d+)?|inf|nan)\b", "#", message)

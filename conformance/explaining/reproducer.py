@@ -10,6 +10,7 @@ import ast
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,12 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.verdicts import Outcome
 from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.witnesses.deviations import facts_of
 from rnn_conformance.conformance.witnesses.encoding import array_as_data
 from rnn_conformance.conformance.witnesses.witness import Witness
 from rnn_conformance.reference.layers import gradients as reference_gradients
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.states import each_state
+from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, widened
 from rnn_conformance.reference.spec import specification
 
@@ -94,7 +96,7 @@ def _what_shows_it(check: Check, case: Case, clauses: Sequence[str]) -> tuple[st
     for given in starts:
         state = case.initial_state if given else None
         try:
-            trial.judge(case, trial.run(case, initial_state=state), from_given_state=given)
+            trial.judged(partial(_judge, trial, case, state), partial(facts_of, case))
         except NonConforming as failure:
             if failure.judgement is None:
                 raise NoReproducer(_NO_VALUES) from None
@@ -102,6 +104,10 @@ def _what_shows_it(check: Check, case: Case, clauses: Sequence[str]) -> tuple[st
     if check.offers("gradients") and any(number.startswith("11.") for number in clauses):
         return "gradients", starts[-1]
     raise NoReproducer("one call alone gives what the specification says: it takes several to see the difference")
+
+
+def _judge(trial: Check, case: Case, state: State | None) -> bool:
+    return trial.judge(case, trial.run(case, initial_state=state), from_given_state=state is not None)
 
 
 def variables_of(case: Case, given: bool) -> dict[str, Any]:

@@ -40,8 +40,11 @@ class NonConforming(AssertionError):
     """A departure from the specification.
 
     `judgement` says how large, if it was measured against a bound; `details` are arrays for the witness, by name:
-    after a comparison `actual`, `expected` and `bound`.
+    after a comparison `actual`, `expected` and `bound`. `computed_in` is the dtype by whose arithmetic it was
+    judged, if that is not its own.
     """
+
+    computed_in: str = ""
 
     def __init__(self, message: str, judgement: Judgement | None = None, **details: Any) -> None:
         super().__init__(message)

@@ -29,6 +29,9 @@ from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 from rnn_conformance.reports.records import records
 
+_PATIENCE = 60.0
+"""So many seconds a check goes on after its first failure: what else is wrong is worth no more."""
+
 
 class Session:
     """Everything that the checks of one run share. With a `witness`, its example alone is run.
@@ -87,7 +90,8 @@ class Session:
 
     def check(self, name: str, dtype: str, mode: str) -> Check:
         """The check of this name."""
-        check = Check(name, self.subject, dtype, mode, self.profile, self._seed, self._seeds, self.journal)
+        budget = self.profile, self._seed, self._seeds
+        check = Check(name, self.subject, dtype, mode, *budget, self.journal, patience=_PATIENCE)
         return pinned(check, self.witness) if self.witness else check
 
     def deviations(self, item: Item) -> list[Deviation]:
@@ -104,7 +108,7 @@ class Session:
         """Write the witness of what failed, and a script of the framework alone, beside the results."""
         if self._results is None or self.witness:
             return Kept()
-        check, failing = outcome.check, outcome.check.evidence.failing
+        check, failing = outcome.check, outcome.pin
         if failing is None:
             return Kept()
         witness = witness_of(
@@ -118,10 +122,13 @@ class Session:
             message=outcome.message,
             case=outcome.case,
             details=outcome.details,
+            computed_in=outcome.failure.computed_in if outcome.failure else "",
         )
         folder = self._results.parent
-        file = write_witness(witness, folder / WITNESSES).relative_to(folder).as_posix()
+        file = write_witness(witness, folder / WITNESSES, outcome.number).relative_to(folder).as_posix()
         replay = f"{REPLAY} {file}"
+        if outcome.number:
+            return Kept(file, replay=replay)
         try:
             script = reproducer(self._loaded, outcome, witness, replay)
         except NoReproducer as reason:

@@ -69,6 +69,7 @@ class Deviation:
     cause: str
     means: str
     cases: Mapping[str, Any]
+    precision: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
     platforms: Sequence[str] = ()
     upstream: str = ""
@@ -83,6 +84,11 @@ class Deviation:
     def in_short(self) -> Cause:
         """Why, in short, as a record has it."""
         return Cause(self.name, self.cause, self.means, self.upstream, dict(self.versions))
+
+    @property
+    def judged_at(self) -> str:
+        """By what its cases are judged in place of their own precision; empty if they are left out."""
+        return f"{self.precision}'s roundoff" if self.precision else ""
 
     @property
     def extent(self) -> str:
@@ -198,6 +204,8 @@ def _entry(name: str, table: dict[str, Any]) -> Deviation:
             SpecifierSet(specifier)
         except InvalidSpecifier:
             raise ValueError(f"deviation {name}: {specifier!r} is no version specifier for {package}") from None
+    if (precision := table.get("precision", "")) not in ("", *DTYPES):
+        raise ValueError(f"deviation {name}: precision should be among {', '.join(DTYPES)}, but is {precision!r}")
     try:
         _check_words(table["cases"])
     except ValueError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.identity import suite_digest
@@ -43,7 +44,8 @@ class Witness:
 
     `check` is the check's file and function, such as ``test_values.py::test_recurrence``; `search` counts its searches
     from 0; `seed` and `profile` are those of the run. `expected` and `actual` are what was seen, where that is known:
-    an array as data, or text. `suite`, `digest` and `specification` say what it was found with.
+    an array as data, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its own.
+    `suite`, `digest` and `specification` say what it was found with.
     """
 
     adapter: str
@@ -61,6 +63,7 @@ class Witness:
     case: Case | None
     expected: Any = None
     actual: Any = None
+    computed_in: str = ""
     suite: str = field(default_factory=lambda: version("rnn-conformance"))
     digest: str = field(default_factory=suite_digest)
     specification: str = field(default_factory=lambda: specification().version)
@@ -84,6 +87,7 @@ def witness_of(
     message: str,
     case: Case | None,
     details: Mapping[str, Any],
+    computed_in: str = "",
 ) -> Witness:
     """The witness of a check that failed on this case; `details` are those of its NonConforming."""
     seen = {name: _as_data(details[name]) for name in ("expected", "actual") if name in details}
@@ -101,14 +105,18 @@ def witness_of(
         verdict=verdict,
         message=message,
         case=case,
+        computed_in=computed_in,
         **seen,
     )
 
 
-def write_witness(witness: Witness, folder: Path) -> Path:
-    """Write it into this folder, which is made where it is missing, and return its path."""
+def write_witness(witness: Witness, folder: Path, number: int = 0) -> Path:
+    """Write it into this folder, which is made where it is missing, and return its path.
+
+    The `number` tells further witnesses of one check from its first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{witness.name}.json"
+    path = folder / f"{witness.name}{f'--{number + 1}' if number else ''}.json"
     plain = {f.name: getattr(witness, f.name) for f in fields(Witness) if f.name != "case"}
     case = witness.case and {**case_as_data(witness.case), "arrays": arrays_as_data(witness.case)}
     text = as_text({"witness": SCHEMA, **plain, "case": case})
@@ -133,12 +141,14 @@ def parse_witness(text: str) -> Witness:
     names = [f.name for f in fields(Witness)]
     if not isinstance(data, dict) or data.get("witness") != SCHEMA:
         raise ValueError(f"it should be a JSON object whose field 'witness' is {SCHEMA}")
-    data = {"digest": "", **data}  # a witness that is older than it has none
+    data = {"digest": "", "computed_in": "", **data}  # a witness that is older than these has none
     if wrong := sorted(set(data) ^ {"witness", *names}):
         raise ValueError(f"fields too many or too few: {', '.join(wrong)}; there should be {', '.join(names)}")
     for name, kind in (("search", int), ("seed", int), ("check", str), ("adapter", str), ("dtype", str), ("mode", str)):
         if type(data[name]) is not kind:
             raise ValueError(f"{name} should be of type {kind.__name__}, but is {data[name]!r}")
+    if data["computed_in"] not in ("", *DTYPES):
+        raise ValueError(f"computed_in is {data['computed_in']!r}, but should be one of {', '.join(DTYPES)}, or empty")
     if data["profile"] not in PROFILES:
         raise ValueError(f"profile is {data['profile']!r}, but should be one of {', '.join(PROFILES)}")
     case = data["case"]

@@ -87,7 +87,8 @@ class Bounded:
     ) -> None:
         self.weights, self.precision, self.sharp = weights, precision, sharp
         self.tiny = precision.tiny
-        self.subject_roundoff = max(precision.unit_roundoff, precision.eps / 2)  # of a single operation, stored
+        single = max(precision.unit_roundoff, precision.eps / 2)  # of a single operation, stored
+        self.subject_roundoff = 3 * single if precision.converted else single  # its factors are rounded, too
         self.roundoff = self.subject_roundoff + REFERENCE_ROUNDOFF
         self.rows = Rows(weights, gates)
         self._kernels: dict[tuple[str, tuple[str, ...], bool], tuple[Array, Array, Array]] = {}

@@ -24,6 +24,9 @@ SLACK = 1 + 2.0**-30
 _ROUNDINGS_TO_DTYPE = 4
 """How often a sum that is formed in a wider type may be rounded to the dtype on its way (BOUNDS.md, section 6)."""
 
+_CONVERSIONS = 2
+"""How often a term is rounded where numbers are converted: both factors of a product are (BOUNDS.md, section 6)."""
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -31,12 +34,14 @@ class Precision:
 
     `dtype` is what it stores, `unit_roundoff` that of its products and sums, and `ulps` the accuracy of each activation
     that is not exact. The unit roundoff is larger than that of the dtype for TF32 and the like, and smaller where sums
-    are formed in a wider type and rounded to the dtype as often as BOUNDS.md, section 6, allows.
+    are formed in a wider type and rounded to the dtype as often as BOUNDS.md, section 6, allows. Numbers are
+    `converted` if what is given is of a wider type, and is rounded to the dtype before anything is computed of it.
     """
 
     dtype: str
     unit_roundoff: float
     ulps: Mapping[str, float] = field(default_factory=dict)
+    converted: bool = False
 
     @cached_property
     def tiny(self) -> float:
@@ -58,6 +63,7 @@ class Precision:
 
         Where sums are wider than the dtype, it is rounded to that `stored` times on its way.
         """
+        n += _CONVERSIONS * self.converted
         if n * self.unit_roundoff >= 1:
             return math.inf
         error = gamma(n, self.unit_roundoff)
@@ -105,6 +111,11 @@ def wider_sums(dtype: str, **ulps: float) -> Precision:
     BOUNDS.md, section 6, says what that allows; benchmarks/accumulation.py measures of which frameworks it is true.
     """
     return replace(standard_precision(dtype, **ulps), unit_roundoff=float(_finfo("float32").eps) / 2)
+
+
+def computed_in(precision: Precision) -> Precision:
+    """The arithmetic of numbers of a wider type that are rounded to this one's before anything is computed of them."""
+    return replace(precision, converted=True)
 
 
 def gamma(n: int, unit_roundoff: float) -> float:

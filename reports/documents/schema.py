@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from rnn_conformance.reports.documents.document import DOCUMENT, STATUSES, BackendSummary, ClauseSummary, Document
 from rnn_conformance.reports.overview.verdicts import MEANINGS
+from rnn_conformance.reports.records.parts import Row
 from rnn_conformance.reports.records.records import KINDS, NOT_FINITE, SCHEMA, SHARE, VERDICTS, CheckRecord, Header
 
 FILE = Path(__file__).with_name("schema.json")
@@ -32,6 +33,7 @@ _NARROWER: Mapping[tuple[type, str], Mapping[str, Any]] = {
     (Header, "schema"): {"const": SCHEMA},
     (CheckRecord, "verdict"): {"enum": list(VERDICTS)},
     (CheckRecord, "shares"): {"propertyNames": {"pattern": f"^({SHARE})$"}},
+    (Row, "outcome"): {"enum": list(VERDICTS)},
     (ClauseSummary, "verdict"): {"enum": list(MEANINGS)},
     (ClauseSummary, "by_dtype"): {"additionalProperties": {"enum": list(MEANINGS)}},
     (BackendSummary, "status"): {"enum": list(STATUSES)},

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
+from rnn_conformance.reports.records.parts import Extent, Further, Row
 from rnn_conformance.reports.records.strict import LONGEST, parse, shortened
 
 SCHEMA = 3
@@ -128,7 +129,9 @@ class CheckRecord:
     up to 2**-2, and so on, and "unbounded" for arrays whose bounds are too large to judge anything. `fingerprints` are
     of the frozen examples of this check. `structures` counts the models that were asked for, `refusals` those of them
     that were refused though nothing says so beforehand, by reason. `by_clause` counts the discriminating examples of
-    each clause, where a check cites several.
+    each clause, where a check cites several. `extents` says how much of the check each known deviation touches,
+    `further` are failures of other kinds than the first, and `rows` says what became of each row of crossed features,
+    by what the row says, such as ``way eager, masking none, pattern none``.
     """
 
     check: str
@@ -159,6 +162,9 @@ class CheckRecord:
     structures: int = 0
     refusals: Mapping[str, int] = field(default_factory=dict)
     by_clause: Mapping[str, int] = field(default_factory=dict)
+    extents: Sequence[Extent] = field(default_factory=list)
+    further: Sequence[Further] = field(default_factory=list)
+    rows: Mapping[str, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ KINDS: dict[str, type[Header] | type[CheckRecord] | type[Footer]] = {
 """The dataclass of each kind of line, by what it has for `record`."""
 
 _TYPES: dict[type[Any], Mapping[str, Any]] = {
-    cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint, Cause)
+    cls: get_type_hints(cls) for cls in (*KINDS.values(), Worst, Fingerprint, Cause, Extent, Further, Row)
 }
 
 
@@ -307,6 +313,9 @@ def _check_words(record: CheckRecord) -> None:
     """Raise ValueError for a text that a type allows and no run writes."""
     if record.verdict not in VERDICTS:
         raise ValueError(f"verdict {shortened(record.verdict)} is none of {', '.join(VERDICTS)}")
+    for name, row in record.rows.items():
+        if row.outcome not in VERDICTS:
+            raise ValueError(f"row {shortened(name)} has the outcome {shortened(row.outcome)}, which is no verdict")
     for share in record.shares:
         if not re.fullmatch(SHARE, share):
             words = 'exponents of two, by "exact" and by "unbounded"'

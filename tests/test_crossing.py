@@ -1,0 +1,80 @@
+"""Features are crossed with the known deviations in sight, and each row has an outcome of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from concluding import concluded
+from test_deviations import frozen
+
+from rnn_conformance.conformance.cases.pairs import covering_rows
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.crossing import cases_of, factors_of, is_allowed, known_of, lacking
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
+from rnn_conformance.conformance.witnesses.deviations import WORDS, Deviation, facts_of
+from rnn_conformance.conformance.witnesses.journal import Journal
+
+CROSSED = "test_ways.py::test_features_crossed"
+
+
+class TwoFaults(ReloadedWithoutBias, UnrolledOneStepShort):
+    """Two ways are wrong, each in its own manner."""
+
+
+def known(**cases: object) -> Deviation:
+    """A deviation that carves out these cases."""
+    entry = Deviation("known", ["mutant"], ["test_features_crossed"], {}, "why", "cause", "means", cases)
+    return replace(entry, frozen=frozen(None, check="test_values.py::test_no_bias"))  # not seen again here
+
+
+def test_what_a_row_says_is_what_its_cases_are() -> None:
+    """A deviation carves out a row exactly where it carves out the cases of the row, whichever word it uses."""
+    check = Check("", Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
+    rows = covering_rows(factors_of(SOUND), partial(is_allowed, lacking(SOUND)), 0).rows
+    facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
+    for word in WORDS:
+        values = {value for of_row in facts for value in of_row[word]}
+        assert values, word
+        for value in values:
+            one = known(**{word: value})
+            assert [bool(known_of([one], row)) for row in rows] == [one.covers(of_row) for of_row in facts], one.cases
+
+
+def test_part_of_a_row() -> None:
+    """A part is carved out once it has all that a deviation speaks of, whatever is added to it."""
+    one = known(stateful=True, mode="unrolled", masking="mask")
+    row = {"way": "unrolled", "stateful": True, "embedding": "mask_zero"}
+    assert known_of([one], row) == known_of([one], {**row, "masking": "none", "sequences": False}) == "known"
+    assert not any(known_of([one], {name: row[name] for name in row if name != lost}) for lost in row)
+
+
+def test_each_row_has_an_outcome() -> None:
+    """Where two ways are wrong, the rows of both fail, each with its message, and all the others are judged."""
+    record = concluded(MutantAdapter(TwoFaults), CROSSED, profile="default", patience=60)
+    assert record.verdict == "fails"
+    failing = {name: row for name, row in record.rows.items() if row.outcome == "fails"}
+    ways = {way for way in SOUND.modes + SOUND.ways if any(name.startswith(f"way {way},") for name in failing)}
+    assert ways == {"reloaded", "unrolled"}
+    assert {row.outcome for name, row in record.rows.items() if name not in failing} == {"conforms"}
+    assert all("should be" in row.said for row in failing.values())
+    assert record.message in {row.said for row in failing.values()}
+    assert record.measured["pairs"]["rows"] == len(record.rows) > len(failing)
+
+
+def test_rows_that_are_known_are_told_and_others_come_in_their_place() -> None:
+    """What a deviation carves out is counted, and named where it is the only way to have a pair."""
+    deviation = known(mode="reloaded", use_bias=True)
+    record = concluded(MutantAdapter(ReloadedWithoutBias), CROSSED, profile="default", known=[deviation])
+    assert (record.verdict, record.deviation) == ("deviation", "known")
+    left_out = [name for name, row in record.rows.items() if (row.outcome, row.said) == ("deviation", "known")]
+    (extent,) = record.extents
+    assert left_out
+    assert (extent.cases, extent.of) == (3 * len(left_out), 3 * len(record.rows))
+    pairs = record.measured["pairs"]
+    assert pairs["rows"] == len(record.rows) - len(left_out)
+    assert (pairs["missing"], pairs["known"]) == ([], {"bias True + way reloaded": "known"})
+    assert pairs["covered"] == pairs["possible"]
