@@ -18,6 +18,8 @@ from example_results import check, results, written
 
 from rnn_conformance.reports.upgrades.change import KINDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}

@@ -327,6 +327,7 @@ def test_port_in_docs(tmp_path: Path) -> None:
 # The command
 
 
+@pytest.mark.slow
 def test_command_prints_the_atlas() -> None:
     """Of the adapters named, as Markdown or as data."""
     markdown = command("numpy")

@@ -102,6 +102,7 @@ def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     assert 'matches"Uistransposed"' in shown
 
 
+@pytest.mark.slow
 def test_run_that_does_not_work(tmp_path: Path) -> None:
     """An adapter that cannot say what it is ends with status 3, which tells it from one that does not conform."""
     result = run("run", "misbehaving:undescribed", "--profile", "smoke", "--only", "1.10", "--out", tmp_path)
@@ -238,6 +239,7 @@ def one_framework_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "registered", lambda: shown)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_framework_is_installed")
 def test_without_a_name_everything_installed_is_run(tmp_path: Path) -> None:
     """What is not installed is named, with the way to install it."""

@@ -82,6 +82,7 @@ def test_failure_without_an_example() -> None:
     assert diagnose(checks()[RECURRENCE], check, NonConforming("it does not conform")) == []
 
 
+@pytest.mark.slow
 def test_choices_are_those_of_the_subject() -> None:
     """Mutants take the subject's own choices, modes and dtypes, and so do not differ by these."""
     adapter = catalogue()["mask-ignored"].adapter()

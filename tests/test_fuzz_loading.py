@@ -38,6 +38,7 @@ FOLDS = re.compile(r"^(<details>|</details>|(<details>)?<summary>[^<]*</summary>
 """What Markdown folds by, a line of its own; there may be no other element."""
 
 
+@pytest.mark.slow
 def test_no_file_does_harm(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """A file is refused with its name, and the line where there is damage; or all that is made of it is harmless."""
     examples = pytestconfig.getoption("--fuzz-examples")

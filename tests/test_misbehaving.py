@@ -11,6 +11,8 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.running import supervisor
 from rnn_conformance.reports.records.records import Results
 
+pytestmark = pytest.mark.slow
+
 VICTIM = "test_values.py::test_single_sequence[float32-eager]"
 
 
@@ -22,8 +24,8 @@ def verdicts(results: Results) -> dict[str, str]:
     ("adapter", "verdict", "message"),
     [
         ("segfaults", "crashed", "killed by SIGSEGV"),
-        pytest.param("leaves", "crashed", "the process ended with status 7", marks=pytest.mark.slow),
-        pytest.param("hangs", "timed out", "did not return within 5 seconds", marks=pytest.mark.slow),
+        ("leaves", "crashed", "the process ended with status 7"),
+        ("hangs", "timed out", "did not return within 5 seconds"),
     ],
 )
 def test_end_of_a_process_costs_one_check(supervised: Supervised, adapter: str, verdict: str, message: str) -> None:
@@ -70,7 +72,6 @@ def test_noise_on_standard_output_is_no_result(supervised: Supervised, tmp_path:
     assert b"not even text" in (tmp_path / "misbehaving_prints.log").read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not tell what a process maps")
 def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) -> None:
     """Before a process comes to the limit on memory mappings, a fresh one goes on, and no check is lost."""
@@ -81,7 +82,6 @@ def test_framework_that_hoards_memory(supervised: Supervised, tmp_path: Path) ->
     assert log.count("this process holds as much as it may") == 1  # after the single sequence
 
 
-@pytest.mark.slow
 def test_framework_that_always_dies_is_given_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some checks in a row that killed the process the run ends, marked as cut short, with what was found."""
     monkeypatch.setattr(supervisor, "_DEATHS_IN_A_ROW", 2)
@@ -96,7 +96,7 @@ def test_framework_that_always_dies_is_given_up(supervised: Supervised, monkeypa
     ("adapter", "message"),
     [
         ("misbehaving:undescribed", "libframework.so.3 is missing"),
-        pytest.param("no_such_module:adapter", "No module named 'no_such_module'", marks=pytest.mark.slow),
+        ("no_such_module:adapter", "No module named 'no_such_module'"),
     ],
 )
 def test_broken_adapter_is_told_from_a_framework_that_does_not_conform(

@@ -57,6 +57,7 @@ def test_half_a_surrogate_pair(tmp_path: Path) -> None:
     assert read(path).checks[0].message == "a?b"
 
 
+@pytest.mark.slow
 def test_killed_at_any_byte(tmp_path: Path) -> None:
     """Every beginning of a results file is read as truncated, or is refused by file and line."""
     path = written(tmp_path / "whole.jsonl", results(checks=[check(message="naïve"), failing()]))

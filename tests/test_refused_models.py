@@ -56,6 +56,7 @@ def test_what_is_wrong_is_found_in_what_remains() -> None:
     assert 0 < record.refusals["at most 4 units"] < record.structures
 
 
+@pytest.mark.slow
 def test_what_is_right_keeps_its_examples() -> None:
     """As many examples as with no refusal: others are drawn in the place of what is refused, which is counted."""
     everything = concluded(Limited(10**6), RECURRENCE, profile="default")

@@ -80,6 +80,7 @@ def test_the_arrays_of_the_file_count(witness: Path) -> None:
     assert replay(witness).exit_code == 0
 
 
+@pytest.mark.slow
 def test_example_without_a_case(failures: Path, tmp_path: Path) -> None:
     """An example that is not drawn is found by its number."""
     path = Path(copy(failures / "planted_transposed--test_shift_register--float32-eager.json", tmp_path))
@@ -115,6 +116,7 @@ def test_mode_of_another_adapter(witness: Path, tmp_path: Path) -> None:
     assert json.loads(result.stdout)[0]["mode"] == "eager"
 
 
+@pytest.mark.slow
 def test_several_witnesses(failures: Path, witness: Path) -> None:
     """Each is told, and the gravest verdict is the exit status."""
     other = failures / "planted_transposed--test_last_output--float64-eager.json"

@@ -19,6 +19,8 @@ from rnn_conformance.conformance.running.interrupts import as_interrupts, status
 from rnn_conformance.conformance.running.lock import InUse, alone_in
 from rnn_conformance.reports.records.records import read
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parent
 
 POOL = """

@@ -63,6 +63,7 @@ def test_same_seed_same_cases() -> None:
     assert cases_of(3) != cases_of(4)
 
 
+@pytest.mark.slow
 def test_cases_do_not_depend_on_where_packages_are(tmp_path: Path) -> None:
     """Hypothesis draws numbers that stand in code outside of site-packages, such as a framework in editable form."""
     (tmp_path / "framework.py").write_text(f"NUMBERS = {list(range(70_000, 71_000))}\n", encoding="utf-8")

@@ -96,6 +96,7 @@ def command(*arguments: str) -> Any:
     return CliRunner().invoke(commands_selftest.selftest, list(arguments))
 
 
+@pytest.mark.slow
 def test_command_in_processes_of_its_own(tmp_path: Path) -> None:
     """The score is printed and saved, and the exit status is 0 where all are noticed."""
     file = tmp_path / "detection.json"

@@ -59,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_under_pytest(folder: Path) -> None:
     """`pytest --pyargs rnn_conformance.conformance --adapter NAME` is all that is needed, beside one's own tests."""
     checks = ["--pyargs", "rnn_conformance.conformance", "test_own.py", "-p", "no:cacheprovider"]

@@ -252,6 +252,7 @@ def test_journal_is_never_read_half_written(tmp_path: Path) -> None:
     assert [(found[0].check, found[1]) for found in read if found] == [(ITEM.check, 0), ("test_another", 7)]
 
 
+@pytest.mark.slow
 def test_run_leaves_a_witness_and_a_script(run_here: Supervised, tmp_path: Path) -> None:
     """Each failure has its files beside the results; the record names them and the command that runs it again."""
     results = run_here("planted:transposed", "1.4")
@@ -266,6 +267,7 @@ def test_run_leaves_a_witness_and_a_script(run_here: Supervised, tmp_path: Path)
     assert not list((tmp_path / "witnesses").iterdir()), "what an earlier run left is of no use"
 
 
+@pytest.mark.slow
 def test_crash_leaves_a_witness(supervised: Supervised, tmp_path: Path) -> None:
     """The case that was running when the process died is kept, and why there is no script."""
     results = supervised("misbehaving:segfaults", "1.10")
