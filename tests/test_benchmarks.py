@@ -159,3 +159,14 @@ def test_first_verdicts_are_summed(
     assert [caches for _, caches in given][::2] == [caches for _, caches in given][1::2]
     assert len({caches for _, caches in given}) == 3
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_gradient_bounds(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of first order is a small share of the gradient, and never above that of absolute values."""
+    module = benchmark("gradient_bounds")
+    monkeypatch.setattr(module, "SIZES", ((8, 16),))
+    monkeypatch.setattr(module, "LAYERS", 1)
+    ((size, absolute, first_order, error, _),) = told("\n".join(module.table()))
+    assert size == "8, 16"
+    assert 0 < float(first_order) < float(absolute) < 1
+    assert 0 < float(error) < 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Activation:
     [z - radius, z + radius], in float64. `ulps` is the accuracy of clause 7.1, and `reference_ulps` bounds the error
     of `function` in float64 (BOUNDS.md, section 5). `roundings` is the accuracy of one that is not accurate in ULP:
     so many roundings of numbers up to 1. `derivative` is the one at z, told from y = f(z), and the smaller at a corner.
+    `remainder(z, reach)` is how far function(z + d) may lie from function(z) + slope(z, 0) d, for |d| <= reach.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Activation:
     ulps: float
     reference_ulps: float
     derivative: Callable[[Array], Array]
+    remainder: Callable[[Array, Array], Array]
     roundings: int = 0
 
 
@@ -93,6 +96,35 @@ def _relu_derivative(y: Array) -> Array:
     return (y > 0).astype(y.dtype)
 
 
+def _curved(curvature: float, steepest: float) -> Callable[[Array, Array], Array]:
+    """The remainder of a function whose second derivative is at most `curvature`, the first in [0, `steepest`]."""
+
+    def remainder(z: Array, reach: Array) -> Array:
+        share: Array = np.minimum(curvature / 2 * reach, steepest) + 2 * _SLOPE_ROUNDING
+        return share * reach
+
+    return remainder
+
+
+def _relu_remainder(z: Array, reach: Array) -> Array:
+    return np.where(reach > np.abs(z), reach, 0)
+
+
+def _linear_remainder(z: Array, reach: Array) -> Array:
+    return np.zeros_like(reach)
+
+
+def _hard_sigmoid_remainder(slope: float) -> Callable[[Array, Array], Array]:
+    """None where both corners are out of reach, but for the rounding of the slope; else all of the change."""
+    corner = 0.5 / slope
+
+    def remainder(z: Array, reach: Array) -> Array:
+        beyond = reach > np.abs(np.abs(z) - corner) - _SLOPE_ROUNDING * corner
+        return np.where(beyond, 1 + _SLOPE_ROUNDING, 2 * _SLOPE_ROUNDING) * slope * reach
+
+    return remainder
+
+
 def _nearest_to_zero(z: Array, radius: Array) -> Array:
     """Distance from zero to [z - radius, z + radius]: there tanh and sigmoid are steepest."""
     return np.maximum(np.abs(z) - radius, 0)
@@ -101,13 +133,49 @@ def _nearest_to_zero(z: Array, radius: Array) -> Array:
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("tanh", np.tanh, _tanh_slope, -1, 1, ulps=5, reference_ulps=2, derivative=lambda y: 1 - y * y),
-        Activation("relu", _relu, _relu_slope, 0, np.inf, ulps=0, reference_ulps=0, derivative=_relu_derivative),
         Activation(
-            "linear", _linear, _linear_slope, -np.inf, np.inf, ulps=0, reference_ulps=0, derivative=np.ones_like
+            "tanh",
+            np.tanh,
+            _tanh_slope,
+            -1,
+            1,
+            ulps=5,
+            reference_ulps=2,
+            derivative=lambda y: 1 - y * y,
+            remainder=_curved(4 / (3 * math.sqrt(3)), 1),
         ),
         Activation(
-            "sigmoid", _sigmoid, _sigmoid_slope, 0, 1, ulps=12, reference_ulps=4, derivative=lambda y: y * (1 - y)
+            "relu",
+            _relu,
+            _relu_slope,
+            0,
+            np.inf,
+            ulps=0,
+            reference_ulps=0,
+            derivative=_relu_derivative,
+            remainder=_relu_remainder,
+        ),
+        Activation(
+            "linear",
+            _linear,
+            _linear_slope,
+            -np.inf,
+            np.inf,
+            ulps=0,
+            reference_ulps=0,
+            derivative=np.ones_like,
+            remainder=_linear_remainder,
+        ),
+        Activation(
+            "sigmoid",
+            _sigmoid,
+            _sigmoid_slope,
+            0,
+            1,
+            ulps=12,
+            reference_ulps=4,
+            derivative=lambda y: y * (1 - y),
+            remainder=_curved(1 / (6 * math.sqrt(3)), 0.25),
         ),
     )
 }
@@ -128,6 +196,7 @@ GATE_ACTIVATIONS = {
             ulps=0,
             reference_ulps=0,
             derivative=_hard_sigmoid_derivative(slope),
+            remainder=_hard_sigmoid_remainder(slope),
             roundings=3,
         )
         for name, slope in HARD_SIGMOIDS.items()

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
+from rnn_conformance.reference.bounds.adjoints import Adjoint
+from rnn_conformance.reference.bounds.first_order import first_order_bound
 from rnn_conformance.reference.bounds.layers import joined
-from rnn_conformance.reference.bounds.steps import Expected, propagated_bound
+from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers.gradients import SLOPES, Pass, backpropagate, forward
 from rnn_conformance.reference.layers.network import as_batch
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
@@ -67,7 +69,7 @@ def expected_gradients(
         for j, one in enumerate(forward(layer, weights.layers[k], x, state[k] if state else None, mask, choices)):
             start = state[k][j] if state else None
             x_error = None if error is None else one.course.read(error)
-            h = propagated_bound(layer, one.weights, one.inputs, start, precision, x_error)
+            h = first_order_bound(layer, one.weights, one.inputs, start, precision, x_error)
             layer_runs.append(_Run(one, x_error, h, Expected(one.final, one.course.final(h.bound), one.final)))
         outputs = joined(layer, [run.h.each(run.one.course.show) for run in layer_runs], precision)
         x, error = outputs.value, outputs.bound
@@ -130,38 +132,20 @@ class _Backward:
         slope = SLOPES[layer.activation](run.h.value)
         # What a layer computes that takes every h_t for the end of the sequence.
         self.truncated = slope * direct.value
-        self.z_error = self._z_error(layer, direct, slope)
+        # What comes from outside may be the outputs of all timesteps, where these are repeated.
+        terms = 2 + direct.value.shape[1] * (course.sorted is not None)
+        self.z_error = Adjoint(
+            one.weights.U,
+            self.back.h,
+            self.back.z,
+            slope,
+            slope_error(layer.activation, run.h, precision),
+            direct.error,
+            direct.size,
+            terms,
+            precision,
+        ).error()
         self.z_size = np.abs(self.back.z) + self.z_error
-
-    def _z_error(self, layer: Layer, direct: Bounded, slope: Array) -> Array:
-        """How far the subject's d_z may lie from the reference's at each timestep, (batch, timesteps, units)."""
-        tiny, (batch, timesteps, units) = self.tiny, direct.value.shape
-        # A sum of `units` products, of what comes from outside (of up to all timesteps, where outputs are repeated).
-        n = units + 3 + timesteps * (self.run.one.course.sorted is not None)
-        rounding = joint_gamma(self.precision, n)
-        off = slope_error(layer.activation, self.run.h, self.precision)
-        z, h = np.abs(self.back.z), np.abs(self.back.h)
-
-        lost = (1 + rounding) * tiny * (2 * n + self.abs_U.sum(0))
-        fixed = direct.error + rounding * direct.size + lost
-        fixed[:, :-1] += ((rounding * z) @ self.abs_U + (1 + rounding) * tiny * z.sum(-1, keepdims=True))[:, 1:]
-        steepness = np.abs(slope) + off + 3 * tiny
-        own = (off + 3 * tiny) * h + (3 + steepness) * tiny
-
-        carried = (1 + rounding) * (self.abs_U + tiny)
-        error = np.empty((timesteps, batch, units))
-        by_time = [np.ascontiguousarray(array.swapaxes(0, 1)) for array in (fixed, steepness, own)]
-        after = None
-        for t in reversed(range(timesteps)):
-            fixed_t, steepness_t, own_t = (array[t] for array in by_time)
-            if after is not None:
-                fixed_t += after @ carried
-            np.multiply(fixed_t, steepness_t, out=error[t])
-            error[t] += own_t
-            after = error[t]
-        if not (h + by_time[0].swapaxes(0, 1) < self.precision.largest).all():
-            error[...] = np.inf
-        return error.swapaxes(0, 1) * SLACK
 
     def weights(self) -> list[tuple[str, Expected]]:
         """The gradients of W, U and b, by name: sums over all sequences and timesteps."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
-from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
+from rnn_conformance.reference.bounds.first_order import first_order_bound
+from rnn_conformance.reference.bounds.steps import Expected, step_residual
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.model.architecture import Choices, Layer
@@ -51,7 +52,7 @@ def expected_layer(
         x, start = course.read(inputs), initial[j] if initial else None
         error = None if inputs_error is None else course.read(inputs_error)
         if seen is None:
-            computed = propagated_bound(layer, direction, x, start, precision, error)
+            computed = first_order_bound(layer, direction, x, start, precision, error)
             outputs.append(computed.each(course.show))
         else:
             own = course.computed(seen[..., j * layer.units :][..., : layer.units])

@@ -56,7 +56,7 @@ def step_residual(
     The other arguments are those of `propagated_bound`. The bound does not grow with time. It is infinite after an
     output that is not finite, which is judged where it stands.
     """
-    previous = _one_step_later(outputs, initial)
+    previous = one_step_later(outputs, initial)
     finite = np.isfinite(previous)
     if not finite.all():
         previous = np.where(finite, previous, 0)
@@ -92,7 +92,7 @@ def propagated_bound(
     """
     step = Steps(layer, weights, inputs, inputs_error, precision)
     value = simple_rnn(inputs, weights, layer.activation, initial)
-    previous = _one_step_later(value, initial)
+    previous = one_step_later(value, initial)
     z = step.projected + previous @ step.U_T
     size = step.size(previous)
     radius = step.radius(previous, size)
@@ -113,7 +113,7 @@ def propagated_bound(
     return Expected(value, bound, step.without_recurrence())
 
 
-def _one_step_later(outputs: Array, initial: Array | None) -> Array:
+def one_step_later(outputs: Array, initial: Array | None) -> Array:
     """h_0 ... h_{T-1} where `outputs` are h_1 ... h_T."""
     previous = np.empty_like(outputs)
     previous[:, 0] = 0 if initial is None else initial
