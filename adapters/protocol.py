@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, StateShapes
 from rnn_conformance.reference.model.weights import Weights
 
 Inputs = NDArray[np.generic]
@@ -59,7 +59,7 @@ class WholeNetwork(Network, Protocol):
     ) -> Output:
         """The same; with lengths or a mask only if the architecture's `masking` says so ("lengths", "mask")."""
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         """The shapes of the final states, inferred likewise and nested like a State ("symbolic state shapes")."""
 
     def gradients(
@@ -103,9 +103,10 @@ class Adapter(Protocol):
 
     And it may have a method `script(architecture, wants) -> str`, with `wants` either "outputs" or "gradients": source
     that imports the framework and runs this model with it alone, for a bug report. It reads what it needs of the
-    variables `layers` (for each layer a dict of W, U, b, which may be None, and backward, None or another such dict),
-    `table`, `inputs`, `initial_state` (None or, for each layer, a tuple of arrays), `lengths`, `mask` and `cotangent`
-    (a dict of outputs and final_state): NumPy arrays, of ml_dtypes for bfloat16. It sets `outputs` and, if the
+    variables `layers` (for each layer a dict of its arrays by name, of which b may be None, and backward, None or
+    another such dict), `table`, `inputs`, `initial_state` (None or, for each layer, a tuple with the state of each
+    direction: an array or, where a state has several parts, a tuple of them), `lengths`, `mask` and `cotangent` (a dict
+    of outputs and final_state): NumPy arrays, of ml_dtypes for bfloat16. It sets `outputs` and, if the
     architecture returns states, `final_state`, nested likewise; or `gradients`, a dict by the names of
     `Gradients.arrays()`.
     """

@@ -18,6 +18,7 @@ import numpy as np
 from rnn_conformance.adapters import registry
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of, standard_precision, wider_sums
 from rnn_conformance.reference.bounds.steps import step_residual
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
@@ -44,14 +45,15 @@ def drawn(features: int, units: int, dtype: str) -> Iterator[LayerWeights]:
     """Weights in float64 that are numbers of the dtype: patterns in W, patterns in U, and random ones."""
     zero_W, zero_U = np.zeros((units, features)), np.zeros((units, units))
     for row in patterns(features, dtype):
-        yield LayerWeights(np.tile(row, (units, 1)), zero_U, np.zeros(units))
+        yield LayerWeights({"W": np.tile(row, (units, 1)), "U": zero_U, "b": np.zeros(units)})
     for row in patterns(units, dtype):
         # The first state is 1 in every unit; the second adds up the pattern, and the bias.
-        yield LayerWeights(zero_W, np.tile(row, (units, 1)), np.ones(units))
+        yield LayerWeights({"W": zero_W, "U": np.tile(row, (units, 1)), "b": np.ones(units)})
     rng = np.random.default_rng(0)
     for _ in range(3):
         W, U = rng.standard_normal((units, features)), rng.standard_normal((units, units)) / (2 * units**0.5)
-        yield LayerWeights(*(a.astype(dtype_of(dtype)).astype(np.float64) for a in (np.abs(W), U, W[:, 0])))
+        plain = LayerWeights({"W": np.abs(W), "U": U, "b": W[:, 0]})
+        yield plain.map(lambda array: array.astype(dtype_of(dtype)).astype(np.float64))
 
 
 def added_in(type_of_sums: Any, dtype: str, weights: LayerWeights) -> Run:
@@ -87,11 +89,10 @@ def measured(adapter: Any, model: Architecture) -> Iterator[tuple[float, float]]
     """The shares of every size, batch and set of weights, each on a network of the adapter."""
     kept = dtype_of(model.weights_dtype or model.dtype)
     for (features, units), batch in product(SIZES, BATCHES):
-        one = replace(model, layers=(Layer(features, units, "relu"),), batch=batch, timesteps=TIMESTEPS)
+        one = replace(model, layers=(Layer(features, units, SimpleRnn("relu")),), batch=batch, timesteps=TIMESTEPS)
         network = adapter.prepare(one)
         for weights in drawn(features, units, one.dtype):
-            arrays = (array.astype(kept) for array in (weights.W, weights.U, weights.b))
-            network.load(Weights((LayerWeights(*arrays),)))
+            network.load(Weights((weights.map(lambda array: array.astype(kept)),)))
             yield shares(lambda x, network=network: network.run(x).outputs, one, weights, batch)
 
 
@@ -100,7 +101,7 @@ def measure(name: str) -> None:
     adapter = registry.load(name)
     description = adapter.describe()
     for dtype in (dtype for dtype in HALF if not description.lacks(dtype)):
-        model = Architecture((Layer(1, 1, "relu"),), dtype=dtype)
+        model = Architecture((Layer(1, 1, SimpleRnn("relu")),), dtype=dtype)
         models = {mode: replace(model, mode=mode) for mode in description.modes}
         if not description.lacks("mixed precision"):
             models["mixed precision"] = replace(model, mode=description.modes[0], weights_dtype="float32")
@@ -116,7 +117,7 @@ def control() -> None:
     for dtype, type_of_sums in product(HALF, ("the type", "float32")):
         found = []
         for features, units in ((1024, 8), (8, 40)):
-            model = Architecture((Layer(features, units, "relu"),), dtype=dtype)
+            model = Architecture((Layer(features, units, SimpleRnn("relu")),), dtype=dtype)
             for weights in drawn(features, units, dtype):
                 run = added_in(dtype_of(dtype if type_of_sums == "the type" else "float32"), dtype, weights)
                 found.append(shares(run, model, weights, 1))

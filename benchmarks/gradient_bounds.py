@@ -32,7 +32,7 @@ def drawn(units: int, timesteps: int, seed: int) -> tuple[Weights, Array, Array]
     most = units**-0.5
     W, U, b = (rng.uniform(-most, most, shape).astype(np.float32) for shape in ((units, units), (units, units), units))
     x, d_h = (rng.standard_normal((1, timesteps, units)).astype(np.float32) for _ in range(2))
-    return Weights((LayerWeights(W, U, b),)), x, d_h
+    return Weights((LayerWeights({"W": W, "U": U, "b": b}),)), x, d_h
 
 
 def measured(units: int, timesteps: int, seed: int) -> tuple[float, float, float, float]:

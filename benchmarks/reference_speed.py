@@ -66,7 +66,7 @@ def compare_with_torch(features: int, units: int) -> None:
         return outputs
 
     what = f"float32, {features} features, {units} units"
-    report(what, "reference", lambda: simple_rnn(inputs, weights), "torch.nn.RNN", torch_rnn)
+    report(what, "reference", lambda: simple_rnn(inputs, weights.named), "torch.nn.RNN", torch_rnn)
 
 
 def compare_with_listing(features: int, units: int) -> None:
@@ -77,7 +77,7 @@ def compare_with_listing(features: int, units: int) -> None:
         return np.stack([listing(sequence, weights) for sequence in inputs])
 
     what = f"float64, {features} features, {units} units"
-    report(what, "listing", all_sequences, "reference", lambda: simple_rnn(inputs, weights))
+    report(what, "listing", all_sequences, "reference", lambda: simple_rnn(inputs, weights.named))
 
 
 def listing(inputs: Array, weights: LayerWeights) -> Array:
@@ -97,7 +97,7 @@ def draw(features: int, units: int, dtype: str) -> tuple[Array, LayerWeights]:
     rng = np.random.default_rng(units)
     shapes = ((units, features), (units, units), (units,))
     W, U, b = ((rng.uniform(-1, 1, shape) / np.sqrt(units)).astype(dtype) for shape in shapes)
-    return rng.standard_normal((BATCH, TIMESTEPS, features)).astype(dtype), LayerWeights(W, U, b)
+    return rng.standard_normal((BATCH, TIMESTEPS, features)).astype(dtype), LayerWeights({"W": W, "U": U, "b": b})
 
 
 def report(what: str, first: str, run_first: Callable[[], Array], second: str, run_second: Callable[[], Array]) -> None:

@@ -46,6 +46,11 @@ def named(output: Output) -> dict[str, np.ndarray]:
     return {"outputs": output.outputs, **dict(state_arrays("final_state", output.final_state))}
 
 
+def nested(state: Any) -> State:
+    """A state as a script has it, in which a part that stands alone is an array by itself."""
+    return tuple(tuple(h if isinstance(h, tuple) else (h,) for h in layer) for layer in state)
+
+
 def assert_exact(actual: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
     """The same arrays by the same names, to the last bit; their dtypes are another matter."""
     assert actual.keys() == wanted.keys()

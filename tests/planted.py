@@ -29,8 +29,8 @@ def layer(x: Any, W: Any, U: Any, b: Any, h: Any = None) -> Any:
 def _run(architecture: Architecture, weights: Weights, inputs: Inputs, initial_state: State | None) -> Output:
     x, final = inputs, []
     for k, given in enumerate(weights.layers):
-        x = layer(x, given.W, given.U, given.b, initial_state[k][0] if initial_state else None)
-        final.append((x[:, -1],))
+        x = layer(x, given.W, given.U, given.b, initial_state[k][0][0] if initial_state else None)
+        final.append(((x[:, -1],),))
     outputs = x if architecture.return_sequences else x[:, -1]
     return Output(outputs, tuple(final) if architecture.return_state else None)
 

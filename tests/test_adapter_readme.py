@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.states import flat
 from rnn_conformance.reference.model.weights import LayerWeights, Weights, parameter_count
 
 LAYERS = (Layer(3, 5), Layer(5, 4))
@@ -31,9 +33,11 @@ def _weights(seed: int) -> Weights:
     return Weights(
         tuple(
             LayerWeights(
-                rng.normal(size=(layer.units, layer.features)),
-                rng.normal(size=(layer.units, layer.units)),
-                rng.normal(size=layer.units),
+                {
+                    "W": rng.normal(size=(layer.units, layer.features)),
+                    "U": rng.normal(size=(layer.units, layer.units)),
+                    "b": rng.normal(size=layer.units),
+                }
             )
             for layer in LAYERS
         )
@@ -47,14 +51,14 @@ def test_outputs_and_states(adapter: Any, return_sequences: bool, from_state: bo
     prepared = adapter.prepare(architecture)
     rng = np.random.default_rng(7)
     inputs = rng.normal(size=(2, 6, 3))
-    state = tuple((rng.normal(size=(2, layer.units)),) for layer in LAYERS) if from_state else None
+    state = tuple(((rng.normal(size=(2, layer.units)),),) for layer in LAYERS) if from_state else None
     for seed in (1, 2):
         weights = _weights(seed)
         prepared.load(weights)
         actual = prepared.run(inputs, initial_state=state)
         wanted = network.run(architecture, weights, inputs, state)
         np.testing.assert_allclose(actual.outputs, wanted.outputs, rtol=0, atol=1e-14)
-        for (h,), (wanted_h,) in zip(actual.final_state, wanted.final_state or (), strict=True):
+        for h, wanted_h in zip(flat(actual.final_state), flat(wanted.final_state), strict=True):
             np.testing.assert_allclose(h, wanted_h, rtol=0, atol=1e-14)
 
 
@@ -73,7 +77,7 @@ def test_weights_are_read_back_and_counted(adapter: Any) -> None:
     [
         Architecture(LAYERS, batched=False),
         Architecture(LAYERS, Embedding(4, 3)),
-        Architecture((Layer(3, 5, "relu"),)),
+        Architecture((Layer(3, 5, SimpleRnn("relu")),)),
         Architecture((Layer(3, 5, use_bias=False),)),
     ],
     ids=str,

@@ -24,7 +24,7 @@ def ordinary(units: int, timesteps: int, seed: int = 0) -> tuple[Drawn, Array]:
     def array(*shape: int) -> Array:
         return rng.uniform(-most, most, shape).astype(np.float32)
 
-    weights = LayerWeights(array(units, units), array(units, units), array(units))
+    weights = LayerWeights({"W": array(units, units), "U": array(units, units), "b": array(units)})
     x, d_h = (rng.standard_normal((1, timesteps, units)).astype(np.float32) for _ in range(2))
     return Drawn("float32", Layer(units, units), weights, x, np.zeros((1, units), np.float32)), d_h
 
@@ -50,7 +50,7 @@ def test_gradients_are_judged_at_users_sizes(units: int, timesteps: int, most: f
 def test_where_gradients_explode_nothing_is_judged() -> None:
     """In a chaotic layer two right layers come apart, and with them their gradients: the bound says that it is so."""
     drawn, d_h = ordinary(8, 60)
-    drawn = replace(drawn, weights=replace(drawn.weights, U=8 * drawn.weights.U))
+    drawn = replace(drawn, weights=drawn.weights.with_arrays(U=8 * drawn.weights.U))
     of_U = expected_of(drawn, d_h)["layers[0].U"]
     assert (of_U.bound > np.abs(of_U.value).max()).mean() > 0.5
 

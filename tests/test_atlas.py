@@ -253,7 +253,7 @@ def assert_right(left: dict[str, np.ndarray], header: Header) -> None:
         assert left[name].tobytes() == given[name].tobytes(), name
     assert left["outputs"].dtype == np.float32
     wide = {name: array.astype(np.float64) for name, array in {**given, "seen": left["outputs"]}.items()}
-    weights = LayerWeights(wide["W"], wide["U"], wide["b"])
+    weights = LayerWeights({"W": wide["W"], "U": wide["U"], "b": wide["b"]})
     precision = Precision(**header.description["precision"]["float32"])
     expected = expected_layer(Layer(3, 4), weights, wide["x"], None, precision, seen=wide["seen"]).outputs
     assert left["outputs"].shape == expected.value.shape

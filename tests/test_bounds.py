@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Activation
 from rnn_conformance.reference.arithmetic.rounding import gamma, standard_precision, ulp
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
-from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn, simple_rnn
 from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import LayerWeights, in_float64
+from rnn_conformance.reference.model.weights import LayerWeights, direction_shapes, in_float64
 
 Array = NDArray[np.floating]
 Sum = Callable[[Array, np.random.Generator], Array]
@@ -102,9 +102,10 @@ def draw_layer(
     def array(*shape: int) -> Array:
         return (scale * rng.standard_normal(shape)).astype(dtype)
 
-    weights = LayerWeights(array(units, features), array(units, units), array(units) if use_bias else None)
+    layer = Layer(features, units, SimpleRnn(activation), use_bias)
+    weights = LayerWeights({name: array(*shape) for name, shape in direction_shapes(layer).items()})
     x, initial = rng.standard_normal((batch, timesteps, features)), rng.uniform(-1, 1, (batch, units))
-    return Drawn(dtype, Layer(features, units, activation, use_bias), weights, x.astype(dtype), initial.astype(dtype))
+    return Drawn(dtype, layer, weights, x.astype(dtype), initial.astype(dtype))
 
 
 def worst_ratio(outputs: Array, expected: Expected) -> float:
@@ -163,12 +164,12 @@ def test_one_element_beyond_the_step_residual_is_caught(dtype: str, activation: 
 
 def transposed_recurrence(drawn: Drawn) -> Drawn:
     """U is read the other way round."""
-    return replace(drawn, weights=replace(drawn.weights, U=drawn.weights.U.T))
+    return replace(drawn, weights=drawn.weights.with_arrays(U=drawn.weights.U.T))
 
 
 def missing_bias(drawn: Drawn) -> Drawn:
     """The bias is left out."""
-    return replace(drawn, weights=replace(drawn.weights, b=None))
+    return replace(drawn, weights=drawn.weights.with_arrays(b=None))
 
 
 def reversed_time(drawn: Drawn) -> Drawn:
@@ -183,7 +184,7 @@ def test_faults_exceed_both_bounds(dtype: str, activation: str, fault: Callable[
     """What a wrong layer returns lies outside both bounds of the right one."""
     drawn = draw_layer(np.random.default_rng(2), dtype, activation, scale=0.5)
     wrong = fault(drawn)
-    outputs = simple_rnn(wrong.x, wrong.weights, activation, wrong.initial)
+    outputs = simple_rnn(wrong.x, wrong.weights.named, activation, wrong.initial)
 
     assert worst_ratio(outputs, drawn.step_residual(outputs)) > 1
     assert worst_ratio(outputs, drawn.propagated_bound()) > 1
@@ -193,7 +194,7 @@ def test_faults_exceed_both_bounds(dtype: str, activation: str, fault: Callable[
 def test_a_lost_recurrence_shows(dtype: str) -> None:
     """`without_recurrence` is what a layer returns that forgets its state at every step."""
     drawn = draw_layer(np.random.default_rng(3), dtype, "tanh")
-    forgetful = replace(drawn, weights=replace(drawn.weights, U=np.zeros_like(drawn.weights.U)))
+    forgetful = replace(drawn, weights=drawn.weights.with_arrays(U=np.zeros_like(drawn.weights.U)))
     expected = drawn.propagated_bound()
     np.testing.assert_allclose(expected.without_recurrence, forgetful.propagated_bound().value, rtol=1e-14)
     assert (np.abs(expected.value - expected.without_recurrence) > expected.bound).all()
@@ -223,7 +224,7 @@ def test_a_stack_stays_within_its_bounds(dtype: str, activations: list[str], add
     actual = stack[0].x
     value, error = actual.astype(np.float64), None
     for drawn in stack:
-        actual = run_in_order(actual, drawn.weights, drawn.layer.activation, drawn.initial, rng, add_up)
+        actual = run_in_order(actual, drawn.weights, drawn.layer.cell.activation, drawn.initial, rng, add_up)
         weights, initial = in_float64(drawn.weights), drawn.initial.astype(np.float64)
         seen = actual.astype(np.float64)
         assert worst_ratio(actual, step_residual(drawn.layer, weights, value, seen, initial, precision, error)) <= 1
@@ -241,9 +242,9 @@ def test_small_integers_are_exact_in_every_order(activation: str, add_up: Sum) -
     def integers(*shape: int) -> Array:
         return rng.integers(-2, 3, shape).astype(np.float32)
 
-    weights = LayerWeights(integers(4, 7), integers(4, 4), integers(4))
+    weights = LayerWeights({"W": integers(4, 7), "U": integers(4, 4), "b": integers(4)})
     x, initial = integers(3, 5, 7), integers(3, 4)
-    expected = simple_rnn(x.astype(np.float64), in_float64(weights), activation, initial.astype(np.float64))
+    expected = simple_rnn(x.astype(np.float64), in_float64(weights).named, activation, initial.astype(np.float64))
     assert 100 < np.abs(expected).max() < 2**24
     for _ in range(20):
         np.testing.assert_array_equal(run_in_order(x, weights, activation, initial, rng, add_up), expected)
@@ -261,11 +262,11 @@ def test_flushing_subnormals_stays_within_both_bounds(dtype: str, activation: st
 
     drawn = draw_layer(rng, dtype, activation)
     # Numbers on both sides of the smallest normal one, so that weights, inputs, products, sums and outputs are flushed.
-    small = LayerWeights(drawn.weights.W * tiny, drawn.weights.U * tiny, drawn.weights.b * tiny)
+    small = drawn.weights.map(lambda array: array * tiny)
     for weights, x, initial in [
-        (replace(small, U=drawn.weights.U), drawn.x, drawn.initial * tiny),
-        (replace(small, U=drawn.weights.U), drawn.x * 1000, drawn.initial * tiny),
-        (replace(small, W=drawn.weights.W), drawn.x * tiny, drawn.initial * 1000),
+        (small.with_arrays(U=drawn.weights.U), drawn.x, drawn.initial * tiny),
+        (small.with_arrays(U=drawn.weights.U), drawn.x * 1000, drawn.initial * tiny),
+        (small.with_arrays(W=drawn.weights.W), drawn.x * tiny, drawn.initial * 1000),
     ]:
         faint = replace(drawn, weights=weights, x=x, initial=initial)
         h, outputs = flush(initial), []
@@ -284,7 +285,7 @@ def test_flushing_subnormals_stays_within_both_bounds(dtype: str, activation: st
 def test_the_step_residual_does_not_grow_with_time() -> None:
     """After 60 steps the propagated bound of an ordinary float32 layer says nothing, and the step residual the same."""
     drawn = draw_layer(np.random.default_rng(0), "float32", "tanh", sizes=(1, 60, 8, 8), scale=0.5)
-    outputs = simple_rnn(drawn.x, drawn.weights, "tanh", drawn.initial)
+    outputs = simple_rnn(drawn.x, drawn.weights.named, "tanh", drawn.initial)
     step, propagated = drawn.step_residual(outputs).bound, drawn.propagated_bound().bound
     assert step[:, 30:].max() < 2 * step[:, :30].max() < 1e-4
     assert propagated[:, 0].max() < 1e-5
@@ -293,8 +294,8 @@ def test_the_step_residual_does_not_grow_with_time() -> None:
 
 def test_bounds_of_a_hand_sized_layer() -> None:
     """With one feature and one unit, both bounds are the lines of BOUNDS.md, section 3, worked out by hand."""
-    layer = Layer(1, 1, "linear")
-    weights = LayerWeights(np.array([[2.0]]), np.array([[-0.5]]), np.array([1.0]))
+    layer = Layer(1, 1, SimpleRnn("linear"))
+    weights = LayerWeights({"W": np.array([[2.0]]), "U": np.array([[-0.5]]), "b": np.array([1.0])})
     x, initial, precision = np.array([[[3.0], [3.0]]]), np.array([[4.0]]), standard_precision("float32")
     gammas = gamma(5, 2.0**-24) + gamma(5, 2.0**-53)
     first = gammas * (2 * 3 + 0.5 * 4 + 1)
@@ -321,7 +322,7 @@ def test_inputs_may_be_off_by_their_error(activation: str) -> None:
     for reach, inside in ((1, True), (20, False)):
         # The corner of the box that moves the first unit most.
         x = drawn.x + reach * error * np.sign(drawn.weights.W[0])
-        outputs = simple_rnn(x, drawn.weights, activation, drawn.initial)
+        outputs = simple_rnn(x, drawn.weights.named, activation, drawn.initial)
         arguments = (drawn.initial, standard_precision("float64"), error)
         step = step_residual(drawn.layer, drawn.weights, drawn.x, outputs, *arguments)
         propagated = propagated_bound(drawn.layer, drawn.weights, drawn.x, *arguments)
@@ -332,8 +333,8 @@ def test_inputs_may_be_off_by_their_error(activation: str) -> None:
 def test_a_bound_that_overflows_is_infinite() -> None:
     """The bound of a layer whose error may grow beyond all numbers is infinity, never NaN."""
     rotation = np.array([[0.6, -0.8], [0.8, 0.6]]) * 2
-    weights = LayerWeights(np.zeros((2, 1)), rotation, None)
-    layer = Layer(1, 2, "linear", use_bias=False)
+    weights = LayerWeights({"W": np.zeros((2, 1)), "U": rotation})
+    layer = Layer(1, 2, SimpleRnn("linear"), use_bias=False)
     x, initial = np.zeros((1, 950, 1)), np.ones((1, 2))
     expected = propagated_bound(layer, weights, x, initial, standard_precision("float64"))
     assert np.isfinite(expected.value).all()

@@ -40,6 +40,7 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import Witness, witness_of
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
@@ -65,7 +66,7 @@ reason = "its tanh is another"
 def wrong_tanh(a: Architecture, w: Weights, x: np.ndarray, h: State | None) -> Output:
     """Off by a hundredth wherever a layer is tanh."""
     output = network.run(a, w, x, h)
-    wrong = any(layer.activation == "tanh" for layer in a.layers)
+    wrong = any(layer.cell.activation == "tanh" for layer in a.layers)
     return replace(output, outputs=output.outputs * output.outputs.dtype.type(0.99)) if wrong else output
 
 
@@ -210,7 +211,7 @@ def test_example_that_is_no_case() -> None:
                 output,
                 outputs=np.where(output.outputs == 1, output.outputs + output.outputs.dtype.type(1e-6), output.outputs),
             )
-            if a.layers[0].activation == "tanh"
+            if a.layers[0].cell.activation == "tanh"
             else output
         )
 
@@ -253,7 +254,7 @@ def test_package_that_is_not_there() -> None:
 
 CASE = Case(
     Architecture(
-        (Layer(3, 2, direction="bidirectional"), Layer(4, 5, "relu", use_bias=False)),
+        (Layer(3, 2, direction="bidirectional"), Layer(4, 5, SimpleRnn("relu"), use_bias=False)),
         Embedding(5, 3),
         return_sequences=False,
         masking="mask",

@@ -31,10 +31,10 @@ DESCRIPTION = Description("Faulty", {"framework": "2.4"})
 
 def two_faults(a: Architecture, w: Weights, x: np.ndarray, h: State | None) -> Output:
     """Its tanh is off, and its relu raises an exception."""
-    if a.layers[0].activation == "relu":
+    if a.layers[0].cell.activation == "relu":
         raise ValueError("no relu of 3 units")
     output = network.run(a, w, x, h)
-    off = output.outputs.dtype.type(0.99 if a.layers[0].activation == "tanh" else 1)
+    off = output.outputs.dtype.type(0.99 if a.layers[0].cell.activation == "tanh" else 1)
     return replace(output, outputs=output.outputs * off)
 
 

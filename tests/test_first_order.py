@@ -39,18 +39,18 @@ def worst_subject(
     may be off (a little less, for results that `ulp` rounds up to 1); of the inputs, the whole of `inputs_error`.
     """
     weights, layer = in_float64(drawn.weights), drawn.layer
-    activation = ACTIVATIONS[layer.activation]
+    activation = ACTIVATIONS[layer.cell.activation]
     x, W, U = drawn.x.astype(np.float64), weights.W, weights.U
     b = np.zeros(layer.units) if weights.b is None else weights.b
     h = bound_of(drawn, precision).value
-    slopes = SLOPES[layer.activation](h)
+    slopes = SLOPES[layer.cell.activation](h)
     signs, adjoint = np.empty_like(h), np.zeros_like(h[:, 0])
     adjoint[:, unit] = 1
     for t in reversed(range(h.shape[1])):
         signs[:, t] = np.where(adjoint < 0, -1, 1)
         adjoint = (adjoint * slopes[:, t]) @ U
     rounding = share * precision.gamma(layer.features + layer.units + 3)
-    ulps = share * precision.ulps.get(layer.activation, 0)
+    ulps = share * precision.ulps.get(layer.cell.activation, 0)
     before, outputs = drawn.initial.astype(np.float64), []
     for t in range(x.shape[1]):
         x_t, sign = x[:, t], signs[:, t]
@@ -154,10 +154,10 @@ def test_only_what_may_overflow_has_no_bound() -> None:
     rng = np.random.default_rng(0)
     rotation = np.linalg.qr(rng.standard_normal((8, 8)))[0]
     drawn = draw_layer(rng, "float16", "linear", (1, 60, 3, 8), scale=0.1)
-    drawn = replace(drawn, weights=replace(drawn.weights, U=rotation.astype(np.float16)))
+    drawn = replace(drawn, weights=drawn.weights.with_arrays(U=rotation.astype(np.float16)))
     assert np.isinf(drawn.propagated_bound().bound).any()
     assert np.isfinite(bound_of(drawn).bound).all()
-    grows = replace(drawn, weights=replace(drawn.weights, U=(1.5 * rotation).astype(np.float16)))
+    grows = replace(drawn, weights=drawn.weights.with_arrays(U=(1.5 * rotation).astype(np.float16)))
     expected = bound_of(grows)
     assert np.isinf(expected.bound[np.abs(expected.value) > 65_504]).all()
 

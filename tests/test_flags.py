@@ -55,23 +55,23 @@ def flagging(array: Array) -> Any:
 CASE = Case(Architecture((Layer(2, 3),), dtype="float64", return_state=True), 2, 4, "unit", 0)
 (LAYER,) = CASE.architecture.layers
 PLAIN = CASE.weights.layers[0]
-ONE = LayerWeights(flagging(PLAIN.W), flagging(PLAIN.U), flagging(PLAIN.b))
-X, OUTPUTS = flagging(CASE.inputs), flagging(simple_rnn(CASE.inputs, PLAIN))
+ONE = LayerWeights({"W": flagging(PLAIN.W), "U": flagging(PLAIN.U), "b": flagging(PLAIN.b)})
+X, OUTPUTS = flagging(CASE.inputs), flagging(simple_rnn(CASE.inputs, PLAIN.named))
 MODEL = Weights((ONE,))
 
 
 def output() -> Output:
-    return Output(OUTPUTS, ((OUTPUTS[:, -1],),))
+    return Output(OUTPUTS, (((OUTPUTS[:, -1],),),))
 
 
 def found() -> Gradients:
     right = gradients(CASE.architecture, CASE.weights, CASE.inputs, CASE.cotangent)
     (layer,) = right.weights.layers
-    return Gradients(Weights((LayerWeights(flagging(layer.W), layer.U, layer.b),)), right.inputs, None)
+    return Gradients(Weights((layer.with_arrays(W=flagging(layer.W)),)), right.inputs, None)
 
 
 DOORS: dict[str, Callable[[], Any]] = {
-    "simple_rnn": lambda: simple_rnn(X, ONE),
+    "simple_rnn": lambda: simple_rnn(X, ONE.named),
     "run_layer": lambda: run_layer(LAYER, ONE, X),
     "network.run": lambda: network.run(CASE.architecture, MODEL, X),
     "gradients": lambda: gradients(CASE.architecture, MODEL, X, CASE.cotangent),

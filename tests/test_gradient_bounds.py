@@ -16,6 +16,7 @@ from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, jacobian_norms, norm
 from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
@@ -42,8 +43,9 @@ Named = dict[str, Array]
 
 def gradients_in_order(drawn: Drawn, d_h: Array, rng: np.random.Generator, add_up: Sum, form: int = 0) -> Named:
     """Backpropagation in the dtype of the layer, whose sums are formed by `add_up`: right, of its own kind."""
-    weights, x, slope = drawn.weights, drawn.x, FORMS[drawn.layer.activation][form % len(FORMS[drawn.layer.activation])]
-    h = run_in_order(x, weights, drawn.layer.activation, drawn.initial, rng, add_up)
+    weights, x, activation = drawn.weights, drawn.x, drawn.layer.cell.activation
+    slope = FORMS[activation][form % len(FORMS[activation])]
+    h = run_in_order(x, weights, activation, drawn.initial, rng, add_up)
     before = np.concatenate([drawn.initial[:, np.newaxis], h[:, :-1]], axis=1)
     d_z = np.empty_like(h)
     for t in reversed(range(h.shape[1])):
@@ -73,7 +75,7 @@ def expected_of(drawn: Drawn, d_h: Array) -> dict[str, Expected]:
         Weights((in_float64(drawn.weights),)),
         drawn.x,
         Output(d_h),
-        ((drawn.initial.astype(np.float64),),),
+        (((drawn.initial.astype(np.float64),),),),
         standard_precision(drawn.dtype),
     )
 
@@ -123,7 +125,7 @@ def test_right_gradients_stay_within_their_bounds(
 
 def transposed(drawn: Drawn, d_h: Array, right: Named) -> Named:
     """U is passed through the wrong way round on the way back: the forward pass of an orthogonal U has no say in it."""
-    wrong = replace(drawn, weights=replace(drawn.weights, U=drawn.weights.U.T))
+    wrong = replace(drawn, weights=drawn.weights.with_arrays(U=drawn.weights.U.T))
     return gradients_in_order(wrong, d_h, np.random.default_rng(0), one_by_one)
 
 
@@ -132,7 +134,7 @@ def truncated(drawn: Drawn, d_h: Array, right: Named) -> Named:
     first, last = d_h.copy(), d_h.copy()
     first[:, 3:], last[:, :3] = 0, 0
     h = run_in_order(
-        drawn.x, drawn.weights, drawn.layer.activation, drawn.initial, np.random.default_rng(0), one_by_one
+        drawn.x, drawn.weights, drawn.layer.cell.activation, drawn.initial, np.random.default_rng(0), one_by_one
     )
     tail = replace(drawn, x=drawn.x[:, 3:], initial=h[:, 2])
     whole = gradients_in_order(drawn, first, np.random.default_rng(0), one_by_one)
@@ -207,8 +209,8 @@ def test_norms_of_jacobians(kind: str, dtype: str, activation: str) -> None:
     U = rng.standard_normal((units, units))
     U = np.linalg.qr(U)[0] if kind == "orthogonal" else U * {"small": 0.5, "large": 1.5}[kind] / units**0.5
     W, b = 0.5 * rng.standard_normal((units, 3)), 0.1 * rng.standard_normal(units)
-    weights = LayerWeights(*(array.astype(dtype) for array in (W, U, b)))
-    layer = Layer(3, units, activation)
+    weights = LayerWeights({"W": W.astype(dtype), "U": U.astype(dtype), "b": b.astype(dtype)})
+    layer = Layer(3, units, SimpleRnn(activation))
     architecture = Architecture((layer,), dtype=dtype, return_sequences=False)
     for lag in lags:
         x, start = rng.standard_normal((lag, 3)).astype(dtype), np.zeros(units, dtype)
@@ -217,10 +219,10 @@ def test_norms_of_jacobians(kind: str, dtype: str, activation: str) -> None:
             Weights((weights,)),
             np.repeat(x[np.newaxis], units, axis=0),
             Output(np.eye(units, dtype=dtype)),
-            ((np.repeat(start[np.newaxis], units, axis=0),),),
+            (((np.repeat(start[np.newaxis], units, axis=0),),),),
         )
         assert found.initial_state is not None
-        actual = norm(found.initial_state[0][0].astype(np.float64))
+        actual = norm(found.initial_state[0][0][0].astype(np.float64))
         arguments = in_float64(weights), x.astype(np.float64)
         expected = expected_jacobian_norm(layer, *arguments, start.astype(np.float64), standard_precision(dtype))
         assert abs(actual - expected.value) <= expected.bound
@@ -233,7 +235,10 @@ def test_norms_of_a_linear_layer() -> None:
     """In a linear layer the product of k Jacobians is the k-th power of U."""
     U = np.array([[0.0, 2.0], [0.5, 0.0]])
     norms = jacobian_norms(
-        Layer(1, 2, "linear", False), LayerWeights(np.ones((2, 1)), U), np.ones((6, 1)), [0, 1, 2, 5]
+        Layer(1, 2, SimpleRnn("linear"), False),
+        LayerWeights({"W": np.ones((2, 1)), "U": U}),
+        np.ones((6, 1)),
+        [0, 1, 2, 5],
     )
     np.testing.assert_allclose(norms, [2**0.5, 4.25**0.5, 2**0.5, 4.25**0.5])
 
@@ -242,4 +247,4 @@ def test_norms_of_a_linear_layer() -> None:
 def test_lags_that_do_not_fit(lags: list[int]) -> None:
     """A lag that is longer than the sequence, or negative, is refused."""
     with pytest.raises(ValueError, match="do not fit a sequence of 6 timesteps"):
-        jacobian_norms(Layer(1, 1), LayerWeights(np.ones((1, 1)), np.ones((1, 1))), np.ones((6, 1)), lags)
+        jacobian_norms(Layer(1, 1), LayerWeights({"W": np.ones((1, 1)), "U": np.ones((1, 1))}), np.ones((6, 1)), lags)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients, second_gradient
 from rnn_conformance.reference.model.architecture import MERGES, Architecture, Choices, Embedding, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import LayerState, State, each_state, flat, state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 BATCH, TIMESTEPS, FEATURES, UNITS = 3, 5, 2, 3
@@ -38,17 +39,17 @@ class Example:
 
         def direction(layer: Layer) -> LayerWeights:
             W, U, b = array(layer.units, layer.features), array(layer.units, layer.units), array(layer.units)
-            return LayerWeights(W, U, b if layer.use_bias else None)
+            return LayerWeights({"W": W, "U": U}).with_arrays(b=b if layer.use_bias else None)
 
         self.architecture, self.mask, self.choices = architecture, mask, choices
         self.batch = (BATCH,) if architecture.batched else ()
         layers = []
-        state: list[tuple[Array, ...]] = []
+        state: list[LayerState] = []
         for layer in architecture.layers:
             weights = direction(layer)
             both = layer.is_bidirectional
             layers.append(replace(weights, backward=direction(layer)) if both else weights)
-            state.append(tuple(array(*self.batch, layer.units) for _ in range(1 + both)))
+            state.append(tuple((array(*self.batch, layer.units),) for _ in range(1 + both)))
         table = architecture.embedding
         self.weights = Weights(tuple(layers), array(table.tokens, table.features) if table else None)
         self.inputs = (
@@ -58,7 +59,7 @@ class Example:
         )
         self.state: State = tuple(state)
         shape = network.output_shape(architecture, BATCH, TIMESTEPS)
-        d_state = tuple(tuple(array(*h.shape) for h in layer_state) for layer_state in state)
+        d_state = each_state(lambda h: array(*h.shape), self.state)
         self.cotangent = Output(array(*map(int, filter(None, shape))), d_state if architecture.return_state else None)
 
     def loss(self) -> float:
@@ -67,18 +68,15 @@ class Example:
             self.architecture, self.weights, self.inputs, self.state, mask=self.mask, choices=self.choices
         )
         loss = float((output.outputs * self.cotangent.outputs).sum())
-        for layer_state, cotangents in zip(output.final_state or (), self.cotangent.final_state or (), strict=True):
-            loss += sum(float((h * c).sum()) for h, c in zip(layer_state, cotangents, strict=True))
-        return loss
+        states = zip(flat(output.final_state), flat(self.cotangent.final_state), strict=True)
+        return loss + sum(float((h * c).sum()) for h, c in states)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Everything that there is a gradient of, by the names that gradients have."""
         yield from self.weights.arrays()
         if self.architecture.embedding is None:
             yield "inputs", self.inputs
-        for k, layer_state in enumerate(self.state):
-            for h, direction in zip(layer_state, ("", ".backward"), strict=False):
-                yield f"initial_state[{k}]{direction}", h
+        yield from state_arrays("initial_state", self.state)
 
     def derivative(self, array: Array, along: Array) -> float:
         """The derivative of the loss when one array moves in a direction, by central differences of fourth order."""
@@ -128,14 +126,14 @@ def model(*layers: Layer, **how: object) -> Architecture:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_one_layer(activation: str, use_bias: bool, returns: tuple[bool, bool]) -> None:
     """Each activation, with and without bias, in every mode of return."""
-    layer = one_layer(activation=activation, use_bias=use_bias)
+    layer = one_layer(cell=SimpleRnn(activation), use_bias=use_bias)
     assert_gradients_are_derivatives(Example(model(layer, return_sequences=returns[0], return_state=returns[1])))
 
 
 @pytest.mark.parametrize("return_sequences", [True, False])
 def test_stack(return_sequences: bool) -> None:
     """Gradients pass through every layer of a stack, and through its final states."""
-    layers = one_layer(), Layer(UNITS, 2, "sigmoid"), Layer(2, 3, "linear", use_bias=False)
+    layers = one_layer(), Layer(UNITS, 2, SimpleRnn("sigmoid")), Layer(2, 3, SimpleRnn("linear"), use_bias=False)
     assert_gradients_are_derivatives(Example(model(*layers, return_sequences=return_sequences)))
 
 
@@ -231,8 +229,8 @@ def test_single_sequence() -> None:
 
 def test_relu_has_slope_zero_at_zero() -> None:
     """At the corner of relu, the gradient is that of the left side."""
-    architecture = model(Layer(1, 1, "relu", use_bias=False))
-    weights = Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),))
+    architecture = model(Layer(1, 1, SimpleRnn("relu"), use_bias=False))
+    weights = Weights((LayerWeights({"W": np.ones((1, 1)), "U": np.ones((1, 1))}),))
     cotangent = Output(np.ones((1, 2, 1)))
     found = gradients(architecture, weights, np.array([[[0.0], [0.0]]]), cotangent)
     assert found.inputs is not None
@@ -253,20 +251,13 @@ def test_no_initial_state_no_gradient_of_it() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_in_the_dtype_of_the_weights(dtype: str) -> None:
     """Everything is computed in the dtype of the weights, and nothing that was given is changed."""
-    layers = one_layer(direction="bidirectional", merge="mul"), Layer(UNITS, 2, "sigmoid")
+    layers = one_layer(direction="bidirectional", merge="mul"), Layer(UNITS, 2, SimpleRnn("sigmoid"))
     example = Example(model(*layers))
 
-    def cast(weights: LayerWeights) -> LayerWeights:
-        return LayerWeights(
-            weights.W.astype(dtype),
-            weights.U.astype(dtype),
-            None if weights.b is None else weights.b.astype(dtype),
-            None if weights.backward is None else cast(weights.backward),
-        )
-
-    state = tuple(tuple(h.astype(dtype) for h in layer_state) for layer_state in example.state)
-    weights = Weights(tuple(cast(layer) for layer in example.weights.layers))
-    given = [example.inputs, example.cotangent.outputs, *(array for _, array in weights.arrays()), *sum(state, ())]
+    state = each_state(lambda h: h.astype(dtype), example.state)
+    weights = example.weights.map(lambda array: array.astype(dtype))
+    states = (h for _, h in state_arrays("initial_state", state))
+    given = [example.inputs, example.cotangent.outputs, *(array for _, array in weights.arrays()), *states]
     before = [array.copy() for array in given]
     found = gradients(example.architecture, weights, example.inputs, example.cotangent, state, mask=MASK)
     assert {str(gradient.dtype) for _, gradient in found.arrays()} == {dtype}
@@ -277,7 +268,7 @@ def test_in_the_dtype_of_the_weights(dtype: str) -> None:
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_second_gradient(activation: str) -> None:
     """It says how half the squared norm of the gradient of the inputs changes with each of these."""
-    example = Example(model(one_layer(activation=activation)))
+    example = Example(model(one_layer(cell=SimpleRnn(activation))))
 
     def half_squared_norm(x: Array) -> float:
         first = gradients(example.architecture, example.weights, x, example.cotangent).inputs

@@ -13,6 +13,7 @@ from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import expectations, judge
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of, standard_precision
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
@@ -38,9 +39,9 @@ def test_half_precision(activation: str, dtype: str, wider_sums: bool) -> None:
     if wider_sums:
         precision = replace(precision, unit_roundoff=2.0**-24)
     for seed in range(20):
-        case = Case(Architecture((Layer(3, 4, activation),), dtype=dtype), 2, 6, "saturating", seed)
+        case = Case(Architecture((Layer(3, 4, SimpleRnn(activation)),), dtype=dtype), 2, 6, "saturating", seed)
         assert judge(case, rounded(case), precision, Choices()).discriminates
-        wrong = Weights(tuple(replace(layer, U=layer.U.T) for layer in case.weights.layers))
+        wrong = Weights(tuple(layer.with_arrays(U=layer.U.T) for layer in case.weights.layers))
         with pytest.raises(NonConforming):
             judge(case, rounded(case, wrong), precision, Choices())
 
@@ -49,7 +50,9 @@ def test_half_precision(activation: str, dtype: str, wider_sums: bool) -> None:
 def test_mixed_precision(dtype: str) -> None:
     """Weights that are kept in float32 are rounded to the layer's dtype before anything is computed."""
     precision = Precision(dtype, 2.0**-24)
-    case = Case(Architecture((Layer(1, 1, "linear", False),), dtype=dtype, weights_dtype="float32"), 2, 5, "unit", 3)
+    case = Case(
+        Architecture((Layer(1, 1, SimpleRnn("linear"), False),), dtype=dtype, weights_dtype="float32"), 2, 5, "unit", 3
+    )
     assert {str(array.dtype) for _, array in case.weights.arrays()} == {"float32"}
     (layer,) = case.weights.layers
     layer.W[...], layer.U[...] = 1 + 0.4 * precision.eps, 1
@@ -61,7 +64,7 @@ def test_mixed_precision(dtype: str) -> None:
 
 def test_roundings_without_a_bound() -> None:
     """Where so many roundings of so coarse an arithmetic have no bound, a case passes and shows nothing."""
-    case = Case(Architecture((Layer(200, 60, "linear"),), dtype="bfloat16"), 1, 2, "unit", 0)
+    case = Case(Architecture((Layer(200, 60, SimpleRnn("linear")),), dtype="bfloat16"), 1, 2, "unit", 0)
     precision = standard_precision("bfloat16")
     findings = judge(case, Output(np.zeros((1, 2, 60), dtype_of("bfloat16"))), precision, Choices())
     assert not findings.discriminates
@@ -72,7 +75,7 @@ def test_roundings_without_a_bound() -> None:
 
 def test_overflow() -> None:
     """What overflows to infinity in half precision passes and shows nothing; what follows from it, too."""
-    case = Case(Architecture((Layer(1, 1, "linear", False),), dtype="float16"), 1, 12, "unit", 0)
+    case = Case(Architecture((Layer(1, 1, SimpleRnn("linear"), False),), dtype="float16"), 1, 12, "unit", 0)
     U = np.full((1, 1), 8, np.float16)
     case.weights.layers[0].W[...], case.weights.layers[0].U[...] = 8, U
     output = network.run(case.architecture, case.weights, case.inputs)

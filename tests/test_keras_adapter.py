@@ -19,6 +19,7 @@ from rnn_conformance.adapters.keras import adapter as keras_adapters
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
 INSTALLED = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
@@ -30,9 +31,13 @@ pytestmark = pytest.mark.filterwarnings("default")  # what frameworks warn of am
 
 ADAPTER: keras_adapters.KerasAdapter = getattr(keras_adapters, BACKEND)
 MAIN = ADAPTER.modes[0]
-STACK = Architecture((Layer(2, 3, "relu"), Layer(3, 2, "linear", use_bias=False)), return_state=True)
+STACK = Architecture(
+    (Layer(2, 3, SimpleRnn("relu")), Layer(3, 2, SimpleRnn("linear"), use_bias=False)), return_state=True
+)
 BACKWARD: dict[str, Any] = {"direction": "backward"}
-TURNED = Architecture((Layer(2, 3, "relu", **BACKWARD), Layer(3, 2, "linear", **BACKWARD)), return_state=True)
+TURNED = Architecture(
+    (Layer(2, 3, SimpleRnn("relu"), **BACKWARD), Layer(3, 2, SimpleRnn("linear"), **BACKWARD)), return_state=True
+)
 MASKED = replace(STACK, masking="mask")
 MASK_ZERO = replace(STACK, embedding=Embedding(5, 2, mask_zero=True))
 
@@ -88,7 +93,7 @@ def test_stateful(architecture: Architecture) -> None:
 @pytest.mark.parametrize("direction", ["forward", "bidirectional"])
 def test_dropout(direction: str) -> None:
     """Dropout follows its seed in training, and changes nothing outside it."""
-    layer = Layer(2, 3, "linear", direction=direction, dropout=0.5, recurrent_dropout=0.5)
+    layer = Layer(2, 3, SimpleRnn("linear"), direction=direction, dropout=0.5, recurrent_dropout=0.5)
     case = Case(Architecture((layer,), mode=MAIN), 8, 4, "integers", 1)
     network, wanted = prepared(case), named(expected(ADAPTER, case))
     assert_exact(named(network.run(case.inputs)), wanted)

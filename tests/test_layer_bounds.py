@@ -11,8 +11,10 @@ from test_bounds import draw_layer
 from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, standard_precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected, propagated_bound, step_residual
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.layer import run_layer
 from rnn_conformance.reference.model.architecture import Choices, Layer
+from rnn_conformance.reference.model.states import LayerState
 from rnn_conformance.reference.model.weights import Array, LayerWeights, in_float64
 
 FLOAT32 = standard_precision("float32")
@@ -30,10 +32,7 @@ def bidirectional(merge: str = "concat") -> tuple[Layer, LayerWeights, Array]:
 
 def in_float32(weights: LayerWeights) -> LayerWeights:
     """The same weights, narrowed, both directions."""
-    W, U, b = (None if a is None else a.astype(np.float32) for a in (weights.W, weights.U, weights.b))
-    assert W is not None
-    assert U is not None
-    return LayerWeights(W, U, b, None if weights.backward is None else in_float32(weights.backward))
+    return weights.map(lambda array: array.astype(np.float32))
 
 
 def within(actual: Array, expected: Expected) -> bool:
@@ -51,7 +50,7 @@ def test_a_right_layer_stays_within(merge: str, seen: bool, padded_outputs: str)
     own = outputs.astype(np.float64) if seen else None
     expected = expected_layer(layer, weights, x, None, FLOAT32, mask=MASK, choices=how, seen=own)
     assert within(outputs, expected.outputs)
-    for h, wanted in zip(final, expected.final, strict=True):
+    for (h,), (wanted,) in zip(final, expected.final, strict=True):
         assert within(h, wanted)
         assert not within(h + np.float32(1e-4), wanted)
     last = expected_last(layer, expected, FLOAT32)
@@ -110,17 +109,18 @@ def test_what_is_passed_over_adds_no_error() -> None:
     layer, weights = replace(layer, direction="forward"), replace(weights, backward=None)
     expected = expected_layer(layer, weights, x[:1], None, FLOAT32, mask=MASK[:1])
     alone = propagated_bound(layer, weights, x[:1, MASK[0]], None, FLOAT32).last()
-    np.testing.assert_array_equal(expected.final[0].value, alone.value)
-    np.testing.assert_array_equal(expected.final[0].bound, alone.bound)
+    ((final,),) = expected.final
+    np.testing.assert_array_equal(final.value, alone.value)
+    np.testing.assert_array_equal(final.bound, alone.bound)
 
 
-@pytest.mark.parametrize("initial", [None, (np.full((1, 4), 0.5), np.full((1, 4), -0.5))])
-def test_nothing_valid(initial: tuple[Array, Array] | None) -> None:
+@pytest.mark.parametrize("initial", [None, ((np.full((1, 4), 0.5),), (np.full((1, 4), -0.5),))])
+def test_nothing_valid(initial: LayerState | None) -> None:
     """Without a valid timestep the final states are the initial ones, exactly."""
     layer, weights, x = bidirectional()
     expected = expected_layer(layer, weights, x[:1], initial, FLOAT32, mask=np.zeros((1, 7), bool))
-    for j, final in enumerate(expected.final):
-        np.testing.assert_array_equal(final.value, np.zeros((1, 4)) if initial is None else initial[j])
+    for j, (final,) in enumerate(expected.final):
+        np.testing.assert_array_equal(final.value, np.zeros((1, 4)) if initial is None else initial[j][0])
         assert not final.bound.any()
 
 
@@ -160,8 +160,8 @@ def test_gamma_of_a_precision() -> None:
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_no_bound(activation: str) -> None:
     """Where roundings have no bound, neither have outputs: infinity, never NaN."""
-    layer = Layer(300, 2, activation)
-    weights = LayerWeights(np.zeros((2, 300)), np.zeros((2, 2)), np.zeros(2))
+    layer = Layer(300, 2, SimpleRnn(activation))
+    weights = LayerWeights({"W": np.zeros((2, 300)), "U": np.zeros((2, 2)), "b": np.zeros(2)})
     x = np.zeros((1, 3, 300))
     for expected in (
         step_residual(layer, weights, x, np.zeros((1, 3, 2)), None, standard_precision("bfloat16")),
@@ -172,8 +172,8 @@ def test_no_bound(activation: str) -> None:
 
 def test_what_may_overflow_has_no_bound() -> None:
     """From the timestep on at which a partial sum may exceed 65,504, float16 has no bound."""
-    layer = Layer(1, 1, "relu", use_bias=False)
-    weights = LayerWeights(np.ones((1, 1)), np.full((1, 1), 16.0))
+    layer = Layer(1, 1, SimpleRnn("relu"), use_bias=False)
+    weights = LayerWeights({"W": np.ones((1, 1)), "U": np.full((1, 1), 16.0)})
     expected = propagated_bound(layer, weights, np.ones((1, 8, 1)), None, standard_precision("float16"))
     exceeds = expected.value[0, :, 0] > 65_504
     assert exceeds.any()
@@ -183,7 +183,7 @@ def test_what_may_overflow_has_no_bound() -> None:
 
 def test_storing_a_wider_sum_rounds() -> None:
     """A linear layer that computes in float32 and stores float16 may lose an ULP of float16."""
-    layer = Layer(1, 1, "linear", use_bias=False)
-    weights = LayerWeights(np.ones((1, 1)), np.zeros((1, 1)))
+    layer = Layer(1, 1, SimpleRnn("linear"), use_bias=False)
+    weights = LayerWeights({"W": np.ones((1, 1)), "U": np.zeros((1, 1))})
     expected = propagated_bound(layer, weights, np.ones((1, 1, 1)), None, Precision("float16", 2.0**-24))
     assert expected.bound.item() > np.finfo(np.float16).eps

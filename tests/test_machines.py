@@ -41,7 +41,7 @@ def test_layer_is_the_automaton(seed: int, activation: str, dtype: str) -> None:
     rng = np.random.default_rng(seed)
     automaton = machines.drawn(rng, states=2 + seed % 3, letters=2 + seed % 2)
     word = rng.integers(automaton.letters, size=(2, 300))
-    outputs = simple_rnn(automaton.inputs(word, dtype), automaton.weights(activation, dtype), activation)
+    outputs = simple_rnn(automaton.inputs(word, dtype), automaton.weights(activation, dtype).named, activation)
     np.testing.assert_array_equal(outputs, automaton.outputs(word, activation, dtype))
 
 
@@ -76,7 +76,7 @@ def test_letters_of_a_drawn_automaton_differ(seed: int) -> None:
 
 
 def exactly(weights: LayerWeights, inputs: np.ndarray, activation: str, dtype: str, wanted: np.ndarray) -> None:
-    outputs = simple_rnn(inputs.astype(dtype_of(dtype)), weights, activation)
+    outputs = simple_rnn(inputs.astype(dtype_of(dtype)), weights.named, activation)
     np.testing.assert_array_equal(outputs.astype(np.float64), wanted)
 
 

@@ -15,12 +15,14 @@ from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound, mutant
 from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue, digests
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import flat
 from rnn_conformance.reference.model.weights import Array
 from rnn_conformance.reference.spec import specification
 
-LAYERS = (Layer(3, 4), Layer(4, 4, "sigmoid"), Layer(4, 2, "relu", use_bias=False))
+LAYERS = (Layer(3, 4), Layer(4, 4, SimpleRnn("sigmoid")), Layer(4, 2, SimpleRnn("relu"), use_bias=False))
 
 CHOICES = [Choices(padded, order) for padded in ("zero", "repeat", "continue") for order in ("aligned", "processing")]
 
@@ -31,8 +33,7 @@ def arrays(adapter: NumpyAdapter | MutantAdapter, case: Case) -> list[Array]:
     network.load(case.weights)
     output: Output = network.run(case.inputs, initial_state=case.initial_state, **case.given)
     found = network.gradients(case.inputs, case.cotangent, initial_state=case.initial_state, **case.given)
-    states = [h for layer in output.final_state or () for h in layer]
-    return [output.outputs, *states, *(array for _, array in found.arrays())]
+    return [output.outputs, *flat(output.final_state), *(array for _, array in found.arrays())]
 
 
 @pytest.mark.parametrize(

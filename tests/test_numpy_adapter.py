@@ -13,11 +13,13 @@ from rnn_conformance.adapters.description import DTYPES, EXTRAS
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter, adapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
+from rnn_conformance.reference.model.states import flat
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
-LAYERS = (Layer(3, 4), Layer(4, 2, "relu", use_bias=False))
+LAYERS = (Layer(3, 4), Layer(4, 2, SimpleRnn("relu"), use_bias=False))
 
 
 def case_of(**how: Any) -> Case:
@@ -49,7 +51,7 @@ def test_dtypes(dtype: str, mode: str) -> None:
         np.testing.assert_array_equal(array, given)
     output = prepared.run(case.inputs)
     gradients = prepared.gradients(case.inputs, case.cotangent, initial_state=case.initial_state)
-    arrays = [output.outputs, *(h for (h,) in output.final_state), *(array for _, array in gradients.arrays())]
+    arrays = [output.outputs, *flat(output.final_state), *(array for _, array in gradients.arrays())]
     assert {array.dtype for array in arrays} == {dtype_of(dtype)}
 
 
@@ -73,9 +75,9 @@ def test_mixed_precision() -> None:
 @pytest.mark.parametrize(("padded", "third"), [("zero", 0.0), ("repeat", 3.0), ("continue", 7.0)])
 def test_padded_outputs_are_a_choice(padded: str, third: float) -> None:
     """A layer that adds up what it reads shows what the choice makes of the timestep behind the end."""
-    adder = Architecture((Layer(1, 1, "linear", use_bias=False),), dtype="float64", masking="lengths")
+    adder = Architecture((Layer(1, 1, SimpleRnn("linear"), use_bias=False),), dtype="float64", masking="lengths")
     prepared = NumpyAdapter(Choices(padded_outputs=padded)).prepare(adder)
-    prepared.load(Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),)))
+    prepared.load(Weights((LayerWeights({"W": np.ones((1, 1)), "U": np.ones((1, 1))}),)))
     outputs = prepared.run(np.array([[[1.0], [2.0], [4.0]]]), lengths=np.array([2], np.int32)).outputs
     assert outputs.ravel().tolist() == [1, 3, third]
 
@@ -83,9 +85,9 @@ def test_padded_outputs_are_a_choice(padded: str, third: float) -> None:
 @pytest.mark.parametrize(("order", "outputs"), [("aligned", [7, 6, 4]), ("processing", [4, 6, 7])])
 def test_order_of_backward_outputs_is_a_choice(order: str, outputs: list[float]) -> None:
     """A backward layer that adds up what it reads shows in which order its outputs stand."""
-    adder = Architecture((Layer(1, 1, "linear", use_bias=False, direction="backward"),), dtype="float64")
+    adder = Architecture((Layer(1, 1, SimpleRnn("linear"), use_bias=False, direction="backward"),), dtype="float64")
     prepared = NumpyAdapter(Choices(backward_outputs=order)).prepare(adder)
-    prepared.load(Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),)))
+    prepared.load(Weights((LayerWeights({"W": np.ones((1, 1)), "U": np.ones((1, 1))}),)))
     assert prepared.run(np.array([[[1.0], [2.0], [4.0]]])).outputs.ravel().tolist() == outputs
 
 
@@ -118,9 +120,9 @@ def test_stateful() -> None:
 
 def test_training_step_by_hand() -> None:
     """W = 2, x = 3, target 5: the error is 1, its gradient 2 * 1 * 3 = 6, and at rate 1/2 W becomes -1."""
-    one = Architecture((Layer(1, 1, "linear", use_bias=False),), dtype="float64")
+    one = Architecture((Layer(1, 1, SimpleRnn("linear"), use_bias=False),), dtype="float64")
     prepared = adapter.prepare(one)
-    prepared.load(Weights((LayerWeights(np.array([[2.0]]), np.array([[0.0]])),)))
+    prepared.load(Weights((LayerWeights({"W": np.array([[2.0]]), "U": np.array([[0.0]])}),)))
     prepared.train(np.array([[[3.0]]]), np.array([[[5.0]]]), 0.5)
     assert prepared.weights().layers[0].W.tolist() == [[-1.0]]
 
@@ -130,13 +132,13 @@ def test_shapes_without_data() -> None:
     model = Architecture((replace(LAYERS[0], direction="bidirectional"),), Embedding(7, 3), return_state=True)
     prepared = adapter.prepare(model)
     assert prepared.symbolic_shape() == (None, None, 8)
-    assert prepared.symbolic_state_shapes() == (((None, 4), (None, 4)),)
+    assert prepared.symbolic_state_shapes() == ((((None, 4),), ((None, 4),)),)
 
 
 def test_loaded_arrays_stay_the_callers() -> None:
     """What the caller writes later into an array that was loaded, or read back, has no effect."""
     case = case_of()
-    weights = Weights(tuple(replace(layer, W=layer.W.copy()) for layer in case.weights.layers))
+    weights = Weights(tuple(layer.with_arrays(W=layer.W.copy()) for layer in case.weights.layers))
     prepared = adapter.prepare(case.architecture)
     prepared.load(weights)
     before = prepared.run(case.inputs).outputs
@@ -150,8 +152,11 @@ def test_loaded_arrays_stay_the_callers() -> None:
     [
         ({"inputs": np.zeros((2, 5, 4), np.float32)}, "for 3 axes and 3 features"),
         ({"inputs": np.zeros((5, 3), np.float32)}, "for 3 axes and 3 features"),
-        ({"initial_state": ((np.zeros((1, 4), np.float32),), (np.zeros((2, 2), np.float32),))}, "the initial state"),
-        ({"initial_state": ((np.zeros((2, 4), np.float32),),)}, "the initial state"),
+        (
+            {"initial_state": (((np.zeros((1, 4), np.float32),),), ((np.zeros((2, 2), np.float32),),))},
+            "the initial state",
+        ),
+        ({"initial_state": (((np.zeros((2, 4), np.float32),),),)}, "the initial state"),
         ({"lengths": np.array([6, 1], np.int32)}, "between 0 and 5"),
         ({"lengths": np.array([-1, 1], np.int32)}, "between 0 and 5"),
         ({"lengths": np.array([1], np.int32)}, "one for each sequence"),
@@ -169,11 +174,15 @@ def test_weights_that_are_refused() -> None:
     """A kernel of another shape is not loaded, nor a bias for a layer without one."""
     case = case_of()
     first, second = case.weights.layers
-    for wrong in (replace(first, W=first.W[:, :1]), replace(first, U=first.U[:1]), replace(first, b=first.b[:1])):
+    for wrong in (
+        first.with_arrays(W=first.W[:, :1]),
+        first.with_arrays(U=first.U[:1]),
+        first.with_arrays(b=first.b[:1]),
+    ):
         with pytest.raises(ValueError, match="the weights have the shapes"):
             adapter.prepare(case.architecture).load(Weights((wrong, second)))
     with pytest.raises(ValueError, match="the weights have the shapes"):
-        adapter.prepare(case.architecture).load(Weights((first, replace(second, b=first.b[:2]))))
+        adapter.prepare(case.architecture).load(Weights((first, second.with_arrays(b=first.b[:2]))))
 
 
 def test_nothing_loaded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
-from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn, simple_rnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MERGES, Architecture, Choices, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import each_state, flat, state_shapes
 from rnn_conformance.reference.model.weights import LayerWeights, Weights, parameter_count
 
 Array = NDArray[np.floating]
@@ -82,15 +84,17 @@ def plain_layer(
     """A layer over one sequence: all its outputs, its final state, and its last output."""
     if not layer.is_bidirectional:
         backward = layer.direction == "backward"
-        steps, outputs, final = plain_direction(sequence, valid, weights, layer.activation, state[0], backward, how)
+        steps, outputs, final = plain_direction(
+            sequence, valid, weights, layer.cell.activation, state[0], backward, how
+        )
         if backward and how.backward_outputs == "processing":
             outputs = [outputs[t] for t in steps]
         return outputs, [final], final
     assert weights.backward is not None
     if how.bidirectional_padded_outputs:
         how = Choices(how.bidirectional_padded_outputs)
-    _, ahead, h_ahead = plain_direction(sequence, valid, weights, layer.activation, state[0], False, how)
-    _, back, h_back = plain_direction(sequence, valid, weights.backward, layer.activation, state[1], True, how)
+    _, ahead, h_ahead = plain_direction(sequence, valid, weights, layer.cell.activation, state[0], False, how)
+    _, back, h_back = plain_direction(sequence, valid, weights.backward, layer.cell.activation, state[1], True, how)
     outputs = [plain_merge(layer.merge, one, other) for one, other in zip(ahead, back, strict=True)]
     return outputs, [h_ahead, h_back], plain_merge(layer.merge, h_ahead, h_back)
 
@@ -115,7 +119,7 @@ def draw_weights(rng: np.random.Generator, architecture: Architecture) -> Weight
 
     def direction(layer: Layer) -> LayerWeights:
         W, U = array(layer.units, layer.features), array(layer.units, layer.units)
-        return LayerWeights(W, U, array(layer.units) if layer.use_bias else None)
+        return LayerWeights({"W": W, "U": U}).with_arrays(b=array(layer.units) if layer.use_bias else None)
 
     layers = tuple(
         replace(direction(layer), backward=direction(layer) if layer.is_bidirectional else None)
@@ -133,7 +137,9 @@ def architectures(draw: st.DrawFn) -> Architecture:
     for _ in range(draw(st.integers(1, 3))):
         activation, use_bias = draw(st.sampled_from(sorted(ACTIVATIONS))), draw(st.booleans())
         direction, merge = draw(st.sampled_from(DIRECTIONS)), draw(st.sampled_from(MERGES))
-        layers.append(Layer(width, draw(st.integers(1, 4)), activation, use_bias, direction=direction, merge=merge))
+        layers.append(
+            Layer(width, draw(st.integers(1, 4)), SimpleRnn(activation), use_bias, direction=direction, merge=merge)
+        )
         width = layers[-1].width
     return Architecture(
         tuple(layers),
@@ -187,18 +193,15 @@ def test_equals_the_plain_loop(
     else:
         x = rng.standard_normal((batch, timesteps, architecture.layers[0].features))
         sequences = x.tolist()
-    state = tuple(
-        tuple(rng.uniform(-1, 1, (batch, layer.units)) for _ in range(1 + layer.is_bidirectional))
-        for layer in architecture.layers
-    )
+    state = each_state(lambda shape: rng.uniform(-1, 1, shape), state_shapes(architecture, (batch,)))
     if not architecture.batched:
         x, mask, sequences = x[0], mask[0], sequences[:1]
-        state = tuple(tuple(h[0] for h in layer_state) for layer_state in state)
+        state = each_state(lambda h: h[0], state)
 
     last: Rows = []
     finals = []
     for k, layer in enumerate(architecture.layers):
-        starts = [np.reshape(h if give_state else np.zeros_like(h), (-1, layer.units)).tolist() for h in state[k]]
+        starts = [np.reshape(h if give_state else np.zeros_like(h), (-1, layer.units)).tolist() for (h,) in state[k]]
         found = [
             plain_layer(layer, weights.layers[k], sequence, valid[row], [h[row] for h in starts], how)
             for row, sequence in enumerate(sequences)
@@ -217,9 +220,8 @@ def test_equals_the_plain_loop(
 
     same(output.outputs, expected)
     if architecture.return_state:
-        for layer_state, wanted in zip(output.final_state, finals, strict=True):
-            for h, expected_h in zip(layer_state, wanted, strict=True):
-                same(h, expected_h)
+        for h, expected_h in zip(flat(output.final_state), chain.from_iterable(finals), strict=True):
+            same(h, expected_h)
     else:
         assert output.final_state is None
 
@@ -240,20 +242,22 @@ def test_what_is_not_valid_is_not_read(direction: str, padded_outputs: str) -> N
     x[~mask] = np.nan
     dirty = run()
     np.testing.assert_array_equal(dirty.outputs, clean.outputs)
-    for h, was in zip(dirty.final_state[0], clean.final_state[0], strict=True):
+    for h, was in zip(flat(dirty.final_state), flat(clean.final_state), strict=True):
         np.testing.assert_array_equal(h, was)
 
 
 def test_a_layer_that_goes_on_evolving_begins_at_the_last_valid_timestep() -> None:
     """Run backwards over padded sequences, what evolves stands behind what is valid; aligned, each at its timestep."""
-    architecture = Architecture((Layer(1, 1, "linear", use_bias=False, direction="backward"),), return_state=True)
-    adding_up = Weights((LayerWeights(np.ones((1, 1)), np.ones((1, 1))),))
+    architecture = Architecture(
+        (Layer(1, 1, SimpleRnn("linear"), use_bias=False, direction="backward"),), return_state=True
+    )
+    adding_up = Weights((LayerWeights({"W": np.ones((1, 1)), "U": np.ones((1, 1))}),))
     x, mask = np.array([[[1.0], [2.0], [4.0], [8.0]]]), mask_of_lengths(np.array([2]), 4)
 
     for order, expected in (("aligned", [3, 2, 15, 11]), ("processing", [2, 3, 11, 15])):
         output = network.run(architecture, adding_up, x, mask=mask, choices=Choices("continue", backward_outputs=order))
         assert output.outputs.ravel().tolist() == expected
-        assert output.final_state[0][0].tolist() == [[3]]
+        assert output.final_state[0][0][0].tolist() == [[3]]
 
 
 @examples
@@ -273,7 +277,7 @@ def test_shapes_and_dtypes(architecture: Architecture, dtype: str, batch: int, t
     assert output.outputs.dtype == dtype
     for layer_state, layer in zip(output.final_state, architecture.layers, strict=True):
         assert len(layer_state) == 1 + layer.is_bidirectional
-        for h in layer_state:
+        for (h,) in layer_state:
             assert h.shape == ((batch, layer.units) if architecture.batched else (layer.units,))
             assert h.dtype == dtype
 
@@ -286,7 +290,7 @@ def test_run_modifies_nothing() -> None:
     arrays = [x, h, *(array for _, array in weights.arrays())]
     before = [array.copy() for array in arrays]
 
-    network.run(architecture, weights, x, ((h,),))
+    network.run(architecture, weights, x, (((h,),),))
 
     for array, was in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, was)
@@ -341,7 +345,7 @@ def test_layers_that_do_not_fit(layers: tuple[Layer, ...], embedding: Embedding 
 def test_an_architecture_reads_as_a_sentence() -> None:
     """The text form of a model names all that matters in a message."""
     architecture = Architecture(
-        (Layer(8, 4), Layer(4, 2, "relu", use_bias=False)), Embedding(9, 8), return_state=True, batched=False
+        (Layer(8, 4), Layer(4, 2, SimpleRnn("relu"), use_bias=False)), Embedding(9, 8), return_state=True, batched=False
     )
     assert str(architecture) == (
         "Embedding(9, 8) -> simple_rnn(8 -> 4, tanh) -> simple_rnn(4 -> 2, relu, no bias), "
@@ -366,7 +370,7 @@ def test_the_widely_copied_listing_mended() -> None:
     rng = np.random.default_rng(0)
     W, U, b = (rng.uniform(-0.2, 0.2, shape) for shape in ((units, features), (units, units), (units,)))
     inputs = rng.random((timesteps, features))
-    expected = simple_rnn(inputs[np.newaxis], LayerWeights(W, U, b))[0]
+    expected = simple_rnn(inputs[np.newaxis], {"W": W, "U": U, "b": b})[0]
     outputs = widely_copied_listing(W, U, b, inputs)
 
     original = np.concatenate(outputs, axis=0)

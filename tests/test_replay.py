@@ -145,9 +145,9 @@ def test_what_cannot_be_run(witness: Path, fields: dict[str, object], message: s
 @pytest.mark.parametrize(
     ("content", "arguments", "helps"),
     [
-        ("{}", (), ["w.json is no witness", "'witness' is 1"]),
-        ('{"witness": 1, "\\u001b[31m": 1}', (), ["w.json is no witness", "too many or too few: \\x1b[31m"]),
-        ("{}", ("--adapter", "numpy"), ["w.json is no witness", "'witness' is 1"]),
+        ("{}", (), ["w.json is no witness", "'witness' is 2"]),
+        ('{"witness": 2, "\\u001b[31m": 1}', (), ["w.json is no witness", "too many or too few: \\x1b[31m"]),
+        ("{}", ("--adapter", "numpy"), ["w.json is no witness", "'witness' is 2"]),
         (None, (), ["w.json", "does not exist"]),
         ("", ("--adapter", "pytorch"), ["there is no adapter 'pytorch'", "keras-jax"]),
         ("", ("--format", "xml"), ["'pretty'", "'markdown'", "'json'"]),

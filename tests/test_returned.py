@@ -53,6 +53,8 @@ def each_array(change: Change) -> Change:
             return change(value)
         if isinstance(value, tuple):
             return tuple(map(changed, value))
+        if isinstance(value, dict):
+            return {name: changed(part) for name, part in value.items()}
         if isinstance(value, Output | Weights | LayerWeights | Gradients):
             return type(value)(*(changed(part) for part in vars(value).values()))
         return value

@@ -27,6 +27,7 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.model.states import flat
 from rnn_conformance.reports.records.records import CheckRecord
 
 ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
@@ -98,7 +99,7 @@ def test_awkward_sizes_are_always_there(seed: int) -> None:
     assert {s.timesteps for s in drawn} & {32, 33, 65}
     assert 1 in {s.timesteps for s in drawn}
     assert 1 in {s.batch for s in drawn}
-    assert {s.layers[0].activation for s in drawn} == set(ACTIVATIONS)
+    assert {s.layers[0].cell.activation for s in drawn} == set(ACTIVATIONS)
     assert {s.layers[0].use_bias for s in drawn} == {True, False}
 
 
@@ -122,7 +123,7 @@ def test_numbers_of_a_regime(regime: str, dtype: str) -> None:
     architecture = Architecture((Layer(5, 7), Layer(7, 2, use_bias=False)), dtype=dtype)
     case = Case(architecture, 3, 4, regime, 11)
     assert case.inputs.shape == (3, 4, 5)
-    assert [h.shape for (h,) in case.initial_state] == [(3, 7), (3, 2)]
+    assert [h.shape for h in flat(case.initial_state)] == [(3, 7), (3, 2)]
     assert [(name, array.shape) for name, array in case.weights.arrays()] == [
         ("layers[0].W", (7, 5)),
         ("layers[0].U", (7, 7)),

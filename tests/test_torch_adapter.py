@@ -13,20 +13,21 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.states import each_state
 
 torch = pytest.importorskip("torch")
 
 BOTH: dict[str, Any] = {"direction": "bidirectional"}
-LAYER = (Layer(3, 4, "relu"),)
-STACK = (Layer(4, 4, "relu"), Layer(4, 4, "relu"))
-TWO_WAYS = (Layer(3, 4, "relu", **BOTH), Layer(8, 4, "relu", **BOTH))
+LAYER = (Layer(3, 4, SimpleRnn("relu")),)
+STACK = (Layer(4, 4, SimpleRnn("relu")), Layer(4, 4, SimpleRnn("relu")))
+TWO_WAYS = (Layer(3, 4, SimpleRnn("relu"), **BOTH), Layer(8, 4, SimpleRnn("relu"), **BOTH))
 
 MODELS = {
     "one module for a stack": Architecture(STACK),
     "one module in both directions": Architecture(TWO_WAYS),
-    "both directions, then one": Architecture((Layer(3, 4, "relu", **BOTH), Layer(8, 2, "relu"))),
+    "both directions, then one": Architecture((Layer(3, 4, SimpleRnn("relu"), **BOTH), Layer(8, 2, SimpleRnn("relu")))),
     "lengths, embedding": Architecture(TWO_WAYS, Embedding(7, 3), masking="lengths"),
     "cells, embedding": Architecture(LAYER, Embedding(7, 3), mode="cells"),
     "cells": Architecture(STACK, mode="cells"),
@@ -83,7 +84,7 @@ def test_mixed_precision(model: str, dtype: str) -> None:
 
 def dropping(*rates: float, units: int = 4) -> Architecture:
     """A stack of relu layers with these rates."""
-    return Architecture(tuple(Layer(units, units, "relu", dropout=rate) for rate in rates))
+    return Architecture(tuple(Layer(units, units, SimpleRnn("relu"), dropout=rate) for rate in rates))
 
 
 def test_dropout_between_layers() -> None:
@@ -92,8 +93,8 @@ def test_dropout_between_layers() -> None:
     subject = adapter.prepare(case.architecture)
     identity, nothing, one = np.eye(50), np.zeros((50, 50)), np.ones(50)
     layers = (
-        replace(case.weights.layers[0], W=nothing, U=nothing, b=one),
-        replace(case.weights.layers[1], W=identity, U=nothing, b=one - 1),
+        case.weights.layers[0].with_arrays(W=nothing, U=nothing, b=one),
+        case.weights.layers[1].with_arrays(W=identity, U=nothing, b=one - 1),
     )
     subject.load(replace(case.weights, layers=layers))
     dropped = subject.run_training(case.inputs, 7).outputs

@@ -30,14 +30,16 @@ def test_what_a_check_takes_is_part_of_what_all_share() -> None:
 
 
 def test_each_activation_meets_each_bias() -> None:
-    pairs = {(each.layers[0].activation, each.layers[0].use_bias) for each in lattice("layer", 8, 0, ACTIVATIONS, BOTH)}
+    pairs = {
+        (each.layers[0].cell.activation, each.layers[0].use_bias) for each in lattice("layer", 8, 0, ACTIVATIONS, BOTH)
+    }
     assert len(pairs) == 8
 
 
 def test_where_none_fits_some_are_made() -> None:
     """Of two structures, in tanh and relu, none is in linear."""
     (first, *_) = made = wardrobe("layer", 2, 0, ACTIVATIONS, BOTH, wanted=("linear",))
-    assert {each.layers[0].activation for each in made} == {"linear"}
+    assert {each.layers[0].cell.activation for each in made} == {"linear"}
     assert first not in lattice("layer", 2, 0, ACTIVATIONS, BOTH)
 
 

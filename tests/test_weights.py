@@ -90,5 +90,5 @@ def test_states_by_name() -> None:
     assert names[1] == "initial_state[0].backward"
     assert state_of("initial_state", {"mask": np.ones(1), **arrays}) == state
     assert state_shapes(ARCHITECTURE, (2,)) == each_state(lambda h: h.shape, state)
-    assert state_shapes(ARCHITECTURE, ())[0] == ((3,), (3,))
+    assert state_shapes(ARCHITECTURE, ())[0] == (((3,),), ((3,),))
     assert list(state_arrays("final_state", None)) == []

@@ -15,6 +15,7 @@ from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision, wider_sums
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
@@ -45,12 +46,12 @@ def stored_four_times(x: Array, weights: LayerWeights, activation: str, dtype: s
 @pytest.mark.parametrize("dtype", HALVES)
 def test_right_layers_stay_within_their_bounds(dtype: str, activation: str, scale: float) -> None:
     """Also where everything is rounded and flushed as often as may be, and numbers are so small that this counts."""
-    layer, precision = Layer(5, 7, activation), wider_sums(dtype)
+    layer, precision = Layer(5, 7, SimpleRnn(activation)), wider_sums(dtype)
     for seed in range(20):
         rng = np.random.default_rng(seed)
         draws = (scale * rng.standard_normal(shape) for shape in ((7, 5), (7, 7), (7,), (3, 6, 5)))
-        *arrays, x = (a.astype(dtype_of(dtype)).astype(np.float64) for a in draws)
-        weights = LayerWeights(*arrays)
+        W, U, b, x = (a.astype(dtype_of(dtype)).astype(np.float64) for a in draws)
+        weights = LayerWeights({"W": W, "U": U, "b": b})
         outputs = stored_four_times(x.astype(np.float32), weights, activation, dtype)
         for expected in (
             step_residual(layer, weights, x, outputs, None, precision),
@@ -63,8 +64,8 @@ def test_right_layers_stay_within_their_bounds(dtype: str, activation: str, scal
 def test_the_bound_of_wider_sums_is_much_smaller(dtype: str) -> None:
     """A layer of 64 features is judged at least five times as sharply where its sums are float32."""
     rng = np.random.default_rng(0)
-    layer, x = Layer(64, 64, "linear"), rng.standard_normal((1, 1, 64))
-    weights = LayerWeights(rng.standard_normal((64, 64)), np.zeros((64, 64)), np.zeros(64))
+    layer, x = Layer(64, 64, SimpleRnn("linear")), rng.standard_normal((1, 1, 64))
+    weights = LayerWeights({"W": rng.standard_normal((64, 64)), "U": np.zeros((64, 64)), "b": np.zeros(64)})
     wide, narrow = (
         propagated_bound(layer, weights, x, None, p) for p in (wider_sums(dtype), standard_precision(dtype))
     )
@@ -74,8 +75,8 @@ def test_the_bound_of_wider_sums_is_much_smaller(dtype: str) -> None:
 def test_gradients_may_be_added_up_in_the_dtype() -> None:
     """A framework may add to the gradient of W at each timestep, and round it: wider sums say nothing of that."""
     timesteps, small = 100, 2.0**-8
-    architecture = Architecture((Layer(1, 1, "linear", use_bias=False),), dtype="bfloat16")
-    weights = Weights((LayerWeights(np.ones((1, 1)), np.zeros((1, 1))),))
+    architecture = Architecture((Layer(1, 1, SimpleRnn("linear"), use_bias=False),), dtype="bfloat16")
+    weights = Weights((LayerWeights({"W": np.ones((1, 1)), "U": np.zeros((1, 1))}),))
     cotangent = np.full((1, timesteps, 1), small)
     cotangent[0, 0] = 1
     added = np.cumsum(cotangent[0, :, 0].astype(dtype_of("bfloat16")), dtype=dtype_of("bfloat16"))[-1]

@@ -29,6 +29,7 @@ from rnn_conformance.conformance.witnesses.witness import (
     write_witness,
 )
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
@@ -44,7 +45,7 @@ CASES = [
     Case(Architecture((Layer(3, 2),), Embedding(5, 3), return_sequences=False), 2, 4, "sparse", 2),
     Case(Architecture((Layer(2, 2),), dtype="float64", batched=False), 1, 3, "saturating", 3),
     Case(Architecture((Layer(2, 2),), dtype="float16", weights_dtype="float32"), 2, 3, "unit", 4),
-    Case(Architecture((Layer(2, 2, "relu"),), dtype="bfloat16"), 2, 3, "expanding", 5),
+    Case(Architecture((Layer(2, 2, SimpleRnn("relu")),), dtype="bfloat16"), 2, 3, "expanding", 5),
 ]
 
 
@@ -180,7 +181,8 @@ def change(data: dict[str, Any], *path: str, to: Any) -> None:
     [
         (lambda d: d.pop("seed"), "fields too many or too few: seed; there should be adapter, versions"),
         (lambda d: change(d, "extra", to=1), "fields too many or too few: extra"),
-        (lambda d: change(d, "witness", to=99), "it should be a JSON object whose field 'witness' is 1"),
+        (lambda d: change(d, "witness", to=99), "it should be a JSON object whose field 'witness' is 2"),
+        (lambda d: change(d, "witness", to=1), "it is of format 1, which an older version of this suite wrote"),
         (lambda d: change(d, "search", to="x"), "search should be of type int, but is 'x'"),
         (lambda d: change(d, "profile", to="x"), "profile is 'x', but should be one of smoke, default"),
         (lambda d: change(d, "case", "batch", to=0), "case.batch should be a number of at least 1, but is 0"),

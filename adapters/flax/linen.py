@@ -119,7 +119,7 @@ def _layer(architecture: Architecture, layer: Layer) -> Any:
     def rnn() -> Any:
         cell = linen.SimpleCell(
             layer.units,
-            activation_fn=activation(layer.activation),
+            activation_fn=activation(layer.cell.activation),
             dtype=dtype_of(architecture.dtype),
             param_dtype=dtype_of(architecture.weights_dtype or architecture.dtype),
         )
@@ -145,7 +145,7 @@ def _unpack(params: Parameters) -> LayerWeights:
     from rnn_conformance.adapters.flax.linen_example import weights_in
 
     trees = [params[name] for name in _DIRECTIONS] if _DIRECTIONS[0] in params else [params]
-    return LayerWeights.of([LayerWeights(**weights_in(tree)) for tree in trees])
+    return LayerWeights.of([LayerWeights(weights_in(tree)) for tree in trees])
 
 
 adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork, script)

@@ -162,7 +162,7 @@ def _modules(architecture: Architecture) -> list[Any]:
             layer.units,
             dtype=dtype,
             param_dtype=param_dtype,
-            activation_fn=activation(layer.activation),
+            activation_fn=activation(layer.cell.activation),
             kernel_init=zeros,
             recurrent_kernel_init=zeros,
             rngs=rngs,

@@ -10,8 +10,8 @@ from rnn_conformance.reference.model.architecture import Architecture, Layer
 def cell_arguments(architecture: Architecture, layer: Layer | None = None) -> list[str]:
     """dtype and param_dtype of a cell or an embedding, and the activation of a cell, where they are not the default."""
     arguments = []
-    if layer and layer.activation != "tanh":
-        arguments.append(f"activation_fn={ACTIVATIONS[layer.activation]}")
+    if layer and layer.cell.activation != "tanh":
+        arguments.append(f"activation_fn={ACTIVATIONS[layer.cell.activation]}")
     param_dtype = architecture.weights_dtype or architecture.dtype
     if (architecture.dtype, param_dtype) != ("float32", "float32"):
         arguments += [f"dtype=jnp.{architecture.dtype}", f"param_dtype=jnp.{param_dtype}"]

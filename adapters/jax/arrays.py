@@ -18,7 +18,7 @@ Parameters = Any
 """A pytree of arrays."""
 
 Carry = Any
-"""The state of a layer: an array, or a pair of them for a bidirectional one."""
+"""The state of a layer, as `apply_layers` says: an array, or a tuple of them."""
 
 Function = Callable[[JaxArray], JaxArray]
 """From an array to one of the same shape."""

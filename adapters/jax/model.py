@@ -35,16 +35,19 @@ def apply_layers(
 ) -> tuple[JaxArray, State]:
     """One layer after the other; each is called as `layer(sequence, initial_carry=...)` and gives (carry, sequence).
 
-    The carry is an array, or a pair of them (forward, backward) for a bidirectional layer.
+    The carry is an array or, where the cell's state has several parts, a tuple of them; for a bidirectional layer it is
+    a pair of such, (forward, backward).
     """
     x = inputs if embed is None else embed(inputs)
     final = []
     for k, (layer, apply) in enumerate(zip(architecture.layers, layers, strict=True)):
         carry = None
         if initial_state is not None:
-            carry = initial_state[k] if layer.is_bidirectional else initial_state[k][0]
+            directions = [parts[0] if len(parts) == 1 else parts for parts in initial_state[k]]
+            carry = tuple(directions) if layer.is_bidirectional else directions[0]
         carry, x = apply(x, initial_carry=carry)
-        final.append(tuple(carry) if layer.is_bidirectional else (carry,))
+        each = carry if layer.is_bidirectional else (carry,)
+        final.append(tuple((parts,) if len(layer.cell.parts) == 1 else tuple(parts) for parts in each))
     return x, tuple(final)
 
 
@@ -55,9 +58,9 @@ def last_output(architecture: Architecture, outputs: JaxArray, final: State) -> 
     """
     layer = architecture.layers[-1]
     if layer.is_bidirectional:
-        return merge_function(layer.merge)(*final[-1])
+        return merge_function(layer.merge)(*(parts[0] for parts in final[-1]))
     if layer.direction == "backward" or architecture.is_masked:
-        return final[-1][0]
+        return final[-1][0][0]
     return outputs[..., -1, :]
 
 

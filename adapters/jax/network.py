@@ -16,7 +16,7 @@ from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State, each_state
+from rnn_conformance.reference.model.states import State, StateShapes, each_state, state_shapes
 from rnn_conformance.reference.model.weights import Weights
 
 _COMPILED: WeakValueDictionary[tuple[type, str, Architecture], Any] = WeakValueDictionary()
@@ -135,7 +135,7 @@ class JaxNetwork:
         outputs, _ = self._symbolic()
         return _known(outputs)
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         """Those of the final states, inferred likewise."""
         _, final = self._symbolic()
         return each_state(_known, final)
@@ -186,10 +186,8 @@ class JaxNetwork:
 
 def _zero_states(architecture: Architecture, inputs: Inputs) -> State:
     """The cotangent of final states that play no part."""
-    batch, dtype = inputs.shape[: architecture.batched], dtype_of(architecture.dtype)
-    return tuple(
-        (np.zeros((*batch, layer.units), dtype),) * (1 + layer.is_bidirectional) for layer in architecture.layers
-    )
+    shapes: Any = state_shapes(architecture, inputs.shape[: architecture.batched])
+    return each_state(lambda shape: np.zeros(shape, dtype_of(architecture.dtype)), shapes)
 
 
 def _known(struct: Any) -> tuple[int | None, ...]:

@@ -17,10 +17,11 @@ from rnn_conformance.adapters.jax.shared import MODES, PRECISION, JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.cell import Shape
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Shape, Weights, direction_shapes
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, direction_shapes
 
 
 @cache
@@ -145,7 +146,7 @@ def _layer(
     from rnn_conformance.adapters.jax.example import masked_layer
 
     def run(weights: dict[str, Any], h: JaxArray | None, reverse: bool) -> tuple[JaxArray, JaxArray]:
-        f = activation(layer.activation)
+        f = activation(layer.cell.activation)
         options: dict[str, Any] = {"h": h, "reverse": reverse, "unroll": unroll}
         if valid is None:
             return plain_layer(f, weights, sequence, **options)
@@ -165,7 +166,7 @@ def _pack(weights: LayerWeights) -> Parameters:
 
 def _unpack(params: Parameters) -> LayerWeights:
     arrays = {name: np.asarray(array) for name, array in params.items() if name != "backward"}
-    return LayerWeights(**arrays, backward=_unpack(params["backward"]) if "backward" in params else None)
+    return LayerWeights(arrays, _unpack(params["backward"]) if "backward" in params else None)
 
 
 def _template(architecture: Architecture) -> Parameters:

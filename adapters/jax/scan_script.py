@@ -35,7 +35,7 @@ def script(architecture: Architecture, wants: str) -> str:
     lines += ["    x = jnp.take(table, inputs, axis=0)" if table else "    x = inputs"]
     lines += _valid(architecture)
     for k, layer in enumerate(architecture.layers):
-        f = ACTIVATIONS[layer.activation]
+        f = ACTIVATIONS[layer.cell.activation]
         lines += [f"    h = {carry_in(layer, k)}"]
         if layer.is_bidirectional:
             lines += [

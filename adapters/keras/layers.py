@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.states import each_state, state_shapes
 from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
 
 MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixed_bfloat16"}
@@ -84,7 +85,7 @@ def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_s
     # Zeros, because other initialisers take longer, and the orthogonal one has no float16.
     cell = {
         "units": layer.units,
-        "activation": layer.activation,
+        "activation": layer.cell.activation,
         "use_bias": layer.use_bias,
         "kernel_initializer": "zeros",
         "recurrent_initializer": "zeros",
@@ -112,9 +113,9 @@ def directions(layer: Any) -> tuple[Any, ...]:
     return (layer.forward_layer, layer.backward_layer) if hasattr(layer, "forward_layer") else (layer,)
 
 
-def states_of(layers: Sequence[Layer], flat: Iterator[Any]) -> tuple[tuple[Any, ...], ...]:
-    """What Keras has in one list, nested like a State: one tensor for each direction of each layer."""
-    return tuple(tuple(next(flat) for _ in range(1 + layer.is_bidirectional)) for layer in layers)
+def states_of(architecture: Architecture, flat: Iterator[Any]) -> tuple[tuple[tuple[Any, ...], ...], ...]:
+    """What Keras has in one list, nested like a State: one tensor for each part of each direction's state."""
+    return each_state(lambda _: next(flat), state_shapes(architecture, ()))
 
 
 def arrays_of(weights: Weights) -> Iterator[Array]:

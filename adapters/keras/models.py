@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from rnn_conformance.adapters.keras.arrays import Keras, Model, RecurrentLayer, Tensor, one_or_list
 from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.states import flat, state_shapes
 
 
 class Given(NamedTuple):
@@ -37,9 +38,8 @@ def connect(
     if given.mask:
         inputs.append(placeholder((given.timesteps,), dtype="bool"))
     if given.state:
-        for layer in architecture.layers:
-            directions = range(1 + layer.is_bidirectional)
-            inputs += [placeholder((layer.units,), dtype=architecture.dtype) for _ in directions]
+        shapes = flat(state_shapes(architecture, ()))
+        inputs += [placeholder(shape, dtype=architecture.dtype) for shape in shapes]
     model: Model = keras.Model(one_or_list(inputs), apply(architecture, embedding, layers, given, inputs))
     return model
 
@@ -62,7 +62,7 @@ def apply(
     final: list[Tensor] = []
     for layer, about in zip(layers, architecture.layers, strict=True):
         if given.state:
-            count = 1 + about.is_bidirectional
+            count = len(about.cell.parts) * (1 + about.is_bidirectional)
             options["initial_state"], rest = rest[:count], rest[count:]
         x = layer(x, **options)
         if architecture.return_state:

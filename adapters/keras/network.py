@@ -24,7 +24,7 @@ from rnn_conformance.adapters.keras.models import Given, apply, connect, reloade
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, StateShapes, flat
 from rnn_conformance.reference.model.weights import Array, Weights
 
 
@@ -98,13 +98,13 @@ class KerasNetwork:
                 f"gradients are those of a Model that is called, and there is none in the way {self._mode!r}"
             )
         given, arrays = self._arguments(inputs, initial_state, mask)
-        cotangents = [cotangent.outputs, *(h for state in cotangent.final_state or () for h in state)]
+        cotangents = [cotangent.outputs, *flat(cotangent.final_state)]
         with self._context():
             tensors = self._function("gradient", given)(arrays, [self._array(array) for array in cotangents])
         found = iter(self._read(tensors))
         weights = weights_of(self._architecture, found)
         of_inputs = None if self._architecture.embedding else next(found)
-        return Gradients(weights, of_inputs, states_of(self._architecture.layers, found) if given.state else None)
+        return Gradients(weights, of_inputs, states_of(self._architecture, found) if given.state else None)
 
     def second_gradient(self, inputs: Inputs, cotangent: Output) -> Array:
         given, (array,) = self._arguments(inputs)
@@ -133,9 +133,9 @@ class KerasNetwork:
     def symbolic_shape(self) -> tuple[int | None, ...]:
         return tuple(self._built[self._plain].outputs[0].shape)
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         shapes = [tuple(tensor.shape) for tensor in self._built[self._plain].outputs[1:]]
-        return states_of(self._architecture.layers, iter(shapes))
+        return states_of(self._architecture, iter(shapes))
 
     # What is called
 
@@ -214,8 +214,7 @@ class KerasNetwork:
         arrays = [inputs]
         if mask is not None:
             arrays.append(mask)
-        if initial_state is not None:
-            arrays += [h for state in initial_state for h in state]
+        arrays += flat(initial_state)
         timesteps = inputs.shape[1] if self._mode == "unrolled" else None
         return Given(timesteps, initial_state is not None, mask is not None), [self._array(array) for array in arrays]
 
@@ -224,7 +223,7 @@ class KerasNetwork:
             outputs, *final = self._read(as_list(self._function(purpose, given)(*arrays)))
         if not self._architecture.return_state:
             return Output(outputs)
-        return Output(outputs, states_of(self._architecture.layers, iter(final)))
+        return Output(outputs, states_of(self._architecture, iter(final)))
 
     def _read(self, tensors: Iterable[Tensor]) -> list[Array]:
         with self._context():

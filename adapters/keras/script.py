@@ -74,7 +74,7 @@ def _model(architecture: Architecture) -> Iterator[str]:
 
 
 def _layer(architecture: Architecture, layer: Layer, is_last: bool) -> str:
-    cell = [str(layer.units), f'"{layer.activation}"']
+    cell = [str(layer.units), f'"{layer.cell.activation}"']
     options = []
     if not layer.use_bias:
         cell.append("use_bias=False")

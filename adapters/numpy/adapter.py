@@ -42,7 +42,7 @@ class NumpyAdapter:
                 "b": "`LayerWeights.b`, `(units,)`",
                 "orientation": "as they are",
                 "biases": "one",
-                "load": "`LayerWeights(W, U, b)`, which each call is given",
+                "load": '`LayerWeights({"W": W, "U": U, "b": b})`, which each call is given',
                 "read": "the arrays as they are",
                 "time axis": "1",
                 "state": "`(batch, units)`, for each direction of each layer",

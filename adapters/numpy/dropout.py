@@ -54,7 +54,7 @@ def _drop_in_state(
     """The outputs and the final state of a layer with recurrent dropout, each direction with a mask of its own."""
 
     def direction(one: LayerWeights, x: Array) -> Array:
-        f = ACTIVATIONS[layer.activation].function
+        f = ACTIVATIONS[layer.cell.activation].function
         h = np.zeros((len(x), layer.units), x.dtype)
         kept = scales(rng, (*x.shape[:2], layer.units), layer.recurrent_dropout, x.dtype, choices)
         outputs = []
@@ -66,10 +66,10 @@ def _drop_in_state(
 
     if layer.direction == "forward":
         outputs = direction(weights, x)
-        return outputs, (outputs[:, -1],)
+        return outputs, ((outputs[:, -1],),)
     if layer.direction == "backward":
         outputs = direction(weights, x[:, ::-1])
         final = outputs[:, -1]
-        return outputs if choices.backward_outputs == "processing" else outputs[:, ::-1], (final,)
+        return outputs if choices.backward_outputs == "processing" else outputs[:, ::-1], ((final,),)
     forward, backward = map(direction, weights.directions, (x, x[:, ::-1]))
-    return join(layer.merge, forward, backward[:, ::-1]), (forward[:, -1], backward[:, -1])
+    return join(layer.merge, forward, backward[:, ::-1]), ((forward[:, -1],), (backward[:, -1],))

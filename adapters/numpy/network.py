@@ -18,7 +18,7 @@ from rnn_conformance.reference.layers.gradients import gradients, second_gradien
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State, each_state, state_shapes
+from rnn_conformance.reference.model.states import State, StateShapes, each_state, state_shapes
 from rnn_conformance.reference.model.weights import Array, Weights, in_float64, weight_shapes
 
 
@@ -76,7 +76,7 @@ class NumpyNetwork:
     def symbolic_shape(self) -> tuple[int | None, ...]:
         return network.output_shape(self.architecture, self.architecture.batch, self.architecture.timesteps)
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         return state_shapes(self.architecture, (self.architecture.batch,) if self.architecture.batched else ())
 
     @ignoring_flags

@@ -14,8 +14,8 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 if TYPE_CHECKING:
     from torch import Tensor as Tensor  # so that other modules may take it from here
 
-    Tensors = Sequence[Sequence[Tensor]]
-    """A state: for each layer a tensor for each direction."""
+    Tensors = Sequence[Sequence[Sequence[Tensor]]]
+    """A state: for each layer, for each direction, a tensor for each part."""
 
 
 def tensor(array: NDArray[Any]) -> Tensor:

@@ -50,7 +50,7 @@ def build(architecture: Architecture) -> torch.nn.ModuleDict:
 
 def is_native_stack(architecture: Architecture) -> bool:
     """Whether one torch.nn.RNN holds all layers; what they do not have in common, its `num_layers` cannot express."""
-    alike = {(layer.units, layer.activation, layer.use_bias, layer.direction) for layer in architecture.layers}
+    alike = {(layer.units, layer.cell.activation, layer.use_bias, layer.direction) for layer in architecture.layers}
     return architecture.mode not in CELL_MODES and len(alike) == 1
 
 
@@ -103,7 +103,7 @@ def _rnn(architecture: Architecture, layer: Layer, **stack: Any) -> torch.nn.RNN
 
 
 def _options(architecture: Architecture, layer: Layer) -> dict[str, Any]:
-    return {"nonlinearity": layer.activation, "bias": layer.use_bias, "dtype": _dtype(architecture)}
+    return {"nonlinearity": layer.cell.activation, "bias": layer.use_bias, "dtype": _dtype(architecture)}
 
 
 def _dtype(architecture: Architecture) -> torch.dtype:

@@ -14,7 +14,7 @@ from rnn_conformance.adapters.torch.arrays import array, tensor
 from rnn_conformance.adapters.torch.model import build, state_dict, weights_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State, each_state
+from rnn_conformance.reference.model.states import State, StateShapes, each_state, flat
 from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
@@ -66,21 +66,21 @@ class TorchNetwork:
         x, states = tensor(inputs), _tensors(initial_state)
         parameters = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
         arguments = [x] if self._architecture.embedding is None else []
-        arguments += [h for layer in states or () for h in layer]
+        arguments += flat(states)
         for argument in arguments:
             argument.requires_grad_()
         outputs, final = self._forward(x, states, lengths)
         of, cotangents = [outputs], [cotangent.outputs]
         if cotangent.final_state is not None:
-            of += [h for layer in final for h in layer]
-            cotangents += [h for layer in cotangent.final_state for h in layer]
+            of += flat(final)
+            cotangents += flat(cotangent.final_state)
 
         found = torch.autograd.grad(of, [*parameters.values(), *arguments], [tensor(c) for c in cotangents])
         rest = (array(gradient) for gradient in found[len(parameters) :])
         return Gradients(
             weights_of(self._architecture, dict(zip(parameters, found, strict=False))),
             next(rest) if self._architecture.embedding is None else None,
-            None if states is None else tuple(tuple(next(rest) for _ in layer) for layer in states),
+            each_state(lambda _: next(rest), states),
         )
 
     def second_gradient(self, inputs: Inputs, cotangent: Output) -> NDArray[np.floating]:
@@ -119,7 +119,7 @@ class TorchNetwork:
     def symbolic_shape(self) -> tuple[int | None, ...]:
         raise NotImplementedError(NO_SYMBOLIC_SHAPES)
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         raise NotImplementedError(NO_SYMBOLIC_SHAPES)
 
     def reset(self) -> None:
@@ -140,7 +140,7 @@ class TorchNetwork:
             if self._architecture.return_sequences:
                 return outputs, final
             if lengths is not None or self._architecture.layers[-1].is_bidirectional:
-                return torch.cat(tuple(final[-1]), -1), final  # h_T is at another place in each row
+                return torch.cat([parts[0] for parts in final[-1]], -1), final  # h_T is at another place in each row
             return outputs[..., -1, :], final
 
     def _output(self, outputs: Tensor, final: Tensors) -> Output:

@@ -86,7 +86,7 @@ def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
         str(layer.units),
         str(num_layers) if num_layers > 1 else "",
         "" if cell else "batch_first=True",
-        "" if layer.activation == "tanh" else f'nonlinearity="{layer.activation}"',
+        "" if layer.cell.activation == "tanh" else f'nonlinearity="{layer.cell.activation}"',
         "" if layer.use_bias else "bias=False",
         "bidirectional=True" if layer.is_bidirectional else "",
         f"dropout={dropout}" if dropout else "",

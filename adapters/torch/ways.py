@@ -28,15 +28,16 @@ class SequenceNetwork(TorchNetwork):
         rnns = self._model["layers"]
         given: list[Any] = [None] * len(rnns)
         if states is not None:
-            stacks = [[h for layer in states for h in layer]] if is_native_stack(self._architecture) else states
-            given = [torch.stack(tuple(stack)) for stack in stacks]
+            one = is_native_stack(self._architecture)
+            stacks = [[parts for layer in states for parts in layer]] if one else states
+            given = [torch.stack([h for (h,) in stack]) for stack in stacks]
         y: Any = x
         if lengths is not None:
             y = torch.nn.utils.rnn.pack_padded_sequence(x, tensor(lengths), batch_first=True, enforce_sorted=False)
-        final: list[Sequence[Tensor]] = []
+        final: list[Sequence[Sequence[Tensor]]] = []
         for rnn, h_0 in zip(rnns, given, strict=True):
             y, h_n = self._call(rnn, y, h_0)
-            final += [layer.unbind() for layer in h_n.split(2 if rnn.bidirectional else 1)]
+            final += [[(h,) for h in layer] for layer in h_n.split(2 if rnn.bidirectional else 1)]
         if lengths is not None:
             y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
         return y, final
@@ -106,12 +107,12 @@ class CellNetwork(TorchNetwork):
         import torch
 
         final = []
-        given: Sequence[Any] = [(None,)] * len(self._cells) if states is None else states
-        for cell, (h,) in zip(self._cells, given, strict=True):
+        given: Sequence[Any] = [((None,),)] * len(self._cells) if states is None else states
+        for cell, ((h,),) in zip(self._cells, given, strict=True):
             outputs = []
             for x_t in x.unbind(-2):
                 h = cell(x_t, h)
                 outputs.append(h)
             x = torch.stack(outputs, dim=-2)
-            final.append((h,))
+            final.append([(h,)])
         return x, final

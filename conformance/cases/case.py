@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -52,7 +50,8 @@ class Case:
         drawn = draw(self.architecture, self.batch, self.timesteps, self.regime, self.seed, self.pattern)
         if self.held is None or (self.held.regime, self.held.seed) != (self.regime, self.seed):
             return drawn
-        return _with_those_that_fit(drawn, deepcopy(self.held.arrays))
+        held = dict(self.held.arrays.arrays())
+        return Drawn.of({name: _fitting(array, held.get(name)) for name, array in drawn.arrays()})
 
     @property
     def weights(self) -> Weights:
@@ -112,15 +111,7 @@ class Case:
         return f"batch {self.batch}, timesteps {self.timesteps}, regime {self.regime}, seed {self.seed}{pattern}"
 
 
-def _with_those_that_fit(drawn: Any, held: Any) -> Any:
-    """What was drawn, with each of its arrays replaced by the one held in its place, if that is like it."""
-    if isinstance(drawn, np.ndarray):
-        alike = isinstance(held, np.ndarray) and (held.shape, held.dtype) == (drawn.shape, drawn.dtype)
-        return held if alike else drawn
-    if isinstance(drawn, tuple):
-        held = held if isinstance(held, tuple) else ()
-        return tuple(_with_those_that_fit(*both) for both in zip_longest(drawn, held[: len(drawn)]))
-    if is_dataclass(drawn) and not isinstance(drawn, type):
-        both = ((f.name, getattr(drawn, f.name), getattr(held, f.name, None)) for f in fields(drawn))
-        return replace(drawn, **{name: _with_those_that_fit(one, other) for name, one, other in both})
-    return drawn
+def _fitting(drawn: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    """A copy of the array that is held in the place of the one that was drawn, if it is like that; or else that."""
+    alike = held is not None and (held.shape, held.dtype) == (drawn.shape, drawn.dtype)
+    return held.copy() if held is not None and alike else drawn

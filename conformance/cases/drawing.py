@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnn_conformance.conformance.cases.patterns import draw_mask
-from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.cases.regimes import REGIMES, Regime
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.cell import Shape
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.states import (
+    DirectionState,
+    LayerState,
+    State,
+    each_state,
+    flat,
+    state_arrays,
+    state_of,
+)
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, direction_shapes
 
 _GAIN_WITHOUT_LIMITS = 1.1
 
@@ -37,6 +46,23 @@ class Drawn:
     mask: Mask | None
     cotangent: Output
 
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Drawn:
+        """The arrays of a case by name; the inverse of `arrays`."""
+        cotangent = Output(arrays["cotangent.outputs"], state_of("cotangent.final_state", arrays) or None)
+        state = state_of("initial_state", arrays)
+        return Drawn(Weights.of(arrays), arrays["inputs"], state, arrays.get("mask"), cotangent)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Every array with its name, such as ``layers[0].backward.W`` or ``cotangent.final_state[1]``."""
+        yield from self.weights.arrays()
+        yield "inputs", self.inputs
+        yield from state_arrays("initial_state", self.initial_state)
+        if self.mask is not None:
+            yield "mask", self.mask
+        yield "cotangent.outputs", self.cotangent.outputs
+        yield from state_arrays("cotangent.final_state", self.cotangent.final_state)
+
 
 @ignoring_flags
 def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, seed: int, pattern: str) -> Drawn:
@@ -54,40 +80,31 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
         [(table.tokens, table.features)] if table else [(batch, timesteps, architecture.layers[0].features)]
     )
     for layer in architecture.layers:
-        one = [(layer.units, layer.features), (layer.units, layer.units), (layer.units,), (batch, layer.units)]
-        shapes += one * (2 if layer.is_bidirectional else 1)
+        # The same numbers are drawn for a layer with biases and for one without.
+        one = [*_with_biases(layer).values(), *((batch, width) for width in layer.cell.widths(layer.units).values())]
+        shapes += one * (1 + layer.is_bidirectional)
     arrays = _arrays(rng, shapes, whole=scales is None, double=architecture.dtype == "float64")
 
     first = next(arrays)
     if scales is not None:
         first *= first.dtype.type(scales.x)
 
-    def direction(layer: Layer) -> tuple[LayerWeights, Array]:
-        W, U, b, h = next(arrays), next(arrays), next(arrays), next(arrays)
+    def direction(layer: Layer) -> tuple[LayerWeights, DirectionState]:
+        named = {name: next(arrays) for name in _with_biases(layer)}
+        state = tuple(next(arrays).astype(dtype, copy=False) for _ in layer.cell.parts)
         if scales is None:
-            U = _one_a_row(rng, layer.units, U.dtype)
+            named["U"] = _one_a_row(rng, len(named["U"]), layer.units, named["U"].dtype)
         else:
-            gain = scales.U if layer.activation in _LIMITED else min(scales.U, _GAIN_WITHOUT_LIMITS)
-            W *= W.dtype.type(scales.W / layer.features**0.5)
-            U *= U.dtype.type(gain / layer.units**0.5)
-            b *= b.dtype.type(scales.b)
-            if scales.zeros:
-                W[rng.random(W.shape) < scales.zeros] = 0
-                U[rng.random(U.shape) < scales.zeros] = 0
-        W, U, b = (array.astype(weights_dtype, copy=False) for array in (W, U, b))
-        return LayerWeights(W, U, b if layer.use_bias else None), h.astype(dtype, copy=False)
+            _scale(rng, layer, scales, named)
+        kept = direction_shapes(layer)
+        return LayerWeights({name: named[name].astype(weights_dtype, copy=False) for name in kept}), state
 
     layers: list[LayerWeights] = []
     state: list[LayerState] = []
     for layer in architecture.layers:
-        forward, h = direction(layer)
-        if layer.is_bidirectional:
-            backward, h_backward = direction(layer)
-            layers.append(replace(forward, backward=backward))
-            state.append((h, h_backward))
-        else:
-            layers.append(forward)
-            state.append((h,))
+        drawn, states = zip(*(direction(layer) for _ in range(1 + layer.is_bidirectional)), strict=True)
+        layers.append(LayerWeights.of(drawn))
+        state.append(states)
 
     mask = draw_mask(rng, batch, timesteps, pattern) if pattern else None
     inputs: np.ndarray = rng.integers(0, table.tokens, (batch, timesteps), np.int32) if table else first.astype(dtype)
@@ -97,20 +114,34 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
             inputs[~mask] = 0
     width = architecture.layers[-1].width
     shapes = [(batch, timesteps, width) if architecture.return_sequences else (batch, width)]
-    shapes += [h.shape for layer_state in state for h in layer_state]
+    shapes += [h.shape for h in flat(state)]
     cotangents = (
         array.astype(dtype, copy=False) for array in _arrays(rng, shapes, scales is None, dtype.itemsize == 8)
     )
     outputs_cotangent = next(cotangents)
-    state_cotangent = [tuple(next(cotangents) for _ in layer_state) for layer_state in state]
-    if not architecture.batched:
-        inputs, outputs_cotangent = inputs[0], outputs_cotangent[0]
-        mask = None if mask is None else mask[0]
-        state, state_cotangent = ([tuple(h[0] for h in hs) for hs in nested] for nested in (state, state_cotangent))
+    state_cotangent = each_state(lambda _: next(cotangents), state)
     embedding = first.astype(weights_dtype) if table else None
-    return Drawn(
-        Weights(tuple(layers), embedding), inputs, tuple(state), mask, Output(outputs_cotangent, tuple(state_cotangent))
-    )
+    weights = Weights(tuple(layers), embedding)
+    if architecture.batched:
+        return Drawn(weights, inputs, tuple(state), mask, Output(outputs_cotangent, state_cotangent))
+    initial, final = (each_state(lambda h: h[0], nested) for nested in (state, state_cotangent))
+    return Drawn(weights, inputs[0], initial, None if mask is None else mask[0], Output(outputs_cotangent[0], final))
+
+
+def _with_biases(layer: Layer) -> dict[str, Shape]:
+    """The shapes of one direction's arrays, if the layer had biases."""
+    return direction_shapes(replace(layer, use_bias=True))
+
+
+def _scale(rng: np.random.Generator, layer: Layer, scales: Regime, named: dict[str, Array]) -> None:
+    """Make the weights of one direction, drawn with a standard deviation of 1, as large as the regime says."""
+    gain = scales.U if layer.cell.activation in _LIMITED else min(scales.U, _GAIN_WITHOUT_LIMITS)
+    for name, array in named.items():
+        factor = {"W": scales.W / layer.features**0.5, "U": gain / layer.units**0.5}.get(name, scales.b)
+        array *= array.dtype.type(factor)
+    if scales.zeros:
+        for name in ("W", "U"):
+            named[name][rng.random(named[name].shape) < scales.zeros] = 0
 
 
 def _arrays(rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], whole: bool, double: bool) -> Iterator[Array]:
@@ -128,8 +159,9 @@ def _arrays(rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], whole: 
         yield numbers[end - size : end].reshape(shape)
 
 
-def _one_a_row(rng: np.random.Generator, units: int, dtype: np.dtype) -> Array:
-    """A signed permutation: h can grow by no more than |W x + b| a timestep."""
-    U = np.zeros((units, units), dtype)
-    U[np.arange(units), rng.permutation(units)] = rng.choice([-1, 1], units)
+def _one_a_row(rng: np.random.Generator, rows: int, units: int, dtype: np.dtype) -> Array:
+    """A signed permutation for each gate: h can grow by no more than |W x + b| a timestep."""
+    U = np.zeros((rows, units), dtype)
+    for begin in range(0, rows, units):
+        U[begin + np.arange(units), rng.permutation(units)] = rng.choice([-1, 1], units)
     return U

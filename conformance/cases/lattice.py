@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
 KINDS = ("layer", "stack", "embedding")
@@ -78,7 +79,7 @@ def wardrobe(
 
     def fits(structure: Structure) -> bool:
         return where(structure) and all(
-            layer.activation in wanted and bias in (None, layer.use_bias) for layer in structure.layers
+            layer.cell.activation in wanted and bias in (None, layer.use_bias) for layer in structure.layers
         )
 
     shared = [structure for structure in lattice(kind, count, seed, activations, biases) if fits(structure)]
@@ -142,5 +143,7 @@ def _structures(
         if kind == "embedding" and k == 2:  # the model that everybody starts from
             embedding, widths = Embedding(10000, 32), [32]
         reads = [embedding.features if embedding else features, *widths[:-1]]
-        built = tuple(Layer(read, width, activation, use_bias) for read, width in zip(reads, widths, strict=True))
+        built = tuple(
+            Layer(read, width, SimpleRnn(activation), use_bias) for read, width in zip(reads, widths, strict=True)
+        )
         yield Structure(built, embedding, batch, timesteps, k)

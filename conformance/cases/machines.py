@@ -182,4 +182,4 @@ def clocked(signal: NDArray[np.integer[Any]], units: int) -> NDArray[np.integer[
 
 def _weights(W: Array, U: Array, b: Array, dtype: str) -> LayerWeights:
     to = dtype_of(dtype)
-    return LayerWeights(W.astype(to), U.astype(to), b.astype(to))
+    return LayerWeights({"W": W.astype(to), "U": U.astype(to), "b": b.astype(to)})

@@ -13,7 +13,7 @@ from rnn_conformance.reference.model.states import state_arrays
 
 def largest_sum(case: Case) -> float:
     """No partial sum can be larger than this: the model run on magnitudes, in float64. It starts from zeros."""
-    layers = tuple(replace(layer, activation="linear") for layer in case.architecture.layers)
+    layers = tuple(replace(layer, cell=replace(layer.cell, activation="linear")) for layer in case.architecture.layers)
     architecture = replace(case.architecture, layers=layers, return_sequences=True, return_state=True)
     weights = case.weights.map(lambda array: np.abs(array).astype(np.float64))
     final = network.run(architecture, weights, np.abs(case.inputs)).final_state

@@ -16,6 +16,7 @@ from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LEN
 from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
 
 _DIRECTIONS = ("forward", "backward", *MERGES)
@@ -182,7 +183,7 @@ def architecture_of(row: Row, dtype: str) -> Architecture:
     merge = row["direction"] if row["direction"] in MERGES else "concat"
     direction = "bidirectional" if row["direction"] in MERGES else row["direction"]
     reads = (FEATURES, *units[:-1])
-    layers = [Layer(f, u, row["activation"], row["bias"]) for f, u in zip(reads, units, strict=True)]
+    layers = [Layer(f, u, SimpleRnn(row["activation"]), row["bias"]) for f, u in zip(reads, units, strict=True)]
     return Architecture(
         in_direction(layers, direction, merge),
         embedding,

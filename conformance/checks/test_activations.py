@@ -11,6 +11,7 @@ from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, same_bits
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
@@ -143,9 +144,9 @@ def _sweep(check: Check, names: Sequence[str], examine: object) -> None:
                 z = z[: len(z) // units * units].reshape(-1, 1, units)
                 identity = np.eye(units, dtype=check.dtype)
                 U, b = np.zeros_like(identity), np.zeros(units, check.dtype)
-                architecture = Architecture((Layer(units, units, name),), dtype=check.dtype, mode=check.mode)
+                architecture = Architecture((Layer(units, units, SimpleRnn(name)),), dtype=check.dtype, mode=check.mode)
                 network = check.subject.network(architecture)
-                network.load(Weights((LayerWeights(identity, U, b),)))
+                network.load(Weights((LayerWeights({"W": identity, "U": U, "b": b}),)))
                 # z reaches the activation unchanged: 1 * z, and zeros added. Infinities and NaN are left out for that.
                 examine(name, z.ravel(), network.run(z).outputs.ravel())  # type: ignore[operator]
                 return True

@@ -11,6 +11,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
+from rnn_conformance.reference.model.states import state_arrays
 
 
 @pytest.mark.clause("8.1")
@@ -34,8 +35,7 @@ def test_arguments_are_left_alone(check: Check) -> None:
     def examine(case: Case) -> bool:
         state = case.initial_state if with_state else None
         given = {"inputs": case.inputs, **dict(case.weights.arrays())}
-        if state:
-            given |= {f"initial_state[{k}]": h for k, (h,) in enumerate(state)}
+        given |= dict(state_arrays("initial_state", state))
         before = {name: array.copy() for name, array in given.items()}
         check.run(case, initial_state=state)
         for name, array in given.items():

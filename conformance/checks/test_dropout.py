@@ -22,6 +22,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import gamma
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
@@ -113,7 +114,7 @@ def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
     if not activation:
         raise Unsupported("dropout cannot be seen without relu or linear")
     for below in _layers_below(check, feature):
-        plain = Layer(_UNITS, _UNITS, activation)
+        plain = Layer(_UNITS, _UNITS, SimpleRnn(activation))
         layers = (*(plain,) * below, _dropping(plain, feature, _RATE))
         architecture = Architecture(layers, dtype=check.dtype, mode=check.mode)
         try:
@@ -123,8 +124,10 @@ def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
             continue
         one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
         bias = np.zeros(_UNITS, check.dtype)
-        handed_on = LayerWeights(one, none, bias)
-        network.load(Weights((*(handed_on,) * below, LayerWeights(one, one * one.dtype.type(recurrent), bias))))
+        handed_on = LayerWeights({"W": one, "U": none, "b": bias})
+        network.load(
+            Weights((*(handed_on,) * below, LayerWeights({"W": one, "U": one * one.dtype.type(recurrent), "b": bias})))
+        )
         check.example(partial(_drops, check, network, seen), activation=activation, layers=below + 1)
     if len(reasons) == len(_layers_below(check, feature)):
         raise reasons[0]

@@ -27,7 +27,9 @@ def test_lookup(check: Check) -> None:
         table = np.abs(table)
         U, b = np.zeros((units, units), check.dtype), np.zeros(units, check.dtype)
         has_bias = case.architecture.layers[0].use_bias
-        passes_on = LayerWeights(np.eye(units, features, dtype=check.dtype), U, b if has_bias else None)
+        passes_on = LayerWeights({"W": np.eye(units, features, dtype=check.dtype), "U": U}).with_arrays(
+            b=b if has_bias else None
+        )
         outputs = check.run(case, weights=Weights((passes_on,), table)).outputs
         seen = min(units, features)
         same_bits("outputs", outputs[..., :seen], table[case.inputs][..., :seen], "W is the identity and U is zero")

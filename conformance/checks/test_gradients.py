@@ -178,11 +178,11 @@ def _jacobian_norms(check: Check, layer: Layer, weights: LayerWeights, inputs: A
     found = subject.gradients(
         np.repeat(inputs[np.newaxis], rows, axis=0),
         Output(cotangent.reshape(rows, *cotangent.shape[2:])),
-        initial_state=((np.repeat(start[np.newaxis], rows, axis=0),),),
+        initial_state=(((np.repeat(start[np.newaxis], rows, axis=0),),),),
     )
     if found.initial_state is None:
         raise NonConforming("gradients of the initial state: none, though one was given")
-    jacobians = found.initial_state[0][0].astype(np.float64).reshape(len(_LAGS), layer.units, layer.units)
+    jacobians = found.initial_state[0][0][0].astype(np.float64).reshape(len(_LAGS), layer.units, layer.units)
     return [norm(jacobian) for jacobian in jacobians]
 
 
@@ -194,7 +194,7 @@ def _sequence(layer: Layer, kernel: str, dtype: str, seed: int) -> tuple[LayerWe
     # A large U makes tanh saturate, and the gradient vanish after all, wherever h is not zero: so it is given zeros.
     size = 0 if kernel == "large" else 0.005
     inputs, start = rng.standard_normal((_LAGS[-1], layer.features)) * size, rng.standard_normal(layer.units) * size
-    weights = LayerWeights(W.astype(dtype), U.astype(dtype), np.zeros(layer.units, dtype))
+    weights = LayerWeights({"W": W.astype(dtype), "U": U.astype(dtype), "b": np.zeros(layer.units, dtype)})
     return weights, inputs.astype(dtype), start.astype(dtype)
 
 

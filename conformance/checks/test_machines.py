@@ -17,6 +17,7 @@ from rnn_conformance.conformance.cases.machines import PARITY, Automaton
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
@@ -112,7 +113,7 @@ def test_finite_automaton(check: Check) -> None:
         # The case says which automaton it is by its seed, and stands for nothing else.
         states, letters = ((2, 2), (3, 2), (4, 3))[case.seed % 3]
         automaton = machines.drawn(np.random.default_rng(case.seed), states, letters)
-        return _runs(check, automaton, case.architecture.layers[0].activation, case.batch, timesteps, case.seed)
+        return _runs(check, automaton, case.architecture.layers[0].cell.activation, case.batch, timesteps, case.seed)
 
     examples = check.profile.examples if check.in_main_mode else check.profile.other_examples
     seeds = range(3 * check.seed, 3 * check.seed + -(-examples // 2))
@@ -172,8 +173,8 @@ def _in_the_corner(weights: LayerWeights) -> LayerWeights:
     units, features = weights.W.shape
     W, U, b = (np.zeros(shape, weights.W.dtype) for shape in ((_UNITS, _FEATURES), (_UNITS, _UNITS), (_UNITS,)))
     W[:units, :features], U[:units, :units], b[:units] = weights.W, weights.U, weights.b
-    return LayerWeights(W, U, b)
+    return LayerWeights({"W": W, "U": U, "b": b})
 
 
 def _architecture(check: Check, activation: str) -> Architecture:
-    return Architecture((Layer(_FEATURES, _UNITS, activation),), dtype=check.dtype, mode=check.mode)
+    return Architecture((Layer(_FEATURES, _UNITS, SimpleRnn(activation)),), dtype=check.dtype, mode=check.mode)

@@ -18,9 +18,11 @@ from rnn_conformance.conformance.checks.refusals import attempt, words
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.reference.arithmetic.rounding import ulp
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.gradients import second_gradient
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _OBSERVED = {"modes": "main", "dtypes": ("float32",)}
@@ -174,7 +176,7 @@ def test_observe_negative_zero(check: Check) -> None:
 def test_observe_batch_of_one(check: Check) -> None:
     """How far a sequence in a batch lies from the same sequence alone."""
     # Of these sizes, one alone is compiled for the errors over time (test_values.py), too.
-    layer = Layer(3, 8, check.subject.description.activations[0])
+    layer = Layer(3, 8, SimpleRnn(check.subject.description.activations[0]))
     case = Case(Architecture((layer,), dtype=check.dtype, mode=check.mode), 5, 200, "unit", 0)
     network = check.network(case)
     together = network.run(case.inputs).outputs
@@ -187,7 +189,7 @@ def test_observe_batch_of_one(check: Check) -> None:
 def _small(check: Check, *, masking: str = "none", embedding: Embedding | None = None) -> tuple[Case, GuardedNetwork]:
     """A layer of 3 units in whole numbers, for 2 sequences of 4 timesteps, and its network."""
     architecture = Architecture(
-        (Layer(2, 3, _first_of(check, "relu", "linear")),),
+        (Layer(2, 3, SimpleRnn(_first_of(check, "relu", "linear"))),),
         embedding,
         check.dtype,
         mode=check.mode,
@@ -200,9 +202,12 @@ def _small(check: Check, *, masking: str = "none", embedding: Embedding | None =
 
 def _of_one_unit(check: Check, activation: str) -> GuardedNetwork:
     """A layer that applies its activation to its input and has no memory."""
-    network = check.subject.network(Architecture((Layer(1, 1, activation),), dtype=check.dtype, mode=check.mode))
+    network = check.subject.network(
+        Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=check.dtype, mode=check.mode)
+    )
     one = np.ones((1, 1), check.dtype)
-    network.load(Weights((LayerWeights(one, -0.0 * one, -0.0 * one[0]),)))  # adding 0.0 would turn -0.0 into 0.0
+    # Adding 0.0 would turn -0.0 into 0.0.
+    network.load(Weights((LayerWeights({"W": one, "U": -0.0 * one, "b": -0.0 * one[0]}),)))
     return network
 
 
@@ -224,7 +229,7 @@ def _outcome(call: Callable[[], Output], *, first: bool = False, like: Output | 
         same = outputs.shape == like.outputs.shape and bool((outputs == like.outputs).all())
         return f"{outputs.dtype} outputs, {'the same numbers' if same else 'other numbers'} as for {like.outputs.dtype}"
     told = f"outputs {_numbers(outputs[0]) if first else _shape(outputs)}"
-    for (h,) in result.final_state or ():
+    for _, h in state_arrays("final_state", result.final_state):
         told += f", state {_numbers(np.asarray(h)[0]) if first else _shape(np.asarray(h))}"
     return told
 

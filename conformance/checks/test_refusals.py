@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -52,9 +51,9 @@ def test_wrong_initial_state(check: Check) -> None:
     def examine(case: Case) -> bool:
         network = check.network(case)
         network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
-        ((h,),) = case.initial_state
+        (((h, *others),),) = case.initial_state
         for wrong in _wrong_states(h):
-            state: State = ((wrong,),)
+            state: State = (((wrong, *others),),)
             result = attempt(partial(network.run, case.inputs, initial_state=state))
             _refused(result, f"an initial state of shape {wrong.shape} for a batch of {len(h)} and {h.shape[1]} units")
         return True
@@ -101,20 +100,20 @@ def _load_and_run(network: GuardedNetwork, layer: LayerWeights, case: Case) -> O
 def _wrong_weights(layer: LayerWeights) -> Iterator[tuple[str, LayerWeights]]:
     """Weights of which one array, named, has another shape."""
     units, features = layer.W.shape
-    yield "W", replace(layer, W=np.concatenate([layer.W, layer.W[:, :1]], axis=1))
-    yield "W", replace(layer, W=np.concatenate([layer.W, layer.W[:1]]))
-    yield "U", replace(layer, U=np.concatenate([layer.U, layer.U[:, :1]], axis=1))
-    yield "W", replace(layer, W=layer.W[0])
+    yield "W", layer.with_arrays(W=np.concatenate([layer.W, layer.W[:, :1]], axis=1))
+    yield "W", layer.with_arrays(W=np.concatenate([layer.W, layer.W[:1]]))
+    yield "U", layer.with_arrays(U=np.concatenate([layer.U, layer.U[:, :1]], axis=1))
+    yield "W", layer.with_arrays(W=layer.W[0])
     if units != features:
-        yield "W", replace(layer, W=np.ascontiguousarray(layer.W.T))
+        yield "W", layer.with_arrays(W=np.ascontiguousarray(layer.W.T))
     if units > 1:
-        yield "W", replace(layer, W=layer.W[:1])
-        yield "U", replace(layer, U=layer.U[:1])
-        yield "U", replace(layer, U=layer.U[:, :1])
+        yield "W", layer.with_arrays(W=layer.W[:1])
+        yield "U", layer.with_arrays(U=layer.U[:1])
+        yield "U", layer.with_arrays(U=layer.U[:, :1])
     if layer.b is not None:
-        yield "b", replace(layer, b=np.concatenate([layer.b, layer.b[:1]]))
+        yield "b", layer.with_arrays(b=np.concatenate([layer.b, layer.b[:1]]))
         if units > 1:
-            yield "b", replace(layer, b=layer.b[:1])
+            yield "b", layer.with_arrays(b=layer.b[:1])
 
 
 @pytest.mark.clause("14.4", thrifty=FLOAT32)

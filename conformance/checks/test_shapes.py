@@ -17,7 +17,7 @@ from rnn_conformance.conformance.judging.comparing import NonConforming, check_d
 from rnn_conformance.conformance.judging.outputs import check_states
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import DIRECTIONS, Architecture, Embedding, Layer
-from rnn_conformance.reference.model.states import state_shapes
+from rnn_conformance.reference.model.states import state_arrays, state_shapes
 
 
 @pytest.mark.clause("2.1", "2.2", "2.4")
@@ -45,8 +45,8 @@ def test_final_states(check: Check) -> None:
     def examine(case: Case) -> Set[str]:
         output = check.run(case)
         check_states(case.architecture, case.batch, output.final_state)
-        for k, (h,) in enumerate(output.final_state or ()):
-            check_dtype(f"final_state[{k}]", h, check.dtype)
+        for name, h in state_arrays("final_state", output.final_state):
+            check_dtype(name, h, check.dtype)
         return (
             {"2.4", "2.5"} if len({case.batch, *(layer.units for layer in case.architecture.layers)}) > 1 else {"2.4"}
         )
@@ -97,14 +97,14 @@ def test_symbolic_state_shapes_fit(check: Check) -> None:
     check.requires("symbolic state shapes")
 
     def examine(case: Case) -> bool:
-        symbolic = check.network(case).ask("symbolic_state_shapes")
-        final = state_shapes(case.architecture, (case.batch,))
-        counts, wanted = ([len(layer) for layer in nested] for nested in (symbolic, final))
-        if counts != wanted:
-            raise NonConforming(f"symbolic shapes of {counts} states a layer, but should be of {wanted}")
-        for k, (shapes, layer) in enumerate(zip(symbolic, final, strict=True)):
-            for shape, wanted_shape in zip(shapes, layer, strict=True):
-                _fits(f"the symbolic shape of final_state[{k}]", tuple(shape), wanted_shape)
+        symbolic = dict(state_arrays("final_state", check.network(case).ask("symbolic_state_shapes")))
+        final = dict(state_arrays("final_state", state_shapes(case.architecture, (case.batch,))))
+        if symbolic.keys() != final.keys():
+            raise NonConforming(
+                f"symbolic shapes of {', '.join(symbolic) or 'none'}, but should be of {', '.join(final)}"
+            )
+        for name, shape in final.items():
+            _fits(f"the symbolic shape of {name}", symbolic[name], shape)
         return _tells(case)
 
     for how in _hows(check):

@@ -41,7 +41,7 @@ def test_final_state(check: Check) -> None:
         output = check.run(case)
         discriminates = check.judge(case, output)
         assert output.final_state is not None  # judge has seen to it
-        (h,) = output.final_state[-1]
+        ((h, *_),) = output.final_state[-1]
         same_bits("final_state[-1]", h, output.outputs[:, -1], "it is the last output")
         return discriminates
 

@@ -26,6 +26,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
 from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
@@ -77,9 +78,9 @@ def test_training_in_double(check: Check) -> None:
     one, few = np.ones((1, 1), check.dtype), 2.0**-40
 
     def examine() -> bool:
-        architecture = Architecture((Layer(1, 1, activation),), dtype=check.dtype, mode=check.mode)
+        architecture = Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=check.dtype, mode=check.mode)
         trained = check.subject.network(architecture)
-        trained.load(Weights((LayerWeights(one, 0 * one, 0 * one[0]),)))
+        trained.load(Weights((LayerWeights({"W": one, "U": 0 * one, "b": 0 * one[0]}),)))
         # The output is x = 1 + 2^-40 and its error 1, so W - r * 2 x = 1/2 - 2^-41, in float32 1/2.
         trained.ask("train", one[np.newaxis] * (1 + few), one[np.newaxis] * few, _RATE)
         (after,) = trained.weights().layers
@@ -127,7 +128,7 @@ def _cases(check: Check) -> Iterator[Case]:
     rows = covering_rows(factors, lambda row: True, check.seed).rows
     for row in rows[: (1 if check.is_spare else _FEW_ROWS) if check.profile.thrifty else None]:
         pairs = zip((_FEATURES, *row["units"][:-1]), row["units"], strict=True)
-        layers = [Layer(features, units, row["activation"], row["bias"]) for features, units in pairs]
+        layers = [Layer(features, units, SimpleRnn(row["activation"]), row["bias"]) for features, units in pairs]
         architecture = Architecture(
             in_direction(layers, row["direction"]),
             row["embedding"],
@@ -149,7 +150,7 @@ def _coarse(case: Case) -> tuple[Weights, Array]:
 
     def one(layer: LayerWeights) -> LayerWeights:
         return LayerWeights.of(
-            [each if each.b is None else replace(each, b=drawn(each.b)) for each in layer.directions]
+            [each if each.b is None else each.with_arrays(b=drawn(each.b)) for each in layer.directions]
         )
 
     table = case.weights.embedding
@@ -179,7 +180,7 @@ def _at_a_corner(architecture: Architecture, weights: Weights, inputs: Array) ->
         one = replace(architecture, layers=(layer,), embedding=None, return_sequences=True)
         outputs = network.run(one, Weights((kept,)), x).outputs
         for direction, start in zip(kept.directions, (0, layer.units), strict=False):
-            if layer.activation != "relu":
+            if layer.cell.activation != "relu":
                 continue
             turn = slice(None, None, -1 if start else 1)  # the backward direction reads from the end
             h = outputs[:, turn, start : start + layer.units]
@@ -193,7 +194,7 @@ def _at_a_corner(architecture: Architecture, weights: Weights, inputs: Array) ->
 
 def _may_round(architecture: Architecture, weights: Weights, inputs: Array, targets: Array) -> bool:
     """Whether a sum of magnitudes is too large for a changed weight to be exact in every order of summation."""
-    linear = tuple(replace(layer, activation="linear") for layer in architecture.layers)
+    linear = tuple(replace(layer, cell=replace(layer.cell, activation="linear")) for layer in architecture.layers)
     large = replace(architecture, layers=linear)
 
     # At least 1, so that what is multiplied with an input is no larger than the product.

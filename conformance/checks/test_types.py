@@ -21,7 +21,9 @@ from rnn_conformance.conformance.engine.subject import SubjectRaised
 from rnn_conformance.conformance.judging.comparing import check_dtype, same_bits
 from rnn_conformance.conformance.judging.outputs import expectations
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _HALF = ("float16", "bfloat16")
@@ -54,10 +56,17 @@ def test_mixed_precision_rounds_weights(check: Check) -> None:
         kept = rng.uniform(-2, 2, units).astype(np.float32)
         rounded = kept.astype(dtype).astype(np.float32)
         weights = LayerWeights(
-            np.stack([kept, -rounded], axis=1), np.zeros((units, units), np.float32), np.zeros(units, np.float32)
+            {
+                "W": np.stack([kept, -rounded], axis=1),
+                "U": np.zeros((units, units), np.float32),
+                "b": np.zeros(units, np.float32),
+            }
         )
         architecture = Architecture(
-            (Layer(features, units, activation),), dtype=check.dtype, mode=check.mode, weights_dtype="float32"
+            (Layer(features, units, SimpleRnn(activation)),),
+            dtype=check.dtype,
+            mode=check.mode,
+            weights_dtype="float32",
         )
         network = check.subject.network(architecture)
         network.load(Weights((weights,)))
@@ -79,7 +88,7 @@ def test_wider_sums(check: Check) -> None:
     growing = [name for name in ("relu", "linear") if check.offers(name)]
     if not growing:
         raise Unsupported("neither relu nor linear is offered, and the others saturate")
-    layer = Layer(_TERMS, _TERMS, growing[0])
+    layer = Layer(_TERMS, _TERMS, SimpleRnn(growing[0]))
     returning = Architecture((layer,), dtype=check.dtype, mode=check.mode)
     sums = {case: (t, lost) for case, t, lost in _sums(Case(returning, 1, 2, "unit", 0), check.precision.eps / 2)}
 
@@ -107,8 +116,8 @@ def _sums(case: Case, small: float) -> Iterator[tuple[Case, int, float]]:
         row[:openers] = 1
         for terms in (row, row[::-1]):
             kernel = np.tile(terms, (_TERMS, 1)).astype(dtype)
-            in_W = LayerWeights(kernel, nothing, np.zeros(_TERMS, dtype))
-            in_U = LayerWeights(nothing, kernel, np.ones(_TERMS, dtype))
+            in_W = LayerWeights({"W": kernel, "U": nothing, "b": np.zeros(_TERMS, dtype)})
+            in_U = LayerWeights({"W": nothing, "U": kernel, "b": np.ones(_TERMS, dtype)})
             for t, one in enumerate((in_W, in_U)):
                 arrays = replace(case.arrays, weights=Weights((one,)), inputs=x)
                 yield case.with_arrays(arrays), t, (_TERMS - openers) * small
@@ -119,7 +128,7 @@ def _judged(check: Check, weights_dtype: str) -> None:
     with_state = check.offers("final state")
 
     def examine(case: Case) -> Set[str] | None:
-        grows = case.architecture.layers[0].activation in ("relu", "linear")
+        grows = case.architecture.layers[0].cell.activation in ("relu", "linear")
         if grows and check.dtype == "float16" and largest_sum(case) > _FLOAT16_ENDS / 2:
             return None
         network = check.network(case)
@@ -127,8 +136,8 @@ def _judged(check: Check, weights_dtype: str) -> None:
             same_bits(name, array, loaded, "it was loaded")
         output = network.run(case.inputs)
         check_dtype("outputs", output.outputs, check.dtype)
-        for k, (h,) in enumerate(output.final_state or ()):
-            check_dtype(f"final_state[{k}]", h, check.dtype)
+        for name, h in state_arrays("final_state", output.final_state):
+            check_dtype(name, h, check.dtype)
         return {"2.4", "2.9" if weights_dtype else "2.8"} if check.judge(case, output) else {"2.4"}
 
     searches = ((("layer", "stack", "embedding"), True), (("layer",), False))

@@ -94,8 +94,8 @@ def test_permuting_units(check: Check) -> None:
     def examine(case: Case) -> bool:
         (layer,) = case.weights.layers
         order = np.random.default_rng(case.seed).permutation(len(layer.U))
-        permuted = LayerWeights(
-            layer.W[order], layer.U[np.ix_(order, order)], None if layer.b is None else layer.b[order]
+        permuted = layer.with_arrays(
+            W=layer.W[order], U=layer.U[np.ix_(order, order)], b=None if layer.b is None else layer.b[order]
         )
         outputs = check.run(case).outputs
         other = check.run(case, weights=Weights((permuted,))).outputs
@@ -147,7 +147,7 @@ def test_error_over_time(check: Check) -> None:
         W, inputs = rng.standard_normal((layer.units, layer.features)), rng.standard_normal((1, _LONG, layer.features))
         U, b = orthogonal(rng, layer.units) * _GAINS[kernel], np.zeros(layer.units)
         W, U, b, inputs = (array.astype(check.dtype) for array in (W, U, b, inputs))
-        weights = LayerWeights(W, U, b)
+        weights = LayerWeights({"W": W, "U": U, "b": b})
         architecture = Architecture((layer,), dtype=check.dtype, mode=check.mode)
         subject = check.subject.network(architecture)
         subject.load(Weights((weights,)))

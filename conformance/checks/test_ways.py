@@ -33,6 +33,7 @@ from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
@@ -124,7 +125,10 @@ def _state(case: Case, given: bool) -> dict[str, Any]:
 def _judge_second_call(check: Check, first: Case, second: Case, output: Output) -> None:
     """Judge the call after the first of a stateful model, to the bit, if its numbers leave no room for rounding."""
     architecture = replace(first.architecture, return_state=True)
-    exact = first.regime == "integers" and {layer.activation for layer in architecture.layers} <= {"relu", "linear"}
+    exact = first.regime == "integers" and {layer.cell.activation for layer in architecture.layers} <= {
+        "relu",
+        "linear",
+    }
     # Where outputs of two directions are multiplied, what the second call starts from may be squared.
     if not exact or largest_sum(first) + largest_sum(second) >= 2.0**10:
         return
@@ -142,7 +146,7 @@ def test_double_in_every_way(check: Check) -> None:
     for k, way in enumerate(description.modes + description.ways):
         activations = description.activations
         for activation in [activations[k % len(activations)]] if check.profile.thrifty else activations:
-            layer, timesteps = Layer(FEATURES, 4, activation), TIMESTEPS if way == UNROLLED else None
+            layer, timesteps = Layer(FEATURES, 4, SimpleRnn(activation)), TIMESTEPS if way == UNROLLED else None
             architecture = Architecture((layer,), dtype=check.dtype, mode=way, timesteps=timesteps)
             cases.append(Case(architecture, BATCH, TIMESTEPS, "unit", check.seed))
     check.every(cases, lambda case: check.judge(case, check.run(case)))

@@ -5,7 +5,7 @@ Each function returns what it was given, and raises NonConforming, naming it and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from rnn_conformance.conformance.judging.outputs import check_states
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import StateShapes, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 Named = Iterable[tuple[str, Array]]
@@ -71,10 +72,12 @@ def a_symbolic_shape(method: str, value: Any) -> tuple[int | None, ...]:
     return tuple(None if axis is None else a_count(method, axis) for axis in axes)
 
 
-def symbolic_state_shapes(method: str, value: Any) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+def symbolic_state_shapes(method: str, value: Any) -> StateShapes:
     """Such shapes, nested like a State."""
-    layers = (_tuple(method, layer, "shapes") for layer in _tuple(method, value, "layers"))
-    return tuple(tuple(a_symbolic_shape(method, shape) for shape in layer) for layer in layers)
+    for layer in _tuple(method, value, "layers"):
+        for parts in _tuple(method, layer, "directions"):
+            _tuple(method, parts, "shapes")
+    return each_state(lambda shape: a_symbolic_shape(method, shape), value)
 
 
 def check_output(architecture: Architecture, inputs: Inputs, output: Output) -> None:
@@ -105,18 +108,19 @@ def _instance(method: str, value: Any, wanted: type[Any]) -> Any:
 
 def _layer(name: str, value: Any) -> None:
     layer: LayerWeights = _instance(name, value, LayerWeights)
-    for part in ("W", "U", "b"):
-        array = getattr(layer, part)
-        if array is not None or part != "b":
-            _floats(f"{name}.{part}", array)
+    if not isinstance(layer.named, Mapping):
+        raise NonConforming(f"{name}.named is {_told(layer.named)}, but should be a mapping from names to arrays")
+    for part, array in layer.named.items():
+        _floats(f"{name}.{part}", array)
     if layer.backward is not None:
         _layer(f"{name}.backward", layer.backward)
 
 
 def _state(name: str, value: Any) -> None:
     for k, layer in enumerate(_tuple(name, value, "layers")):
-        for h in _tuple(f"{name}[{k}]", layer, "arrays"):
-            _floats(f"{name}[{k}]", h)
+        for j, parts in enumerate(_tuple(f"{name}[{k}]", layer, "directions")):
+            for array in _tuple(f"{name}[{k}][{j}]", parts, "arrays"):
+                _floats(f"{name}[{k}][{j}]", array)
 
 
 def _tuple(name: str, value: Any, of: str) -> tuple[Any, ...]:

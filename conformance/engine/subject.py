@@ -14,7 +14,7 @@ from rnn_conformance.conformance.engine.blame import home_of, mistake_in
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, state_arrays, state_shapes
 from rnn_conformance.reference.model.weights import Weights
 
 
@@ -134,8 +134,8 @@ def _fits(architecture: Architecture, inputs: Inputs, state: State | None) -> bo
         return False
     if architecture.embedding is None and inputs.shape[-1] != architecture.layers[0].features:
         return False
-    shapes = [(*inputs.shape[: architecture.batched], layer.units) for layer in architecture.layers]
-    return all(h.shape == shape for hs, shape in zip(state or (), shapes, strict=False) for h in hs)
+    shapes = dict(state_arrays("initial_state", state_shapes(architecture, inputs.shape[: architecture.batched])))
+    return all(h.shape == shapes.get(name) for name, h in state_arrays("initial_state", state))
 
 
 @contextmanager

@@ -117,19 +117,26 @@ def variables_of(case: Case, given: bool) -> dict[str, Any]:
         "layers": [_layer(layer) for layer in case.weights.layers],
         "table": case.weights.embedding,
         "inputs": case.inputs,
-        "initial_state": list(case.initial_state) if given else None,
+        "initial_state": _state(case.initial_state if given else None),
         "lengths": case.given.get("lengths"),
         "mask": case.given.get("mask"),
         "cotangent": {
             "outputs": cotangent.outputs,
-            "final_state": None if cotangent.final_state is None else list(cotangent.final_state),
+            "final_state": _state(cotangent.final_state),
         },
     }
 
 
 def _layer(weights: LayerWeights) -> dict[str, Any]:
     backward = weights.backward and _layer(weights.backward)
-    return {"W": weights.W, "U": weights.U, "b": weights.b, "backward": backward}
+    return {**dict.fromkeys(("W", "U", "b")), **weights.named, "backward": backward}
+
+
+def _state(state: State | None) -> list[tuple[Any, ...]] | None:
+    """For each layer the state of each direction; a part that stands alone is an array by itself."""
+    if state is None:
+        return None
+    return [tuple(parts[0] if len(parts) == 1 else parts for parts in layer) for layer in state]
 
 
 def _expected(check: Check, case: Case, wants: str, given: bool) -> Iterator[tuple[str, Any]]:
@@ -153,8 +160,10 @@ def _expected(check: Check, case: Case, wants: str, given: bool) -> Iterator[tup
     output = network.run(architecture, weights, inputs, state, mask=case.mask, choices=choices)
     yield "outputs", _rounded(output.outputs, architecture.dtype)
     for k, layer_state in enumerate(output.final_state or ()):
-        for d, h in enumerate(layer_state):
-            yield f"final_state[{k}][{d}]", _rounded(h, architecture.dtype)
+        for d, parts in enumerate(layer_state):
+            for i, array in enumerate(parts):
+                part = f"[{i}]" if len(parts) > 1 else ""
+                yield f"final_state[{k}][{d}]{part}", _rounded(array, architecture.dtype)
 
 
 def _actual(expected: Mapping[str, Any], wants: str) -> str:

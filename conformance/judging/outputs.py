@@ -18,7 +18,7 @@ from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.names import place_of
 from rnn_conformance.reference.model.states import State, each_state, state_arrays, state_shapes
 from rnn_conformance.reference.model.weights import Array, widened
 
@@ -105,6 +105,7 @@ def given_to(case: Case, from_given_state: bool) -> tuple[State | None, Mask | N
 def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
     """The place of each element of `outputs` or of `final_state[k]` in words: layer, timestep and unit."""
     k, layer = _layer_of(architecture, name)
+    place = place_of(name)
     processing = layer.direction == "backward" and choices.backward_outputs == "processing"
 
     def words(at: tuple[int, ...]) -> str:
@@ -113,7 +114,7 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
         if name == "outputs" and architecture.return_sequences:
             parts.append(f"{'place in the order of processing' if processing else 'timestep'} {before[-1]}")
         parts.append(f"unit {unit % layer.units}")
-        if unit >= layer.units or name.endswith(".backward"):
+        if unit >= layer.units or (place and place.direction):
             parts.append("backward direction")
         return ", ".join(parts)
 
@@ -123,7 +124,7 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
 def reach_of(architecture: Architecture, name: str) -> float | None:
     """How far apart two values of `outputs` or of `final_state[k]` can be; None if there is no limit."""
     layer = _layer_of(architecture, name)[1]
-    activation = ACTIVATIONS[layer.activation]
+    activation = ACTIVATIONS[layer.cell.activation]
     reach = activation.high - activation.low
     if not np.isfinite(reach):
         return None
@@ -132,7 +133,8 @@ def reach_of(architecture: Architecture, name: str) -> float | None:
 
 def _layer_of(architecture: Architecture, name: str) -> tuple[int, Layer]:
     """The layer, and its number, of which `outputs` or `final_state[k]` are."""
-    k = len(architecture.layers) - 1 if name == "outputs" else int(name.partition("[")[2].partition("]")[0])
+    place = place_of(name)
+    k = place.layer if place else len(architecture.layers) - 1
     return k, architecture.layers[k]
 
 
@@ -142,8 +144,8 @@ def check_states(architecture: Architecture, batch: int, states: State | None) -
     if states is None or len(states) != len(shapes):
         given = "none" if states is None else f"{len(states)}"
         raise NonConforming(f"final states: {given}, but should be {len(shapes)}, one for each layer")
-    for k, (state, wanted) in enumerate(zip(states, shapes, strict=True)):
-        if len(state) != len(wanted):
-            raise NonConforming(f"final_state[{k}] has {len(state)} arrays, but should have {len(wanted)}")
-        for j, (h, shape) in enumerate(zip(state, wanted, strict=True)):
-            check_shape(name_of("final_state", k, j), h, shape)
+    found, wanted = dict(state_arrays("final_state", states)), dict(state_arrays("final_state", shapes))
+    if found.keys() != wanted.keys():
+        raise NonConforming(f"final states: {', '.join(found) or 'none'}, but should be {', '.join(wanted)}")
+    for name, shape in wanted.items():
+        check_shape(name, found[name], shape)

@@ -123,7 +123,7 @@ class NanInThePaddingReachesGradients(Sound):
             return found
         spoilt = found.weights.layers[0].W.dtype.type((np.where(mask[..., np.newaxis], 0, inputs) * 0).sum())
         first, *others = found.weights.layers
-        return replace(found, weights=replace(found.weights, layers=(replace(first, W=first.W + spoilt), *others)))
+        return replace(found, weights=replace(found.weights, layers=(first.with_arrays(W=first.W + spoilt), *others)))
 
 
 @mutant("11.8")
@@ -191,7 +191,7 @@ class GradientsChangeWeights(Sound):
     def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
         found = super().differentiate(inputs, cotangent, start, mask)
         self._weights = in_each_direction(
-            lambda layer: replace(layer, W=layer.W * layer.W.dtype.type(0.999)), self._loaded
+            lambda layer: layer.with_arrays(W=layer.W * layer.W.dtype.type(0.999)), self._loaded
         )
         return found
 

@@ -71,7 +71,7 @@ class Sound(NumpyNetwork):
             final.append(h)
         outputs = x if self.architecture.return_sequences else self.last(x, final[-1])
         if not self.architecture.batched:
-            outputs, final = outputs[0], [tuple(h[0] for h in layer_state) for layer_state in final]
+            outputs, final = outputs[0], list(each_state(lambda h: h[0], final))
         return self.returned(outputs, tuple(final))
 
     def returned(self, outputs: Array, final: State) -> Output:
@@ -97,13 +97,13 @@ class Sound(NumpyNetwork):
     ) -> tuple[Array, LayerState]:
         """All outputs and the final state of one layer."""
         passes = [
-            self.direction(layer, one, x, start[j] if start else None, mask, j == 1 or layer.direction == "backward")
+            self.direction(layer, one, x, start[j][0] if start else None, mask, j == 1 or layer.direction == "backward")
             for j, one in enumerate(weights.directions)
         ]
         self.passes = [*self.passes, passes]
         outputs = [self.shown(one) for one in passes]
         joined = self.join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0]
-        return joined, tuple(one.final for one in passes)
+        return joined, tuple((one.final,) for one in passes)
 
     def join(self, merge: str, forward: Array, backward: Array) -> Array:
         """The outputs of the two directions as one."""
@@ -144,7 +144,7 @@ class Sound(NumpyNetwork):
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
         """h_t of x_t (batch, features) and h_{t-1} (batch, units), at timestep t of the order of processing."""
         z = self.product(x, weights.W) + self.product(h, weights.U)
-        return self.kept(self.activate(layer.activation, z if weights.b is None else z + weights.b))
+        return self.kept(self.activate(layer.cell.activation, z if weights.b is None else z + weights.b))
 
     def product(self, x: Array, kernel: Array) -> Array:
         """kernel x for each row x of a batch."""
@@ -175,10 +175,10 @@ class Sound(NumpyNetwork):
             ]
             d_outputs = reduce(np.add, map(self.unread, self.passes[k], found))
             d_weights.insert(0, weights_of(found))
-            d_initial.insert(0, tuple(d.initial for d in found))
+            d_initial.insert(0, tuple((d.initial,) for d in found))
         table = None if self._loaded.embedding is None else self.back_to_table(inputs, d_outputs)
         if not self.architecture.batched:
-            d_outputs, d_initial = d_outputs[0], [tuple(h[0] for h in layer_state) for layer_state in d_initial]
+            d_outputs, d_initial = d_outputs[0], list(each_state(lambda h: h[0], d_initial))
         return Gradients(
             self._loaded.map(lambda kept, d: d.astype(kept.dtype), Weights(tuple(d_weights), table)),
             self.rounded(d_outputs) if table is None else None,
@@ -191,7 +191,7 @@ class Sound(NumpyNetwork):
 
     def back(self, layer: Layer, one: Pass, d_h: Array, d_h_0: Array | None) -> Backpropagated:
         """Backpropagation through one direction, from the cotangents of its states and of its initial state."""
-        return backpropagate(layer.activation, one, d_h, d_h_0)
+        return backpropagate(layer.cell.activation, one, d_h, d_h_0)
 
     def unread(self, one: Pass, found: Backpropagated) -> Array:
         """The gradient of the inputs of one direction, in their order."""
@@ -229,7 +229,7 @@ class InAnotherOrder(Sound):
         if not self.other or weights.b is None:
             return super().step(layer, weights, x, h, t)
         z = self.product(h, weights.U) + weights.b + self.product(x, weights.W)
-        return self.kept(self.activate(layer.activation, z))
+        return self.kept(self.activate(layer.cell.activation, z))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, flat
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
@@ -97,9 +97,8 @@ class InitialStateOverwritten(Sound):
 
     def compute(self, inputs: Inputs, start: State | None, mask: Mask | None) -> Output:
         output = super().compute(inputs, start, mask)
-        for old, new in zip(start or (), output.final_state or (), strict=False):
-            for h, final in zip(old, new, strict=True):
-                h[...] = final
+        for h, final in zip(flat(start), flat(output.final_state), strict=False):
+            h[...] = final
         return output
 
 
@@ -154,8 +153,8 @@ class OneBufferForAllStates(_Buffer):
     def returned(self, outputs: Array, final: State) -> Output:
         output = super().returned(outputs, final)
         assert output.final_state is not None
-        (h, *backward), *others = output.final_state
-        return Output(output.outputs, ((self.buffered(h), *backward), *others))
+        ((h, *parts), *backward), *others = output.final_state
+        return Output(output.outputs, (((self.buffered(h), *parts), *backward), *others))
 
 
 # Numbers that are none

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, mutant
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.weights import Array
@@ -150,7 +151,7 @@ class SlopeAtThePreactivation(Sound):
     """The slope of tanh and sigmoid, which is written in terms of their result, is given the sum instead."""
 
     def back(self, layer: Layer, one: Pass, d_h: Array, d_h_0: Array | None) -> Backpropagated:
-        if layer.activation not in ("tanh", "sigmoid"):
+        if layer.cell.activation not in ("tanh", "sigmoid"):
             return super().back(layer, one, d_h, d_h_0)
         z = one.inputs @ one.weights.W.T + one.h_before @ one.weights.U.T
         return super().back(layer, replace(one, h=z if one.weights.b is None else z + one.weights.b), d_h, d_h_0)
@@ -161,7 +162,7 @@ class ReluPassesEverything(Sound):
     """The slope of relu is 1 everywhere."""
 
     def back(self, layer: Layer, one: Pass, d_h: Array, d_h_0: Array | None) -> Backpropagated:
-        passing = replace(layer, activation="linear") if layer.activation == "relu" else layer
+        passing = replace(layer, cell=SimpleRnn("linear")) if layer.cell.activation == "relu" else layer
         return super().back(passing, one, d_h, d_h_0)
 
 

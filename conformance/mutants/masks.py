@@ -13,7 +13,7 @@ from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.layers.masking import course_of
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
@@ -200,7 +200,7 @@ class StateBeforeTheFirstValidStep(Sound):
         if mask is None or start is None or layer.direction != "forward":
             return outputs, final
         begun = np.logical_or.accumulate(mask, axis=1)[..., np.newaxis]
-        return np.where(begun, outputs, start[0][:, np.newaxis]), final
+        return np.where(begun, outputs, start[0][0][:, np.newaxis]), final
 
 
 @mutant("9.5")
@@ -289,6 +289,6 @@ class StateUnderAMaskRounded(Sound):
 
     def returned(self, outputs: Array, final: State) -> Output:
         if self.architecture.is_masked:
-            half = tuple(tuple(h.astype(np.float16).astype(h.dtype) for h in layer) for layer in final[:-1])
+            half = each_state(lambda h: h.astype(np.float16).astype(h.dtype), final[:-1])
             final = (*half, final[-1])
         return super().returned(outputs, final)

@@ -10,7 +10,7 @@ from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.states import LayerState, State, StateShapes, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
@@ -66,7 +66,7 @@ class RecurrentKernelOfTheFirstLayer(Sound):
     def used(self) -> Weights:
         weights = super().used()
         U = weights.layers[0].U
-        layers = (replace(layer, U=U) if layer.U.shape == U.shape else layer for layer in weights.layers)
+        layers = (layer.with_arrays(U=U) if layer.U.shape == U.shape else layer for layer in weights.layers)
         return replace(weights, layers=tuple(layers))
 
 
@@ -172,7 +172,7 @@ class BiasStale(Sound):
         used = super().used()
         self.first = self.first or used
         pairs = zip(used.layers, self.first.layers, strict=True)
-        return replace(used, layers=tuple(replace(new, b=old.b) for new, old in pairs))
+        return replace(used, layers=tuple(new.with_arrays(b=old.b) for new, old in pairs))
 
 
 @mutant("6.1")
@@ -189,7 +189,7 @@ class WeightsReadBackTransposed(Sound):
 
     def weights(self) -> Weights:
         weights = super().weights()
-        return replace(weights, layers=tuple(replace(layer, U=layer.U.T.copy()) for layer in weights.layers))
+        return replace(weights, layers=tuple(layer.with_arrays(U=layer.U.T.copy()) for layer in weights.layers))
 
 
 @mutant("6.1")
@@ -198,7 +198,7 @@ class WeightsReadBackWithoutBias(Sound):
 
     def weights(self) -> Weights:
         weights = super().weights()
-        return replace(weights, layers=tuple(replace(layer, b=None) for layer in weights.layers))
+        return replace(weights, layers=tuple(layer.with_arrays(b=None) for layer in weights.layers))
 
 
 @mutant("6.3")
@@ -267,7 +267,7 @@ class SymbolicWidthOfOneDirection(Sound):
 class SymbolicStatesFlat(Sound):
     """There is a symbolic state shape for the last layer only."""
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
+    def symbolic_state_shapes(self) -> StateShapes:
         return super().symbolic_state_shapes()[-1:]
 
 
@@ -275,9 +275,8 @@ class SymbolicStatesFlat(Sound):
 class SymbolicStatesWithTime(Sound):
     """The symbolic shapes of states have a time axis."""
 
-    def symbolic_state_shapes(self) -> tuple[tuple[tuple[int | None, ...], ...], ...]:
-        shapes = super().symbolic_state_shapes()
-        return tuple(tuple((*shape[:-1], None, shape[-1]) for shape in layer) for layer in shapes)
+    def symbolic_state_shapes(self) -> StateShapes:
+        return each_state(lambda shape: (*shape[:-1], None, shape[-1]), super().symbolic_state_shapes())
 
 
 @mutant("2.5", "12.1")
@@ -294,4 +293,7 @@ class StateOfBothDirectionsJoined(Sound):
     """The final states of a bidirectional layer are joined to one."""
 
     def returned(self, outputs: Array, final: State) -> Output:
-        return super().returned(outputs, tuple((np.concatenate(layer, axis=-1),) for layer in final))
+        return super().returned(outputs, tuple(map(self._joined, final)))
+
+    def _joined(self, layer: LayerState) -> LayerState:
+        return (tuple(np.concatenate(parts, axis=-1) for parts in zip(*layer, strict=True)),)

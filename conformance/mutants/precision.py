@@ -12,7 +12,7 @@ from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
@@ -83,7 +83,7 @@ class RecurrentKernelInHalfPrecision(Sound):
 
     def used(self) -> Weights:
         def half(layer: LayerWeights) -> LayerWeights:
-            return LayerWeights(layer.W, layer.U.astype(np.float16).astype(layer.U.dtype), layer.b, layer.backward)
+            return layer.with_arrays(U=layer.U.astype(np.float16).astype(layer.U.dtype))
 
         return in_each_direction(half, super().used())
 
@@ -155,7 +155,7 @@ class MixedBiasLost(Sound):
 
     def used(self) -> Weights:
         def without(layer: LayerWeights) -> LayerWeights:
-            return LayerWeights(layer.W, layer.U, None, layer.backward)
+            return layer.with_arrays(b=None)
 
         return in_each_direction(without, super().used()) if self.architecture.weights_dtype else super().used()
 
@@ -194,7 +194,7 @@ class StateInAnotherType(Sound):
 
     def returned(self, outputs: Array, final: State) -> Output:
         output = super().returned(outputs, final)
-        return Output(output.outputs, tuple(tuple(h.astype(np.float32) for h in layer) for layer in final))
+        return Output(output.outputs, each_state(lambda h: h.astype(np.float32), final))
 
 
 @mutant("2.4")

@@ -9,10 +9,10 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.states import State, state_arrays, state_of, state_shapes
+from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
 
 
 @mutant("14.1")
@@ -54,21 +54,26 @@ class InitialStateBroadcast(Sound):
 
     def run(self, inputs: Inputs, *, initial_state: State | None = None, **given: Any) -> Output:
         if initial_state is not None and self.architecture.batched:
-            shapes = [(len(inputs), layer.units) for layer in self.architecture.layers]
-            pairs = zip(initial_state, shapes, strict=True)
-            initial_state = tuple(tuple(np.broadcast_to(h, shape) for h in layer) for layer, shape in pairs)
+            initial_state = self._fitted(initial_state, len(inputs))
         return super().run(inputs, initial_state=initial_state, **given)
+
+    def _fitted(self, state: State, batch: int) -> State:
+        """The state whose every array has the shape that it should have."""
+        shapes = dict(state_arrays("initial_state", state_shapes(self.architecture, (batch,))))
+        return state_of(
+            "initial_state", {name: self.fitted(h, shapes[name]) for name, h in state_arrays("initial_state", state)}
+        )
+
+    def fitted(self, h: Array, shape: tuple[int | None, ...]) -> Array:
+        return np.broadcast_to(h, shape)  # type: ignore[arg-type]  # each axis is known
 
 
 @mutant("14.2")
-class InitialStateCutOff(Sound):
+class InitialStateCutOff(InitialStateBroadcast):
     """Rows and units of an initial state that are too many are cut off."""
 
-    def run(self, inputs: Inputs, *, initial_state: State | None = None, **given: Any) -> Output:
-        if initial_state is not None and self.architecture.batched:
-            pairs = zip(initial_state, self.architecture.layers, strict=True)
-            initial_state = tuple(tuple(h[: len(inputs), : layer.units] for h in hs) for hs, layer in pairs)
-        return super().run(inputs, initial_state=initial_state, **given)
+    def fitted(self, h: Array, shape: tuple[int | None, ...]) -> Array:
+        return h[tuple(slice(size) for size in shape)]
 
 
 @mutant("14.3")
@@ -76,16 +81,8 @@ class WeightsReshaped(Sound):
     """Weights of a wrong shape are reshaped, broadcast or cut until they fit."""
 
     def load(self, weights: Weights) -> None:
-        pairs = zip(weights.layers, self.architecture.layers, strict=True)
-        super().load(replace(weights, layers=tuple(self._fit(kept, layer) for kept, layer in pairs)))
-
-    def _fit(self, kept: LayerWeights, layer: Layer) -> LayerWeights:
-        return LayerWeights(
-            np.resize(kept.W, (layer.units, layer.features)),
-            np.resize(kept.U, (layer.units, layer.units)),
-            None if kept.b is None else np.resize(kept.b, layer.units),
-            None if kept.backward is None else self._fit(kept.backward, layer),
-        )
+        wanted = weight_shapes(self.architecture)
+        super().load(Weights.of({name: np.resize(array, wanted[name]) for name, array in weights.arrays()}))
 
 
 @mutant("14.3")
@@ -95,7 +92,7 @@ class BiasBroadcast(Sound):
     def load(self, weights: Weights) -> None:
         pairs = zip(weights.layers, self.architecture.layers, strict=True)
         fit = (
-            replace(kept, b=np.repeat(kept.b, layer.units)) if kept.b is not None and kept.b.size == 1 else kept
+            kept.with_arrays(b=np.repeat(kept.b, layer.units)) if kept.b is not None and kept.b.size == 1 else kept
             for kept, layer in pairs
         )
         super().load(replace(weights, layers=tuple(fit)))

@@ -11,7 +11,7 @@ from rnn_conformance.conformance.mutants.base import InAnotherOrder, Sound, muta
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State, each_state
+from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
@@ -48,7 +48,7 @@ class InitialStateOfTheFirstLayerOnly(_OtherStart):
     """In a stack only the first layer starts from its initial state; the others start from zeros."""
 
     def changed(self, state: State) -> State | None:
-        return (state[0], *(tuple(h * 0 for h in layer) for layer in state[1:]))
+        return (state[0], *each_state(lambda h: h * 0, state[1:]))
 
 
 @mutant("3.2")
@@ -108,6 +108,11 @@ class _OtherEnd(Sound):
         raise NotImplementedError
 
 
+def _shapes(layer: LayerState) -> list[tuple[int, ...]]:
+    """The shapes of the first direction's state."""
+    return [h.shape for h in layer[0]]
+
+
 @mutant("2.5")
 class StateOfTheLastLayerOnly(_OtherEnd):
     """Of a stack, only the last layer's final state is returned."""
@@ -121,7 +126,7 @@ class StateOfTheFirstLayer(_OtherEnd):
     """Every layer of a stack gives the final state of the first, where it fits."""
 
     def changed(self, final: State) -> State:
-        return tuple(final[0] if layer[0].shape == final[0][0].shape else layer for layer in final)
+        return tuple(final[0] if _shapes(layer) == _shapes(final[0]) else layer for layer in final)
 
 
 @mutant("3.3")
@@ -130,7 +135,7 @@ class StatesFromTheTop(_OtherEnd):
 
     def changed(self, final: State) -> State:
         turned = final[::-1]
-        return turned if [h[0].shape for h in turned] == [h[0].shape for h in final] else final
+        return turned if list(map(_shapes, turned)) == list(map(_shapes, final)) else final
 
 
 @mutant("3.3")
@@ -138,7 +143,7 @@ class RowsOfStateRotated(_OtherEnd):
     """The rows of the final state are moved on by one."""
 
     def changed(self, final: State) -> State:
-        return tuple(tuple(np.roll(h, 1, axis=0) for h in layer) for layer in final)
+        return each_state(lambda h: np.roll(h, 1, axis=0), final)
 
 
 @mutant("2.5")
@@ -146,7 +151,7 @@ class StateWithATimeAxis(_OtherEnd):
     """The final state is (batch, 1, units)."""
 
     def changed(self, final: State) -> State:
-        return tuple(tuple(h[..., np.newaxis, :] for h in layer) for layer in final)
+        return each_state(lambda h: h[..., np.newaxis, :], final)
 
 
 @mutant("3.3", "3.4")
@@ -167,7 +172,7 @@ class StateLeaksBetweenCalls(Sound):
     before: State | None = None
 
     def compute(self, inputs: Inputs, start: State | None, mask: Mask | None) -> Output:
-        fits = self.before is not None and self.architecture.batched and len(self.before[0][0]) == len(inputs)
+        fits = self.before is not None and self.architecture.batched and len(self.before[0][0][0]) == len(inputs)
         output = super().compute(inputs, self.before if start is None and fits else start, mask)
         self.before = output.final_state
         return output
@@ -224,4 +229,4 @@ class ResetOfTheFirstLayerOnly(Sound):
 
     def reset(self) -> None:
         if self.state is not None:
-            self.state = (tuple(h * 0 for h in self.state[0]), *self.state[1:])
+            self.state = (*each_state(lambda h: h * 0, self.state[:1]), *self.state[1:])

@@ -28,7 +28,7 @@ class RecurrentKernelTransposed(_OtherWeights):
     """U is transposed."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=layer.U.T)
+        return layer.with_arrays(U=layer.U.T)
 
 
 @mutant("1.1")
@@ -36,7 +36,7 @@ class KernelReshaped(_OtherWeights):
     """W is reshaped where it should be transposed."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, W=layer.W.T.reshape(layer.W.shape))
+        return layer.with_arrays(W=layer.W.T.reshape(layer.W.shape))
 
 
 @mutant("1.1")
@@ -44,7 +44,7 @@ class RowsOfKernelReversed(_OtherWeights):
     """The rows of W are in the opposite order."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, W=layer.W[::-1])
+        return layer.with_arrays(W=layer.W[::-1])
 
 
 @mutant("1.1")
@@ -52,7 +52,7 @@ class FeaturesReversed(_OtherWeights):
     """The columns of W are in the opposite order."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, W=layer.W[:, ::-1])
+        return layer.with_arrays(W=layer.W[:, ::-1])
 
 
 @mutant("1.1")
@@ -60,7 +60,7 @@ class ColumnsOfRecurrentKernelRotated(_OtherWeights):
     """The columns of U are moved on by one."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=np.roll(layer.U, 1, axis=1))
+        return layer.with_arrays(U=np.roll(layer.U, 1, axis=1))
 
 
 @mutant("1.1")
@@ -68,7 +68,7 @@ class RowsOfRecurrentKernelSwapped(_OtherWeights):
     """The first two rows of U are swapped."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=np.concatenate([layer.U[1::-1], layer.U[2:]]))
+        return layer.with_arrays(U=np.concatenate([layer.U[1::-1], layer.U[2:]]))
 
 
 @mutant("1.1")
@@ -76,7 +76,7 @@ class RecurrentKernelDiagonal(_OtherWeights):
     """Of U only the diagonal is used."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=np.diag(np.diag(layer.U)))
+        return layer.with_arrays(U=np.diag(np.diag(layer.U)))
 
 
 @mutant("1.1")
@@ -84,7 +84,7 @@ class RecurrentKernelNegated(_OtherWeights):
     """U has the wrong sign."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=-layer.U)
+        return layer.with_arrays(U=-layer.U)
 
 
 @mutant("1.1")
@@ -92,7 +92,7 @@ class RecurrentKernelWithoutNegatives(_OtherWeights):
     """Negative entries of U are read as zero."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, U=np.maximum(layer.U, 0))
+        return layer.with_arrays(U=np.maximum(layer.U, 0))
 
 
 @mutant("1.1")
@@ -100,7 +100,7 @@ class BiasTwice(_OtherWeights):
     """The bias is added twice."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, b=None if layer.b is None else 2 * layer.b)
+        return layer.with_arrays(b=None if layer.b is None else 2 * layer.b)
 
 
 @mutant("1.1")
@@ -108,7 +108,7 @@ class BiasMissing(_OtherWeights):
     """The bias is left out."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, b=None)
+        return layer.with_arrays(b=None)
 
 
 @mutant("1.1")
@@ -116,7 +116,7 @@ class BiasNegated(_OtherWeights):
     """The bias is subtracted."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, b=None if layer.b is None else -layer.b)
+        return layer.with_arrays(b=None if layer.b is None else -layer.b)
 
 
 @mutant("1.2")
@@ -124,7 +124,7 @@ class BiasOfItsOwn(_OtherWeights):
     """A layer without bias has one all the same: the first row of U."""
 
     def changed(self, layer: LayerWeights) -> LayerWeights:
-        return replace(layer, b=layer.U[0] if layer.b is None else layer.b)
+        return layer.with_arrays(b=layer.U[0] if layer.b is None else layer.b)
 
 
 @mutant("4.1")
@@ -135,7 +135,7 @@ class BiasOfTheFirstLayer(Sound):
         weights = super().used()
         first, *others = weights.layers
         fit = [other.b is not None and first.b is not None and other.b.shape == first.b.shape for other in others]
-        changed = (replace(other, b=first.b) if fits else other for fits, other in zip(fit, others, strict=True))
+        changed = (other.with_arrays(b=first.b) if fits else other for fits, other in zip(fit, others, strict=True))
         return replace(weights, layers=(first, *changed))
 
 
@@ -144,7 +144,7 @@ class BiasAtTheFirstStepOnly(Sound):
     """The bias is added at the first timestep only."""
 
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
-        return super().step(layer, weights if t == 0 else replace(weights, b=None), x, h, t)
+        return super().step(layer, weights if t == 0 else weights.with_arrays(b=None), x, h, t)
 
 
 @mutant("1.1")
@@ -152,7 +152,7 @@ class BiasAfterActivation(Sound):
     """The bias is added to the result of the activation."""
 
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
-        y = super().step(layer, replace(weights, b=None), x, h, t)
+        y = super().step(layer, weights.with_arrays(b=None), x, h, t)
         return y if weights.b is None else self.kept(y + weights.b)
 
 
@@ -161,8 +161,8 @@ class StateBeforeRecurrentKernelActivated(Sound):
     """The activation is applied to U h_{t-1} before W x_t is added."""
 
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
-        z = self.product(x, weights.W) + self.activate(layer.activation, self.product(h, weights.U))
-        return self.kept(self.activate(layer.activation, z if weights.b is None else z + weights.b))
+        z = self.product(x, weights.W) + self.activate(layer.cell.activation, self.product(h, weights.U))
+        return self.kept(self.activate(layer.cell.activation, z if weights.b is None else z + weights.b))
 
 
 @mutant("1.1")

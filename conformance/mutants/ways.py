@@ -24,7 +24,7 @@ class ReloadedWithoutBias(Sound):
         if self.architecture.mode != "reloaded":
             return super().used()
         return in_each_direction(
-            lambda layer: layer if layer.b is None else replace(layer, b=np.zeros_like(layer.b)), super().used()
+            lambda layer: layer if layer.b is None else layer.with_arrays(b=np.zeros_like(layer.b)), super().used()
         )
 
 
@@ -136,7 +136,7 @@ class BiasNotTrained(Sound):
         before = self._loaded
         super().train(inputs, targets, rate)
         pairs = zip(self._loaded.layers, before.layers, strict=True)
-        self._weights = replace(self._loaded, layers=tuple(replace(new, b=old.b) for new, old in pairs))
+        self._weights = replace(self._loaded, layers=tuple(new.with_arrays(b=old.b) for new, old in pairs))
 
 
 @mutant("12.3")

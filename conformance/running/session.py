@@ -25,6 +25,7 @@ from rnn_conformance.conformance.witnesses.deviations import Deviation, known_de
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import Witness, witness_of, write_witness
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 from rnn_conformance.reports.records import records
@@ -193,8 +194,8 @@ def _probe(subject: Subject) -> None:
     activation, mode = subject.description.activations[0], subject.description.modes[0]
     one = np.ones((1, 1), dtype)
     try:
-        network = subject.network(Architecture((Layer(1, 1, activation),), dtype=dtype, mode=mode))
-        network.load(Weights((LayerWeights(one, one, one[0]),)))
+        network = subject.network(Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=dtype, mode=mode))
+        network.load(Weights((LayerWeights({"W": one, "U": one, "b": one[0]}),)))
         network.run(one[np.newaxis])
     except SubjectRaised:
         raise

@@ -19,6 +19,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
 from rnn_conformance.reports.records.records import Cause
 
@@ -34,6 +35,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "dtype": DTYPES,
     "weights_dtype": DTYPES,
     "mode": str,
+    "cell": tuple(CELLS),
     "activation": tuple(ACTIVATIONS),
     "direction": DIRECTIONS,
     "merge": MERGES,
@@ -133,7 +135,8 @@ def facts_of(case: Case) -> Facts:
         "dtype": {architecture.dtype},
         "weights_dtype": {architecture.weights_dtype or architecture.dtype},
         "mode": {architecture.mode},
-        "activation": {layer.activation for layer in layers},
+        "cell": {layer.cell.name for layer in layers},
+        "activation": {layer.cell.activation for layer in layers},
         "direction": {layer.direction for layer in layers},
         "merge": {layer.merge for layer in layers if layer.is_bidirectional},
         "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},

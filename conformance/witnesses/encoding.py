@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
@@ -18,10 +18,9 @@ from rnn_conformance.conformance.cases.regimes import REGIMES
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.cell import ROLES
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES, Architecture, Embedding, Layer
-from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.states import state_arrays, state_of
-from rnn_conformance.reference.model.weights import Weights
 
 AnyArray = NDArray[Any]
 
@@ -30,7 +29,7 @@ _WIDTH = 120
 _PLAIN: Mapping[str, tuple[type, ...]] = {"int": (int,), "str": (str,), "bool": (bool,), "float": (float, int)}
 _WORDS: Mapping[str, Collection[str]] = {
     "dtype": DTYPES,
-    "activation": ACTIVATIONS,
+    **dict.fromkeys(ROLES.values(), ACTIVATIONS),
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,
@@ -43,6 +42,8 @@ def case_as_data(case: Case) -> dict[str, Any]:
     """What tells the case, without its arrays."""
     data = asdict(replace(case, held=None))
     del data["held"]
+    for layer, told in zip(case.architecture.layers, data["architecture"]["layers"], strict=True):
+        told["cell"] = {"name": layer.cell.name, **told["cell"]}
     return data
 
 
@@ -54,9 +55,7 @@ def case_from_data(data: Any) -> Case:
     if not isinstance(layers, (list, tuple)):
         raise ValueError("case.architecture.layers should be a list")
     table = architecture.get("embedding")
-    architecture["layers"] = tuple(
-        Layer(**_fields(f"case.architecture.layers[{k}]", Layer, layer)) for k, layer in enumerate(layers)
-    )
+    architecture["layers"] = tuple(_layer(f"case.architecture.layers[{k}]", layer) for k, layer in enumerate(layers))
     architecture["embedding"] = table and Embedding(**_fields("case.architecture.embedding", Embedding, table))
     for name in ("batch", "timesteps"):
         if type(given[name]) is not int or given[name] < 1:
@@ -64,10 +63,20 @@ def case_from_data(data: Any) -> Case:
     return Case(**{**given, "architecture": Architecture(**architecture)})
 
 
+def _layer(where: str, data: Any) -> Layer:
+    given = _fields(where, Layer, data)
+    told = given.get("cell")
+    if not isinstance(told, Mapping) or told.get("name") not in CELLS:
+        raise ValueError(f"{where}.cell should have a name, which is one of {', '.join(CELLS)}")
+    cell = CELLS[told["name"]]
+    choices = _fields(f"{where}.cell", cell, {name: value for name, value in told.items() if name != "name"})
+    return Layer(**{**given, "cell": cell(**choices)})
+
+
 def arrays_as_data(case: Case) -> dict[str, Any]:
     """Every array of the case by name."""
     drawn = Drawn(case.weights, case.inputs, case.initial_state, case.mask, case.cotangent)
-    return {name: array_as_data(array) for name, array in _named(drawn)}
+    return {name: array_as_data(array) for name, array in drawn.arrays()}
 
 
 def with_arrays(case: Case, data: Any) -> Case:
@@ -80,7 +89,7 @@ def with_arrays(case: Case, data: Any) -> Case:
     like = draw(case.architecture, case.batch, case.timesteps, case.regime, case.seed, case.pattern)
     if not case.architecture.return_state:
         like = replace(like, cotangent=replace(like.cotangent, final_state=None))
-    wanted = dict(_named(like))
+    wanted = dict(like.arrays())
     if wrong := sorted(set(data) ^ set(wanted)):
         raise ValueError(f"arrays too many or too few: {', '.join(wrong)}; there should be {', '.join(wanted)}")
     found: dict[str, AnyArray] = {}
@@ -91,7 +100,7 @@ def with_arrays(case: Case, data: Any) -> Case:
                 f"{name} is {found[name].dtype} of shape {found[name].shape}, "
                 f"but should be {array.dtype} of shape {array.shape}"
             )
-    return case.with_arrays(_rebuilt(found))
+    return case.with_arrays(Drawn.of(found))
 
 
 @ignoring_flags
@@ -157,23 +166,6 @@ def _fields(where: str, wanted: type[Any], data: Any) -> dict[str, Any]:
             offered = ", ".join(_WORDS[f.name])
             raise ValueError(f"{where}.{f.name} is {data[f.name]!r}, but should be one of {offered}")
     return dict(data)
-
-
-def _named(drawn: Drawn) -> Iterator[tuple[str, AnyArray]]:
-    """Every array with its name, such as ``layers[0].backward.W`` or ``cotangent.final_state[1]``."""
-    yield from drawn.weights.arrays()
-    yield "inputs", drawn.inputs
-    yield from state_arrays("initial_state", drawn.initial_state)
-    if drawn.mask is not None:
-        yield "mask", drawn.mask
-    yield "cotangent.outputs", drawn.cotangent.outputs
-    yield from state_arrays("cotangent.final_state", drawn.cotangent.final_state)
-
-
-def _rebuilt(found: Mapping[str, AnyArray]) -> Drawn:
-    """The inverse of `_named`."""
-    cotangent = Output(found["cotangent.outputs"], state_of("cotangent.final_state", found) or None)
-    return Drawn(Weights.of(found), found["inputs"], state_of("initial_state", found), found.get("mask"), cotangent)
 
 
 def _number(value: float) -> float | str:

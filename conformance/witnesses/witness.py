@@ -31,7 +31,8 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import safe
 
-SCHEMA = 1
+SCHEMA = 2
+"""1 told a layer's activation beside its cell, which was a word."""
 
 
 class DamagedWitness(ValueError):
@@ -139,6 +140,8 @@ def parse_witness(text: str) -> Witness:
     except RecursionError:
         raise ValueError("its lists are nested too deeply") from None
     names = [f.name for f in fields(Witness)]
+    if isinstance(data, dict) and data.get("witness") == 1:
+        raise ValueError("it is of format 1, which an older version of this suite wrote: run its check again")
     if not isinstance(data, dict) or data.get("witness") != SCHEMA:
         raise ValueError(f"it should be a JSON object whose field 'witness' is {SCHEMA}")
     data = {"digest": "", "computed_in": "", **data}  # a witness that is older than these has none

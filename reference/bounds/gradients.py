@@ -67,7 +67,7 @@ def expected_gradients(
     for k, layer in enumerate(architecture.layers):
         layer_runs = []
         for j, one in enumerate(forward(layer, weights.layers[k], x, state[k] if state else None, mask, choices)):
-            start = state[k][j] if state else None
+            start = state[k][j][0] if state else None
             x_error = None if error is None else one.course.read(error)
             h = first_order_bound(layer, one.weights, one.inputs, start, precision, x_error)
             layer_runs.append(_Run(one, x_error, h, Expected(one.final, one.course.final(h.bound), one.final)))
@@ -127,9 +127,9 @@ class _Backward:
             value, course.unshow(d_outputs.error, d_final.error)[0], course.unshow(d_outputs.size, d_final.size)[0]
         )
         self.run, self.precision, self.tiny = run, precision, precision.tiny
-        self.back = backpropagate(layer.activation, one, direct.value, initial)
+        self.back = backpropagate(layer.cell.activation, one, direct.value, initial)
         self.abs_W, self.abs_U = np.abs(one.weights.W), np.abs(one.weights.U)
-        slope = SLOPES[layer.activation](run.h.value)
+        slope = SLOPES[layer.cell.activation](run.h.value)
         # What a layer computes that takes every h_t for the end of the sequence.
         self.truncated = slope * direct.value
         # What comes from outside may be the outputs of all timesteps, where these are repeated.
@@ -139,7 +139,7 @@ class _Backward:
             self.back.h,
             self.back.z,
             slope,
-            slope_error(layer.activation, run.h, precision),
+            slope_error(layer.cell.activation, run.h, precision),
             direct.error,
             direct.size,
             terms,
@@ -220,7 +220,7 @@ def _cotangents(
     whole = (...,) if architecture.batched else (np.newaxis,)
     d_final = [[exactly(np.zeros_like(run.final.value)) for run in layer] for layer in runs]
     for k, layer_state in enumerate(cotangent.final_state or ()):
-        d_final[k] = [exactly(np.asarray(d)[whole].astype(np.float64)) for d in layer_state]
+        d_final[k] = [exactly(np.asarray(d)[whole].astype(np.float64)) for (d,) in layer_state]
     d_outputs = exactly(np.asarray(cotangent.outputs)[whole].astype(np.float64))
     if architecture.return_sequences:
         return d_outputs, d_final

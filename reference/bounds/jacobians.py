@@ -36,7 +36,7 @@ def jacobian_norms(layer: Layer, weights: LayerWeights, inputs: Array, lags: Seq
     timesteps = len(inputs)
     if max(lags) > timesteps or min(lags) < 0:
         raise ValueError(f"lags {list(lags)} do not fit a sequence of {timesteps} timesteps")
-    slopes = SLOPES[layer.activation](simple_rnn(inputs[np.newaxis], weights, layer.activation)[0])
+    slopes = SLOPES[layer.cell.activation](simple_rnn(inputs[np.newaxis], weights.named, layer.cell.activation)[0])
     jacobian = np.eye(layer.units)
     norms = [norm(jacobian)]
     for k in range(1, max(lags) + 1):
@@ -62,8 +62,8 @@ def expected_jacobian_norm(
     timesteps, units, tiny = len(inputs), layer.units, precision.tiny
     h, h_error = _forward(layer, weights, inputs, initial, precision)
     precision = precision.without_wider_sums()
-    slopes = SLOPES[layer.activation](h)
-    off = slope_error(layer.activation, Expected(h, h_error, h), precision) + 3 * tiny
+    slopes = SLOPES[layer.cell.activation](h)
+    off = slope_error(layer.cell.activation, Expected(h, h_error, h), precision) + 3 * tiny
     n = units + 3
     rounding = joint_gamma(precision, n)
     abs_U, norm_U = np.abs(weights.U), np.linalg.norm(weights.U, 2)
@@ -97,7 +97,7 @@ def _forward(
 ) -> tuple[Array, Array]:
     """The reference's h (timesteps, units), and how far the subject's may have come away from it."""
     x, start = inputs[np.newaxis], initial[np.newaxis]
-    h = simple_rnn(x, weights, layer.activation, start)
+    h = simple_rnn(x, weights.named, layer.cell.activation, start)
     before = np.concatenate([start[:, np.newaxis], h[:, :-1]], axis=1)
     step = Steps(layer, weights, x, None, precision)
     z, radius = (step.projected + before @ step.U_T)[0], step.radius(before, step.size(before))[0]

@@ -91,7 +91,7 @@ def propagated_bound(
     others. `initial` is (batch, units).
     """
     step = Steps(layer, weights, inputs, inputs_error, precision)
-    value = simple_rnn(inputs, weights, layer.activation, initial)
+    value = simple_rnn(inputs, weights.named, layer.cell.activation, initial)
     previous = one_step_later(value, initial)
     z = step.projected + previous @ step.U_T
     size = step.size(previous)
@@ -128,8 +128,8 @@ class Steps:
         self, layer: Layer, weights: LayerWeights, x: Array, x_error: Array | None, precision: Precision
     ) -> None:
         self.precision = precision
-        self.activation = ACTIVATIONS[layer.activation]
-        self.ulps = precision.ulps.get(layer.activation, self.activation.ulps)
+        self.activation = ACTIVATIONS[layer.cell.activation]
+        self.ulps = precision.ulps.get(layer.cell.activation, self.activation.ulps)
         if precision.sums_are_wider:  # and the result is rounded to be stored
             self.ulps = max(self.ulps, 1)
         self.reference_error = self.activation.reference_ulps * 2 * REFERENCE_ROUNDOFF

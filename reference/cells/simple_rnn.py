@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Array
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.model.weights import Array, LayerWeights
+from rnn_conformance.reference.cells.cell import Cell
+
+
+@dataclass(frozen=True)
+class SimpleRnn(Cell):
+    """No gate but the candidate, which is h itself."""
+
+    name: ClassVar[str] = "simple_rnn"
+    gates: ClassVar[tuple[str, ...]] = ("h",)
 
 
 @ignoring_flags
-def simple_rnn(inputs: Array, weights: LayerWeights, activation: str = "tanh", initial: Array | None = None) -> Array:
+def simple_rnn(
+    inputs: Array, weights: Mapping[str, Array], activation: str = "tanh", initial: Array | None = None
+) -> Array:
     """All outputs h_1 ... h_T of one layer, (batch, timesteps, units), in the dtype of the inputs.
 
-    `inputs` is (batch, timesteps, features), `initial` is h_0, (batch, units), or None for zeros. The input projection
-    W x_t + b is one product for all timesteps; only U h_{t-1} and the activation stay in the loop.
+    `inputs` is (batch, timesteps, features), `weights` has W, U and perhaps b; `initial` is h_0, (batch, units), or
+    None for zeros. The input projection W x_t + b is one product for all timesteps; only U h_{t-1} and the activation
+    stay in the loop.
     """
     batch, timesteps, features = inputs.shape
-    units = len(weights.U)
+    W, U, b = weights["W"], weights["U"], weights.get("b")
+    units = len(U)
     f = ACTIVATIONS[activation].function
 
-    projected = (inputs.reshape(batch * timesteps, features) @ weights.W.T).reshape(batch, timesteps, units)
+    projected = (inputs.reshape(batch * timesteps, features) @ W.T).reshape(batch, timesteps, units)
     # Time comes first from here, so that each step reads and writes one contiguous block.
     h = np.ascontiguousarray(projected.swapaxes(0, 1))
-    if weights.b is not None:
-        h += weights.b
+    if b is not None:
+        h += b
 
-    U_T = np.ascontiguousarray(weights.U.T)
+    U_T = np.ascontiguousarray(U.T)
     previous = np.zeros((batch, units), h.dtype) if initial is None else initial
     recurrent = np.empty((batch, units), h.dtype)
     for h_t in h:

@@ -62,13 +62,13 @@ def gradients(
     for k, layer in reversed(list(enumerate(architecture.layers))):
         each = [one.course.show(one.h) for one in passes[k]]
         found = [
-            backpropagate(layer.activation, one, *one.course.unshow(d_direction, d_h_T))
+            backpropagate(layer.cell.activation, one, *one.course.unshow(d_direction, d_h_T))
             for one, d_direction, d_h_T in zip(passes[k], split(layer, d_outputs, each), d_final[k], strict=True)
         ]
         # All directions read the same inputs, which become the outputs of the layer below.
         d_outputs = reduce(np.add, (one.course.unread(d.inputs) for one, d in zip(passes[k], found, strict=True)))
         d_weights.insert(0, weights_of(found))
-        d_initial.insert(0, tuple(d.initial for d in found))
+        d_initial.insert(0, tuple((d.initial,) for d in found))
 
     d_table = None
     if weights.embedding is not None:
@@ -142,8 +142,8 @@ def forward(
     """Each direction of a layer, run forward; the arguments are those of `run_layer`."""
     passes = []
     for j, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
-        x, start = course.read(inputs), initial[j] if initial else None
-        h = simple_rnn(x, direction, layer.activation, start)
+        x, start = course.read(inputs), initial[j][0] if initial else None
+        h = simple_rnn(x, direction.named, layer.cell.activation, start)
         h_0 = np.zeros_like(h[:, 0]) if start is None else start
         h_before = np.concatenate([h_0[:, np.newaxis], h[:, :-1]], axis=1)
         passes.append(Pass(direction, course, x, h_before, h, course.final(h, start)))
@@ -167,7 +167,7 @@ def cotangents(
     dtype = passes[0][0].h.dtype
     d_final = [[np.zeros_like(one.final) for one in layer] for layer in passes]
     for k, layer_state in enumerate(cotangent.final_state or ()):
-        for j, d in enumerate(layer_state):
+        for j, (d,) in enumerate(layer_state):
             d_final[k][j] += d[whole].astype(dtype)
     d_outputs = np.asarray(cotangent.outputs)[whole].astype(dtype)
     if architecture.return_sequences:
@@ -235,4 +235,5 @@ def backpropagate(activation: str, one: Pass, d_h: Array, d_h_0: Array | None = 
 
 def weights_of(found: Sequence[Backpropagated]) -> LayerWeights:
     """The gradients of a layer's weights, in their shapes."""
-    return LayerWeights.of([LayerWeights(d.W, d.U, d.b) for d in found])
+    each = [LayerWeights({"W": d.W, "U": d.U}).with_arrays(b=d.b) for d in found]
+    return LayerWeights.of(each)

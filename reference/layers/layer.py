@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.cells.simple_rnn import simple_rnn
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn, simple_rnn
 from rnn_conformance.reference.layers.masking import Course, course_of
 from rnn_conformance.reference.model.architecture import Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
@@ -25,14 +25,14 @@ def run_layer(
     """All outputs (batch, timesteps, width) and the final state of one layer.
 
     `inputs` is (batch, timesteps, features), `mask` (batch, timesteps). No initial state means zeros, and no mask that
-    every timestep is valid.
+    every timestep is valid. Raises NotImplementedError for a cell whose equation is not there.
     """
     outputs, final = [], []
     for k, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
-        start = initial[k] if initial else None
-        h = simple_rnn(course.read(inputs), direction, layer.activation, start)
+        start = initial[k][0] if initial else None
+        h = simple_rnn(course.read(inputs), direction.named, layer.cell.activation, start)
         outputs.append(course.show(h))
-        final.append(course.final(h, start))
+        final.append((course.final(h, start),))
     return join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0], tuple(final)
 
 
@@ -40,6 +40,8 @@ def directions(
     layer: Layer, weights: LayerWeights, mask: Mask | None, choices: Choices
 ) -> list[tuple[LayerWeights, Course]]:
     """The weights and the course of each direction of a layer, the forward one first."""
+    if not isinstance(layer.cell, SimpleRnn):
+        raise NotImplementedError(f"the reference has no equation of {layer.cell.name} yet")
     choices = choices.for_layer(layer)
     if not layer.is_bidirectional:
         return [(weights, course_of(layer.direction == "backward", mask, choices))]
@@ -49,7 +51,8 @@ def directions(
 
 def last_output(layer: Layer, final: LayerState) -> Array:
     """What a layer returns where only its last output is asked for, (batch, width): its final states, joined."""
-    return join(layer.merge, *final) if layer.is_bidirectional else final[0]
+    each = [parts[0] for parts in final]
+    return join(layer.merge, *each) if layer.is_bidirectional else each[0]
 
 
 @ignoring_flags

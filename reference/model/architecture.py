@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+
 DIRECTIONS = ("forward", "backward", "bidirectional")
 MERGES = ("concat", "sum", "mul", "ave")
 """How a bidirectional layer joins the outputs of its two directions (clauses 10.3 and 10.4)."""
@@ -37,9 +40,8 @@ class Layer:
 
     features: int
     units: int
-    activation: str = "tanh"
+    cell: Cell = SimpleRnn()
     use_bias: bool = True
-    cell: str = "simple_rnn"
     direction: str = "forward"
     merge: str = "concat"
     dropout: float = 0.0
@@ -56,14 +58,14 @@ class Layer:
 
     def __str__(self) -> str:
         words = [
-            self.activation,
+            str(self.cell),
             "" if self.use_bias else "no bias",
             "" if self.direction == "forward" else self.direction,
             self.merge if self.is_bidirectional else "",
             f"dropout {self.dropout:g}" if self.dropout else "",
             f"recurrent dropout {self.recurrent_dropout:g}" if self.recurrent_dropout else "",
         ]
-        return f"{self.cell}({self.features} -> {self.units}, {', '.join(filter(None, words))})"
+        return f"{self.cell.name}({self.features} -> {self.units}, {', '.join(filter(None, words))})"
 
 
 @dataclass(frozen=True)

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.cell import Shape
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.names import name_of, place_of
 
 Array = NDArray[np.floating]
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """Input kernel `W` (units, features), recurrent kernel `U` (units, units), bias `b` (units,) or None.
+    """The arrays of a layer by the names that its cell gives them (`direction_shapes`), in that order.
 
-    A bidirectional layer has a second set, `backward`; the first is the forward direction's.
+    Every cell has an input kernel `W`, a recurrent kernel `U` and, if its layer has one, a bias `b`. A bidirectional
+    layer has a second set, `backward`; the first is the forward direction's.
     """
 
-    W: Array
-    U: Array
-    b: Array | None = None
+    named: Mapping[str, Array]
     backward: LayerWeights | None = None
+
+    @property
+    def W(self) -> Array:
+        return self.named["W"]
+
+    @property
+    def U(self) -> Array:
+        return self.named["U"]
+
+    @property
+    def b(self) -> Array | None:
+        return self.named.get("b")
 
     @classmethod
     def of(cls, directions: Sequence[LayerWeights]) -> LayerWeights:
@@ -41,24 +53,19 @@ class LayerWeights:
         """The weights of each direction, the forward one first."""
         return (self,) if self.backward is None else (replace(self, backward=None), self.backward)
 
-    @property
-    def named(self) -> dict[str, Array]:
-        """The arrays of the first direction by name, without those that the layer lacks."""
-        arrays = ((name, getattr(self, name)) for name in _NAMES)
-        return {name: array for name, array in arrays if array is not None}
+    def with_arrays(self, **arrays: Array | None) -> LayerWeights:
+        """The same with these arrays in the first direction; for None, without the one of that name."""
+        return replace(self, named={name: a for name, a in {**self.named, **arrays}.items() if a is not None})
 
     def map(self, change: Callable[..., Array], *others: LayerWeights) -> LayerWeights:
         """The same with every array changed: `change` gets it, and the array of that name of each of `others`."""
         together = zip(*(each.directions for each in (self, *others)), strict=True)
         return LayerWeights.of(
             [
-                replace(parts[0], **{name: change(*(getattr(part, name) for part in parts)) for name in parts[0].named})
-                for parts in together
+                LayerWeights({name: change(*(each.named.get(name) for each in same)) for name in same[0].named})
+                for same in together
             ]
         )
-
-
-_NAMES = tuple(field.name for field in fields(LayerWeights) if field.name != "backward")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +78,11 @@ class Weights:
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Weights:
         """The weights with these arrays by name; the inverse of `arrays`. Others than weights may be among them."""
-        layers: list[LayerWeights] = []
-        while directions := list(_directions(arrays, len(layers))):
-            layers.append(LayerWeights.of(directions))
+        found: dict[int, dict[int, dict[str, Array]]] = defaultdict(lambda: defaultdict(dict))
+        for name, array in arrays.items():
+            if (place := place_of(name)) and place.of == "layers":
+                found[place.layer][place.direction][place.part] = array
+        layers = [LayerWeights.of([LayerWeights(found[k][j]) for j in sorted(found[k])]) for k in sorted(found)]
         return Weights(tuple(layers), arrays.get("embedding"))
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
@@ -111,8 +120,7 @@ def widened(weights: Weights, dtype: str) -> Weights:
 
 def direction_shapes(layer: Layer) -> dict[str, Shape]:
     """The shape of each array of one direction of a layer, by its name there."""
-    shapes: dict[str, Shape] = {"W": (layer.units, layer.features), "U": (layer.units, layer.units)}
-    return {**shapes, "b": (layer.units,)} if layer.use_bias else shapes
+    return layer.cell.shapes(layer.features, layer.units, layer.use_bias)
 
 
 def weight_shapes(architecture: Architecture) -> dict[str, Shape]:
@@ -128,12 +136,3 @@ def weight_shapes(architecture: Architecture) -> dict[str, Shape]:
 def parameter_count(architecture: Architecture) -> int:
     """How many numbers the weights of a model hold (clause 6.3)."""
     return sum(map(math.prod, weight_shapes(architecture).values()))
-
-
-def _directions(arrays: Mapping[str, Array], k: int) -> Iterator[LayerWeights]:
-    """The weights of each direction of layer k that there is."""
-    for j in (0, 1):
-        names = {name: name_of("layers", k, j, name) for name in _NAMES}
-        found: dict[str, Any] = {name: arrays[full] for name, full in names.items() if full in arrays}
-        if found:
-            yield LayerWeights(**found)

@@ -1,0 +1,65 @@
+"""What a cell is: its choices, and all that follows from them but its equation.
+
+A cell is told by a frozen object, such as `SimpleRnn(activation="relu")`, which stands in `Layer.cell`. It alone knows
+its gates, its activations, the parts of its state and the arrays of its weights; who draws, counts, compares or saves
+arrays asks it, and never which cell it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+
+Shape = tuple[int, ...]
+
+ROLES = {"candidate": "activation", "gate": "recurrent_activation", "output": "output_activation"}
+"""What an activation is for, and the field that names it: a cell has the first, and may have the others."""
+
+PARTS = ("h", "c")
+"""The parts that a state can have, in order: the first is what a layer puts out. A cell has the first, or both."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What all cells have in common. `activation` is that of the candidate: of what is new at a timestep.
+
+    `gates` are in the canonical order, in which they are stacked on the first axis of every array of the weights.
+    `choices` are the fields that can be one of a few words only. Raises ValueError for any other word.
+    """
+
+    activation: str = "tanh"
+
+    name: ClassVar[str]
+    gates: ClassVar[tuple[str, ...]]
+    parts: ClassVar[tuple[str, ...]] = PARTS[:1]
+    choices: ClassVar[Mapping[str, Collection[str]]] = {}
+
+    def __post_init__(self) -> None:
+        for name, offered in {**{ROLES[role]: ACTIVATIONS for role in self.activations}, **self.choices}.items():
+            if getattr(self, name) not in offered:
+                words = ", ".join(offered)
+                raise ValueError(f"{name} of {self.name} is {getattr(self, name)!r}, but should be one of {words}")
+
+    @property
+    def activations(self) -> dict[str, str]:
+        """The activation of each of ROLES that the cell has."""
+        return {role: getattr(self, name) for role, name in ROLES.items() if hasattr(self, name)}
+
+    def widths(self, units: int) -> dict[str, int]:
+        """How many numbers each part of the state has, for one sequence."""
+        return dict.fromkeys(self.parts, units)
+
+    def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
+        """The shape of each array of one direction's weights, by its name and in order."""
+        rows = len(self.gates) * units
+        shapes: dict[str, Shape] = {"W": (rows, features), "U": (rows, units)}
+        return {**shapes, "b": (rows,)} if use_bias else shapes
+
+    def __str__(self) -> str:
+        """The activation, and each choice that is not the usual one, such as ``tanh, reset before``."""
+        others = (f for f in fields(self) if f.name != "activation" and getattr(self, f.name) != f.default)
+        words = (f"{f.name.replace('_', ' ')} {getattr(self, f.name)}" for f in others)
+        return ", ".join((self.activation, *words))
