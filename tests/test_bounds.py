@@ -254,8 +254,7 @@ def test_small_integers_are_exact_in_every_order(activation: str, add_up: Sum) -
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_flushing_subnormals_stays_within_both_bounds(dtype: str, activation: str) -> None:
     """A subject that reads and writes subnormal numbers as zero is a right one."""
-    tiny = np.finfo(dtype).tiny
-    rng = np.random.default_rng(6)
+    tiny, rng = np.finfo(dtype).tiny, np.random.default_rng(6)
 
     def flush(a: Array) -> Array:
         return np.where(np.abs(a) < tiny, a.dtype.type(0), a)

@@ -18,7 +18,6 @@ from rnn_conformance.conformance.cases.regimes import REGIMES
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.cells.cell import ROLES
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES, Architecture, Embedding, Layer
 
@@ -29,7 +28,7 @@ _WIDTH = 120
 _PLAIN: Mapping[str, tuple[type, ...]] = {"int": (int,), "str": (str,), "bool": (bool,), "float": (float, int)}
 _WORDS: Mapping[str, Collection[str]] = {
     "dtype": DTYPES,
-    **dict.fromkeys(ROLES.values(), ACTIVATIONS),
+    "activation": ACTIVATIONS,
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
 
 Shape = tuple[int, ...]
 
@@ -38,7 +38,8 @@ class Cell:
     choices: ClassVar[Mapping[str, Collection[str]]] = {}
 
     def __post_init__(self) -> None:
-        for name, offered in {**{ROLES[role]: ACTIVATIONS for role in self.activations}, **self.choices}.items():
+        roles = {ROLES[role]: GATE_ACTIVATIONS if role == "gate" else ACTIVATIONS for role in self.activations}
+        for name, offered in {**roles, **self.choices}.items():
             if getattr(self, name) not in offered:
                 words = ", ".join(offered)
                 raise ValueError(f"{name} of {self.name} is {getattr(self, name)!r}, but should be one of {words}")
