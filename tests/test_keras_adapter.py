@@ -114,6 +114,6 @@ def test_wrong_weights_are_refused(name: str) -> None:
     """Weights of a wrong shape reach Keras, which refuses them."""
     case = case_of(STACK)
     first, *others = case.weights.layers
-    wrong = replace(case.weights, layers=(replace(first, **{name: first.named[name][:1]}), *others))
+    wrong = replace(case.weights, layers=(first.with_arrays(**{name: first.named[name][:1]}), *others))
     with pytest.raises((ValueError, TypeError, RuntimeError)):
         prepared(case).load(wrong)

@@ -165,7 +165,7 @@ def test_wrong_weights_are_refused(mode: str, name: str) -> None:
     case = case_of(Architecture(LAYER), mode=mode)
     (layer,) = case.weights.layers
     for rows in (1, 3):
-        wrong = replace(case.weights, layers=(replace(layer, **{name: layer.named[name][:rows]}),))
+        wrong = replace(case.weights, layers=(layer.with_arrays(**{name: layer.named[name][:rows]}),))
         with pytest.raises(RuntimeError, match="size mismatch"):
             prepared(case).load(wrong)
 
