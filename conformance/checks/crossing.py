@@ -170,6 +170,7 @@ _WORDS = {
 _ALIKE: Facts = {
     "dtype": FLOAT32,
     "weights_dtype": FLOAT32,
+    "cell": {"simple_rnn"},
     "dropout": {False},
     "recurrent_dropout": {False},
     "timesteps": {TIMESTEPS},
