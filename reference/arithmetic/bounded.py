@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_conformance.reference.arithmetic.activations import GATE_ACTIVATIONS, HARD_SIGMOIDS, Activation, Array
-from rnn_conformance.reference.arithmetic.plain import Rows
+from rnn_conformance.reference.arithmetic.plain import Rows, for_each_gate, joined, places, times
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma, ulp
 
 
@@ -115,18 +115,17 @@ class Bounded:
         x = self.closed(x)
         x_size = x.size
         return Sum(
-            kernel @ x.value,
-            x.error if isinstance(x.error, float) else absolute @ x.error,
-            absolute @ x_size,
+            times(kernel, x.value),
+            x.error if isinstance(x.error, float) else times(absolute, x.error),
+            times(absolute, x_size),
             sums + x_size.sum(-2, keepdims=True),
             kernel.shape[1],
         )
 
-    def split(self, z: Term, parts: int) -> list[Term]:
-        """Blocks of rows of equal height."""
-        height = z.value.shape[-2] // parts
-        places = (slice(k * height, (k + 1) * height) for k in range(parts))
-        return [z.each(lambda array, place=place: array[..., place, :]) for place in places]  # type: ignore[misc]
+    def split(self, z: Term, heights: Sequence[int]) -> list[Term]:
+        """Blocks of rows, each of so many gates."""
+        each = places(z.value.shape[-2], heights)
+        return [z.each(lambda array, place=place: array[..., place, :]) for place in each]  # type: ignore[misc]
 
     def act(self, name: str, z: Term) -> Number:
         """An activation of a number, or of a sum, which is closed."""
@@ -149,10 +148,10 @@ class Bounded:
         value, error = a.value + b.value, a.error + b.error
         return self._number(value, error + self.roundoff * (np.abs(value) + error) + 3 * self.tiny)
 
-    def shift(self, a: Term, by: float) -> Sum:
-        """The sum with a number that belongs to the equation."""
-        a = self.term(a)
-        return Sum(a.value + by, a.error, a.size + abs(by), a.lost, a.terms + 1, a.apart + 1)
+    def shift(self, a: Term, by: Sequence[float]) -> Sum:
+        """The sum with numbers that belong to the equation, one for each gate."""
+        a, column = self.term(a), for_each_gate(by, a.value)
+        return Sum(a.value + column, a.error, a.size + np.abs(column), a.lost, a.terms + 1, a.apart + 1)
 
     def lerp(self, z: Term, a: Term, b: Term) -> Number:
         """z a + (1 - z) b, for z a + (1 - z) b, b + z (a - b), a + (1 - z)(b - a), and each with fused operations."""
@@ -203,8 +202,9 @@ class Bounded:
 
     # For the way back: factors, and sums of what comes from several places.
 
-    def slope(self, name: str, y: Number) -> Number:
+    def slope(self, name: str, y: Term) -> Number:
         """The derivative of an activation, as a subject tells it from its own y."""
+        y = self.closed(y)
         derivative = GATE_ACTIVATIONS[name].derivative(y.value)
         return Number(derivative, self._of_slope(name, np.abs(y.value), y.error))
 
@@ -226,18 +226,15 @@ class Bounded:
             first = self.term(first) + self.term(other)
         return first
 
-    def joined(self, parts: Sequence[Number]) -> Number:
-        """Blocks of rows as one number."""
-        errors = [np.broadcast_to(part.error, part.value.shape) for part in parts]
-        return Number(np.concatenate([part.value for part in parts], axis=-2), np.concatenate(errors, axis=-2))
+    def joined(self, parts: Mapping[int, Term], heights: Sequence[int]) -> Number:
+        """Blocks of rows as one number, with zeros for those that are not there."""
+        closed = {k: self.closed(part) for k, part in parts.items()}
+        errors = {k: np.broadcast_to(part.error, part.value.shape) for k, part in closed.items()}
+        return Number(joined({k: part.value for k, part in closed.items()}, heights), joined(errors, heights))
 
-    def nothing_like(self, a: Number) -> Number:
-        """Zeros."""
-        return Number(np.zeros_like(a.value))
-
-    def over_time(self, d: Number, x: Term) -> Number:
+    def over_time(self, d: Term, x: Term) -> Number:
         """The sum over all timesteps and sequences of d x^T: the gradient of a kernel."""
-        x = self.closed(x)
+        d, x = self.closed(d), self.closed(x)
 
         def products(a: Array, b: Array) -> Array:
             return np.tensordot(a, b, ((0, 2), (0, 2)))
@@ -250,8 +247,9 @@ class Bounded:
         terms = len(d_size) * d_size.shape[-1]
         return self.closed(Sum(products(d.value, x.value), error, products(d_size, x_size), lost, terms))
 
-    def sum_over_time(self, d: Number) -> Number:
+    def sum_over_time(self, d: Term) -> Number:
         """The sum over all timesteps and sequences: the gradient of a bias."""
+        d = self.closed(d)
         value, error, size = (a.sum((0, 2)) for a in (d.value, np.broadcast_to(d.error, d.value.shape), d.size))
         return self.closed(Sum(value, error, size, 0.0, len(d.value) * d.value.shape[-1]))
 

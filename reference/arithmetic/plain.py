@@ -7,6 +7,7 @@ blocks, and each operation goes over contiguous memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -25,17 +26,17 @@ class Plain:
     def affine(self, products: Products, biases: Sequence[str] = (), gates: Sequence[str] = ()) -> Array:
         """The sum of kernels times numbers, and of those biases that there are; of some gates' rows, or of all."""
         (name, x), *others = products
-        z: Array = self.rows.of(name, gates) @ x
+        z = self.product(name, x, gates)
         for name, x in others:
-            z += self.rows.of(name, gates) @ x
+            z += self.product(name, x, gates)
         for name in biases:
             if name in self.weights:
                 z += self.rows.of(name, gates)[:, np.newaxis]
         return z
 
-    def split(self, z: Array, parts: int) -> list[Array]:
-        """Blocks of rows of equal height: one for each gate."""
-        return blocks(z, parts)
+    def split(self, z: Array, heights: Sequence[int]) -> list[Array]:
+        """Blocks of rows, each of so many gates."""
+        return [z[..., place, :] for place in places(z.shape[-2], heights)]
 
     def act(self, name: str, z: Array) -> Array:
         """The activation of that name."""
@@ -49,9 +50,9 @@ class Plain:
         """The sum, element by element."""
         return a + b
 
-    def shift(self, a: Array, by: float) -> Array:
-        """The sum with a number that belongs to the equation."""
-        return a + a.dtype.type(by)
+    def shift(self, a: Array, by: Sequence[float]) -> Array:
+        """The sum with numbers that belong to the equation, one for each gate."""
+        return a + for_each_gate(by, a).astype(a.dtype)
 
     def lerp(self, z: Array, a: Array, b: Array) -> Array:
         """z a + (1 - z) b, exactly a or b where z is 1 or 0."""
@@ -62,7 +63,7 @@ class Plain:
     def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
         """The rows of a kernel, or its columns, times a number."""
         kernel = self.rows.of(name, gates)
-        return (kernel.T if transposed else kernel) @ x
+        return times(kernel.T if transposed else kernel, x)
 
     def slope(self, name: str, y: Array) -> Array:
         """The derivative of an activation, told from its value."""
@@ -85,13 +86,9 @@ class Plain:
         """The same: a sum is a number."""
         return a
 
-    def joined(self, parts: Sequence[Array]) -> Array:
-        """Blocks of rows as one array."""
-        return np.concatenate(parts, axis=-2)
-
-    def nothing_like(self, a: Array) -> Array:
-        """Zeros."""
-        return np.zeros_like(a)
+    def joined(self, parts: Mapping[int, Array], heights: Sequence[int]) -> Array:
+        """Blocks of rows as one array, with zeros for those that are not there."""
+        return joined(parts, heights)
 
     def over_time(self, d: Array, x: Array) -> Array:
         """The sum over all timesteps and sequences of d x^T: the gradient of a kernel."""
@@ -123,7 +120,39 @@ class Rows:
         return slice(first * units, (first + len(gates)) * units)
 
 
-def blocks(array: Array, parts: int) -> list[Array]:
-    """Equal parts of the axis of units."""
-    height = array.shape[-2] // parts
-    return [array[..., k * height : (k + 1) * height, :] for k in range(parts)]
+def times(kernel: Array, x: Array) -> Array:
+    """A kernel times (units, batch), or times (timesteps, units, batch), a product for each timestep."""
+    return np.dot(kernel, x) if x.ndim == 2 else kernel @ x
+
+
+def by_time(array: Array) -> Array:
+    """(batch, timesteps, units) as (timesteps, units, batch)."""
+    return np.ascontiguousarray(array.swapaxes(0, 1)).swapaxes(1, 2)
+
+
+def by_sequence(array: Array) -> Array:
+    """(timesteps, units, batch) as (batch, timesteps, units)."""
+    return array.transpose(2, 0, 1)
+
+
+def places(rows: int, heights: Sequence[int]) -> list[slice]:
+    """Where blocks of rows stand, one behind the other, whose heights are as these numbers."""
+    height = rows // sum(heights)
+    ends = list(accumulate((height * each for each in heights), initial=0))
+    return [slice(*both) for both in pairwise(ends)]
+
+
+def joined(parts: Mapping[int, Array], heights: Sequence[int]) -> Array:
+    """Blocks of rows as one array, by their numbers, with zeros for those that are not there."""
+    k, part = next(iter(parts.items()))
+    rows = part.shape[-2] // heights[k] * sum(heights)
+    whole = np.zeros((*part.shape[:-2], rows, part.shape[-1]), part.dtype)
+    for k, place in enumerate(places(rows, heights)):
+        if k in parts:
+            whole[..., place, :] = parts[k]
+    return whole
+
+
+def for_each_gate(numbers: Sequence[float], like: Array) -> Array:
+    """A column with each number as often as a gate has rows."""
+    return np.repeat(numbers, like.shape[-2] // len(numbers))[:, np.newaxis]

@@ -37,11 +37,8 @@ class Reversible(Arithmetic[N], Protocol[N]):
     def closed(self, a: N) -> N:
         """A sum to which nothing is added any more."""
 
-    def joined(self, parts: Sequence[N]) -> N:
-        """Blocks of rows as one number: the inverse of `split`."""
-
-    def nothing_like(self, a: N) -> N:
-        """Zeros."""
+    def joined(self, parts: Mapping[int, N], heights: Sequence[int]) -> N:
+        """Blocks of rows as one number, with zeros for those that are not there: the inverse of `split`."""
 
     def over_time(self, d: N, x: N) -> N:
         """The sum over all timesteps and sequences of d x^T: the gradient of a kernel."""
@@ -91,7 +88,7 @@ class Taped(Generic[N]):
     def __init__(self, on: Reversible[N]) -> None:
         self.on = on
         self.nodes: list[Node[N]] = []
-        self._parts: dict[Node[N], int] = {}
+        self._heights: dict[Node[N], Sequence[int]] = {}
 
     def leaf(self, value: N) -> Node[N]:
         """A number that comes from elsewhere."""
@@ -104,10 +101,10 @@ class Taped(Generic[N]):
         value = self.on.affine([(name, x.value) for name, x in products], biases, gates)
         return self._note(Node(value, tuple(Through(x, name) for name, x in products), tuple(gates), tuple(biases)))
 
-    def split(self, z: Node[N], parts: int) -> list[Node[N]]:
-        """Blocks of rows of equal height."""
-        self._parts[z] = parts
-        values = self.on.split(z.value, parts)
+    def split(self, z: Node[N], heights: Sequence[int]) -> list[Node[N]]:
+        """Blocks of rows, each of so many gates."""
+        self._heights[z] = heights
+        values = self.on.split(z.value, heights)
         return [self._note(Node(value, (Scaled(z),), part=k)) for k, value in enumerate(values)]
 
     def act(self, name: str, z: Node[N]) -> Node[N]:
@@ -123,8 +120,8 @@ class Taped(Generic[N]):
         """A sum, element by element."""
         return self._note(Node(self.on.add(a.value, b.value), (Scaled(a), Scaled(b))))
 
-    def shift(self, a: Node[N], by: float) -> Node[N]:
-        """The sum with a number that belongs to the equation."""
+    def shift(self, a: Node[N], by: Sequence[float]) -> Node[N]:
+        """The sum with numbers that belong to the equation, one for each gate."""
         return self._note(Node(self.on.shift(a.value, by), (Scaled(a),)))
 
     def lerp(self, z: Node[N], a: Node[N], b: Node[N]) -> Node[N]:
@@ -148,7 +145,7 @@ class Taped(Generic[N]):
         found: dict[Node[N], N] = {}
         for node in reversed(self.nodes):
             if node in blocks:
-                came[node].append(self._whole(node, blocks[node]))
+                came[node].append(self.on.joined(blocks[node], self._heights[node]))
             if not came[node]:
                 continue
             d = self.on.total(came[node])
@@ -161,10 +158,6 @@ class Taped(Generic[N]):
                 else:
                     came[edge.source].append(d if edge.factor is None else self.on.mul(d, at(edge.factor)))
         return found
-
-    def _whole(self, node: Node[N], blocks: Mapping[int, N]) -> N:
-        nothing = self.on.nothing_like(next(iter(blocks.values())))
-        return self.on.joined([blocks.get(k, nothing) for k in range(self._parts[node])])
 
     def _note(self, node: Node[N]) -> Node[N]:
         self.nodes.append(node)

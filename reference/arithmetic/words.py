@@ -23,8 +23,8 @@ class Arithmetic(Protocol[N]):
         With `gates`, only their rows, which stand together; an array that has rows for no others is taken as a whole.
         """
 
-    def split(self, z: N, parts: int) -> Sequence[N]:
-        """Blocks of rows of equal height: one for each gate."""
+    def split(self, z: N, heights: Sequence[int]) -> Sequence[N]:
+        """Blocks of rows, each of so many gates."""
 
     def act(self, name: str, z: N) -> N:
         """The activation of that name."""
@@ -35,8 +35,8 @@ class Arithmetic(Protocol[N]):
     def add(self, a: N, b: N) -> N:
         """The sum, element by element."""
 
-    def shift(self, a: N, by: float) -> N:
-        """The sum with a number that belongs to the equation."""
+    def shift(self, a: N, by: Sequence[float]) -> N:
+        """The sum with numbers that belong to the equation, one for each gate."""
 
     def lerp(self, z: N, a: N, b: N) -> N:
         """z a + (1 - z) b, in whichever of its usual forms."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
-from rnn_conformance.reference.bounds.first_order import first_order_bound
-from rnn_conformance.reference.bounds.steps import Expected, step_residual
+from rnn_conformance.reference.bounds.cells import residual_of, unseen_of
+from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.model.architecture import Choices, Layer
@@ -49,22 +49,29 @@ def expected_layer(
         seen = None
     outputs, final = [], []
     for j, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
-        x, start = course.read(inputs), initial[j][0] if initial else None
+        x, start = course.read(inputs), initial[j] if initial else None
         error = None if inputs_error is None else course.read(inputs_error)
         if seen is None:
-            computed = first_order_bound(layer, direction, x, start, precision, error)
-            outputs.append(computed.each(course.show))
+            computed = unseen_of(layer.cell, direction.named, x, start, precision, error)
+            outputs.append(computed[0].each(course.show))
         else:
             own = course.computed(seen[..., j * layer.units :][..., : layer.units])
-            computed = step_residual(layer, direction, x, own, start, precision, error)
-            outputs.append(_as_seen(course, computed, own))
-        h = Expected(
-            course.final(computed.value, start),
-            course.final(computed.bound),  # an initial state that is handed on is exact
-            course.final(computed.without_recurrence, start),
-        )
-        final.append((h,))
+            computed = residual_of(layer.cell, direction.named, x, own, start, precision, error)
+            outputs.append(_as_seen(course, computed[0], own))
+        final.append(finals_of(course, computed, start))
     return ExpectedLayer(joined(layer, outputs, precision), tuple(final))
+
+
+def finals_of(course: Course, states: Sequence[Expected], initial: Sequence[Array] | None) -> tuple[Expected, ...]:
+    """Each part of the final state."""
+    return tuple(
+        Expected(
+            course.final(part.value, start),
+            course.final(part.bound),  # an initial state that is handed on is exact
+            course.final(part.without_recurrence, start),
+        )
+        for part, start in zip(states, initial if initial is not None else [None] * len(states), strict=True)
+    )
 
 
 @ignoring_flags

@@ -7,11 +7,12 @@ arrays asks it, and never which cell it is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
+from rnn_conformance.reference.arithmetic.words import Arithmetic, Driven, N, carry
 
 Shape = tuple[int, ...]
 
@@ -58,6 +59,27 @@ class Cell:
         rows = len(self.gates) * units
         shapes: dict[str, Shape] = {"W": (rows, features), "U": (rows, units)}
         return {**shapes, "b": (rows,)} if use_bias else shapes
+
+    # The equation, in the words of an arithmetic.
+
+    def project(self, on: Arithmetic[N], x: N) -> N:
+        """What the inputs have to say: no state is needed for it, and so it is computed for all timesteps at once."""
+        return on.affine([("W", x)], ["b"])
+
+    def drive(self, on: Arithmetic[N], projected: N, h: N) -> Driven[N]:
+        """What follows from the projected inputs of a timestep and the output of the one before."""
+        raise NotImplementedError(f"{type(self).__name__} has no equation")
+
+    def show(self, on: Arithmetic[N], driven: Driven[N], h: N, hidden: Sequence[N]) -> N:
+        """The output: `h` is the one before, `hidden` the other parts of the state, as they are now."""
+        raise NotImplementedError(f"{type(self).__name__} has no equation")
+
+    def step(self, on: Arithmetic[N], projected: N, state: Sequence[N]) -> tuple[N, ...]:
+        """The state, the output first, one timestep on."""
+        h, *hidden = state
+        driven = self.drive(on, projected, h)
+        carried = carry(on, driven, hidden)
+        return (self.show(on, driven, h, carried), *carried)
 
     def __str__(self) -> str:
         """The activation, and each choice that is not the usual one, such as ``tanh, reset before``."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rnn_conformance.reference.arithmetic.words import Arithmetic, Driven, N
 from rnn_conformance.reference.cells.cell import PARTS, Cell, Shape
 
 
@@ -31,3 +32,15 @@ class Lstm(Cell):
     def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
         shapes = super().shapes(features, units, use_bias)
         return {**shapes, "c": shapes["b"]} if use_bias and self.recurrent_bias == "all" else shapes
+
+    def drive(self, on: Arithmetic[N], projected: N, h: N) -> Driven[N]:
+        i_and_f, g, o = on.split(on.add(projected, on.affine([("U", h)], ["c"])), (2, 1, 1))
+        if self.forget_bias:
+            i_and_f = on.shift(i_and_f, (0, self.forget_bias))
+        i, f = on.split(on.act(self.recurrent_activation, i_and_f), (1, 1))
+        o = on.act(self.recurrent_activation, o)
+        return Driven(rest=(o,), keep=f, new=on.mul(i, on.act(self.activation, g)))
+
+    def show(self, on: Arithmetic[N], driven: Driven[N], h: N, hidden: Sequence[N]) -> N:
+        (o,), (c,) = driven.rest, hidden
+        return on.mul(o, on.act(self.output_activation, c))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, Array
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
+from rnn_conformance.reference.arithmetic.words import Arithmetic, Driven, N
 from rnn_conformance.reference.cells.cell import Cell
 
 
@@ -19,6 +20,12 @@ class SimpleRnn(Cell):
 
     name: ClassVar[str] = "simple_rnn"
     gates: ClassVar[tuple[str, ...]] = ("h",)
+
+    def drive(self, on: Arithmetic[N], projected: N, h: N) -> Driven[N]:
+        return Driven(rest=(on.act(self.activation, on.add(projected, on.affine([("U", h)]))),))
+
+    def show(self, on: Arithmetic[N], driven: Driven[N], h: N, hidden: Sequence[N]) -> N:
+        return driven.rest[0]
 
 
 @ignoring_flags

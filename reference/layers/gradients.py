@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, singledispatch
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.cells.simple_rnn import simple_rnn
-from rnn_conformance.reference.layers.layer import directions, join
+from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.layers.backwards import Passage
+from rnn_conformance.reference.layers.layer import directions, finals, join
 from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.layers.network import as_batch
+from rnn_conformance.reference.layers.unrolled import unrolled
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "tanh": lambda h: 1 - h * h,
-    "relu": lambda h: (h > 0).astype(h.dtype),
-    "linear": np.ones_like,
-    "sigmoid": lambda h: h * (1 - h),
-}
+SLOPES: dict[str, Callable[[Array], Array]] = {name: each.derivative for name, each in ACTIVATIONS.items()}
 """The derivative of each activation, from its value h = f(z); that of relu at 0 is 0."""
 
 
@@ -59,16 +59,19 @@ def gradients(
     d_outputs, d_final = cotangents(architecture, cotangent, passes)
     d_weights: list[LayerWeights] = []
     d_initial: list[LayerState] = []
+    d_hidden = hidden_cotangents(architecture, cotangent, passes)
     for k, layer in reversed(list(enumerate(architecture.layers))):
         each = [one.course.show(one.h) for one in passes[k]]
         found = [
-            backpropagate(layer.cell.activation, one, *one.course.unshow(d_direction, d_h_T))
-            for one, d_direction, d_h_T in zip(passes[k], split(layer, d_outputs, each), d_final[k], strict=True)
+            back_through(layer.cell, one, [one.course.unshow(d_direction, d_h_T), *unshown(one, d_parts)])
+            for one, d_direction, d_h_T, d_parts in zip(
+                passes[k], split(layer, d_outputs, each), d_final[k], d_hidden[k], strict=True
+            )
         ]
         # All directions read the same inputs, which become the outputs of the layer below.
         d_outputs = reduce(np.add, (one.course.unread(d.inputs) for one, d in zip(passes[k], found, strict=True)))
-        d_weights.insert(0, weights_of(found))
-        d_initial.insert(0, tuple((d.initial,) for d in found))
+        d_weights.insert(0, LayerWeights.of([d.weights for d in found]))
+        d_initial.insert(0, tuple(d.initial for d in found))
 
     d_table = None
     if weights.embedding is not None:
@@ -102,11 +105,20 @@ def second_gradient(architecture: Architecture, weights: Weights, inputs: Array,
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """A part of the state: its `values` (batch, timesteps, width), those one timestep earlier, and the final one."""
+
+    before: Array
+    values: Array
+    final: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Pass:
     """One direction of a layer, run forward; all that has a time axis is in the order of processing.
 
     `inputs` is (batch, timesteps, features), `h` (batch, timesteps, units) what was computed, `h_before` the same one
-    timestep earlier, `final` (batch, units) the final state.
+    timestep earlier, `final` (batch, units) the final one; `hidden` are the other parts of the state.
     """
 
     weights: LayerWeights
@@ -115,6 +127,16 @@ class Pass:
     h_before: Array
     h: Array
     final: Array
+    hidden: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Returned:
+    """The gradients of one direction's weights, of its inputs, and of each part of its initial state."""
+
+    weights: LayerWeights
+    inputs: Array
+    initial: tuple[Array, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +164,14 @@ def forward(
     """Each direction of a layer, run forward; the arguments are those of `run_layer`."""
     passes = []
     for j, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
-        x, start = course.read(inputs), initial[j][0] if initial else None
-        h = simple_rnn(x, direction.named, layer.cell.activation, start)
-        h_0 = np.zeros_like(h[:, 0]) if start is None else start
-        h_before = np.concatenate([h_0[:, np.newaxis], h[:, :-1]], axis=1)
-        passes.append(Pass(direction, course, x, h_before, h, course.final(h, start)))
+        x, start = course.read(inputs), initial[j] if initial else None
+        states = unrolled(layer.cell, direction.named, x, start)
+        first = start if start is not None else [np.zeros_like(part[:, 0]) for part in states]
+        h, *hidden = (
+            Part(np.concatenate([begin[:, np.newaxis], part[:, :-1]], axis=1), part, final)
+            for begin, part, final in zip(first, states, finals(course, states, start), strict=True)
+        )
+        passes.append(Pass(direction, course, x, h.before, h.values, h.final, tuple(hidden)))
     return passes
 
 
@@ -167,7 +192,7 @@ def cotangents(
     dtype = passes[0][0].h.dtype
     d_final = [[np.zeros_like(one.final) for one in layer] for layer in passes]
     for k, layer_state in enumerate(cotangent.final_state or ()):
-        for j, (d,) in enumerate(layer_state):
+        for j, (d, *_) in enumerate(layer_state):
             d_final[k][j] += d[whole].astype(dtype)
     d_outputs = np.asarray(cotangent.outputs)[whole].astype(dtype)
     if architecture.return_sequences:
@@ -176,6 +201,22 @@ def cotangents(
     for d, d_last in zip(d_final[-1], split(top, d_outputs, [one.final for one in last]), strict=True):
         d += d_last
     return np.zeros((*last[0].h.shape[:2], top.width), dtype), d_final
+
+
+def hidden_cotangents(
+    architecture: Architecture, cotangent: Output, passes: Sequence[Sequence[Pass]]
+) -> list[list[list[Array]]]:
+    """The cotangents of the other parts of each final state, by layer, by direction, by part; zeros for none."""
+    if cotangent.final_state is None:
+        return [[[np.zeros_like(part.final) for part in one.hidden] for one in layer] for layer in passes]
+    whole = (...,) if architecture.batched else (np.newaxis,)
+    dtype = passes[0][0].h.dtype
+    return [[[d[whole].astype(dtype) for d in parts[1:]] for parts in layer] for layer in cotangent.final_state]
+
+
+def unshown(one: Pass, d_final: Sequence[Array]) -> list[tuple[Array, Array | None]]:
+    """The cotangents of what was computed of the hidden parts, (batch, timesteps, width), and of what was handed in."""
+    return [one.course.unshow(np.zeros_like(part.values), d) for part, d in zip(one.hidden, d_final, strict=True)]
 
 
 @ignoring_flags
@@ -192,9 +233,36 @@ def split(layer: Layer, d_outputs: Array, each: Sequence[Array]) -> list[Array]:
     return [d_outputs / 2, d_outputs / 2]
 
 
+Direct = Sequence[tuple[Array, Array | None]]
+"""For each part of the state, how L depends directly on all its values, and on what was handed in; None: not at all."""
+
+
+@singledispatch
+@ignoring_flags
+def back_through(cell: Cell, one: Pass, direct: Direct) -> Returned:
+    """Backpropagation through all timesteps of one direction."""
+    on = Plain(one.weights.named, cell.gates)
+    before = [by_time(part) for part in (one.h_before, *(part.before for part in one.hidden))]
+    passage = Passage(cell, on, by_time(one.inputs), before, lambda array, t: array[t], np.stack)
+    found = passage.back([by_time(d) for d, _ in direct], one.h.shape[1])
+    weights = {name: np.zeros_like(array) for name, array in one.weights.named.items()}
+    for name, gates, d in found.weights:
+        if name in weights:
+            weights[name][on.rows.where(name, gates)] += d
+    initial = (d.T if more is None else d.T + more for d, (_, more) in zip(found.initial, direct, strict=True))
+    return Returned(LayerWeights(weights), by_sequence(found.inputs), tuple(initial))
+
+
+@back_through.register
+def _(cell: SimpleRnn, one: Pass, direct: Direct) -> Returned:
+    """The same in fewer operations."""
+    found = backpropagate(cell.activation, one, *direct[0])
+    return Returned(weights_of([found]), found.inputs, (found.initial,))
+
+
 @ignoring_flags
 def backpropagate(activation: str, one: Pass, d_h: Array, d_h_0: Array | None = None) -> Backpropagated:
-    """Backpropagation through all timesteps of one direction.
+    """Backpropagation through all timesteps of one direction of a simple RNN.
 
     `d_h` (batch, timesteps, units) holds how L depends on each h_t directly; how it does so through h_{t+1} is added
     here. `d_h_0` (batch, units) is the same of the initial state. The chain rule, for z_t = W x_t + U h_{t-1} + b and

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn, simple_rnn
 from rnn_conformance.reference.layers.masking import Course, course_of
+from rnn_conformance.reference.layers.unrolled import unrolled
 from rnn_conformance.reference.model.architecture import Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import LayerState
@@ -25,14 +27,14 @@ def run_layer(
     """All outputs (batch, timesteps, width) and the final state of one layer.
 
     `inputs` is (batch, timesteps, features), `mask` (batch, timesteps). No initial state means zeros, and no mask that
-    every timestep is valid. Raises NotImplementedError for a cell whose equation is not there.
+    every timestep is valid.
     """
     outputs, final = [], []
     for k, (direction, course) in enumerate(directions(layer, weights, mask, choices)):
-        start = initial[k][0] if initial else None
-        h = simple_rnn(course.read(inputs), direction.named, layer.cell.activation, start)
-        outputs.append(course.show(h))
-        final.append((course.final(h, start),))
+        start = initial[k] if initial else None
+        states = unrolled(layer.cell, direction.named, course.read(inputs), start)
+        outputs.append(course.show(states[0]))
+        final.append(finals(course, states, start))
     return join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0], tuple(final)
 
 
@@ -40,13 +42,17 @@ def directions(
     layer: Layer, weights: LayerWeights, mask: Mask | None, choices: Choices
 ) -> list[tuple[LayerWeights, Course]]:
     """The weights and the course of each direction of a layer, the forward one first."""
-    if not isinstance(layer.cell, SimpleRnn):
-        raise NotImplementedError(f"the reference has no equation of {layer.cell.name} yet")
     choices = choices.for_layer(layer)
     if not layer.is_bidirectional:
         return [(weights, course_of(layer.direction == "backward", mask, choices))]
     forward, backward = weights.directions
     return [(forward, course_of(False, mask, choices)), (backward, course_of(True, mask, choices, aligned=True))]
+
+
+def finals(course: Course, states: Sequence[Array], initial: Sequence[Array] | None) -> tuple[Array, ...]:
+    """Each part of the state at the last valid timestep, (batch, its width)."""
+    start = initial if initial is not None else [None] * len(states)
+    return tuple(course.final(part, first) for part, first in zip(states, start, strict=True))
 
 
 def last_output(layer: Layer, final: LayerState) -> Array:

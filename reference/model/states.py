@@ -33,8 +33,12 @@ def state_arrays(of: str, state: Nested[T] | None) -> Iterator[tuple[str, T]]:
     """Each array with its name, such as ``initial_state[1].backward`` where `of` is ``initial_state``."""
     for k, layer in enumerate(state or ()):
         for j, parts in enumerate(layer):
-            for part, array in zip(PARTS, parts, strict=False):
-                yield name_of(of, k, j, part if len(parts) > 1 else ""), array
+            yield from zip(part_names(of, k, j, len(parts)), parts, strict=True)
+
+
+def part_names(of: str, layer: int, direction: int, count: int) -> list[str]:
+    """The name of each part of one direction's state, which has `count` of them."""
+    return [name_of(of, layer, direction, part if count > 1 else "") for part in PARTS[:count]]
 
 
 def flat(state: Nested[T] | None) -> list[T]:

@@ -1,0 +1,166 @@
+"""Gradients of every cell: against finite differences, within their bounds in float32, and wrong ones beyond them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_cell_bounds import CELLS, share
+
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.bounds.gradients import expected_gradients
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.layers.gradients import gradients
+from rnn_conformance.reference.layers.network import run
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import State, each_state, state_shapes
+from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
+
+Named = dict[str, Array]
+MASK = np.array([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]], bool)
+
+
+def stack(*cells: Cell, direction: str = "forward", merge: str = "concat", dtype: str = "float64") -> Architecture:
+    """Layers of these cells, the last of which may have two directions."""
+    widths = [3, *(4 + k for k in range(len(cells)))]
+    layers = [Layer(a, b, cell) for a, b, cell in zip(widths[:-1], widths[1:], cells, strict=True)]
+    layers[-1] = replace(layers[-1], direction=direction, merge=merge)
+    return Architecture(tuple(layers), dtype=dtype, return_state=True)
+
+
+class Drawn:
+    """A model with its numbers, exact in its dtype, and cotangents of all that it returns."""
+
+    def __init__(self, architecture: Architecture, seed: int = 0, scale: float = 0.5) -> None:
+        rng = np.random.default_rng(seed)
+        self.architecture, dtype = architecture, architecture.dtype
+
+        def numbers(shape: tuple[int, ...]) -> Array:
+            return (scale * rng.standard_normal(shape)).astype(dtype)
+
+        self.weights = Weights.of({name: numbers(shape) for name, shape in weight_shapes(architecture).items()})
+        self.x = 2 * numbers((3, 6, 3))
+        shapes = state_shapes(architecture, (3,))
+        self.initial: State = tuple(tuple(tuple(map(numbers, parts)) for parts in layer) for layer in shapes)  # type: ignore[arg-type]
+        final: State = tuple(tuple(tuple(map(numbers, parts)) for parts in layer) for layer in shapes)  # type: ignore[arg-type]
+        self.cotangent = Output(numbers((3, 6, architecture.layers[-1].width)), final)
+
+    def gradients(self, **how: object) -> Named:
+        """All gradients by name."""
+        found = gradients(self.architecture, self.weights, self.x, self.cotangent, self.initial, **how)  # type: ignore[arg-type]
+        return dict(found.arrays())
+
+    def loss(self, arrays: Named, **how: object) -> float:
+        """L, of which they are the gradients, where these arrays are in the place of those by name."""
+        from rnn_conformance.reference.model.states import state_of
+
+        out = run(
+            self.architecture,
+            Weights.of(arrays),
+            arrays["inputs"],
+            state_of("initial_state", arrays),
+            **how,  # type: ignore[arg-type]
+        )
+        total = float((out.outputs * self.cotangent.outputs).sum())
+        assert out.final_state is not None
+        assert self.cotangent.final_state is not None
+        for layers, d_layers in zip(out.final_state, self.cotangent.final_state, strict=True):
+            for parts, d_parts in zip(layers, d_layers, strict=True):
+                total += sum(float((part * d).sum()) for part, d in zip(parts, d_parts, strict=True))
+        return total
+
+    def arrays(self) -> Named:
+        """All that the gradients are of, by the same names."""
+        from rnn_conformance.reference.model.states import state_arrays
+
+        return {
+            **dict(self.weights.arrays()),
+            "inputs": self.x,
+            **dict(state_arrays("initial_state", self.initial)),
+        }
+
+    def expected(self, **how: object):  # type: ignore[no-untyped-def]
+        """The gradients with their bounds."""
+        return expected_gradients(
+            self.architecture,
+            self.weights.map(lambda array: array.astype(np.float64)),
+            self.x.astype(np.float64),
+            self.cotangent,
+            each_state(lambda array: array.astype(np.float64), self.initial),
+            standard_precision(self.architecture.dtype),
+            **how,  # type: ignore[arg-type]
+        )
+
+
+MODELS = [
+    *(stack(cell) for cell in CELLS),
+    stack(Lstm(), Gru(), SimpleRnn(), direction="bidirectional"),
+    stack(Gru(), Lstm(), direction="bidirectional", merge="mul"),
+    stack(Lstm(), direction="backward"),
+]
+
+
+@pytest.mark.parametrize("padded_outputs", ["", "zero", "repeat", "continue"])
+@pytest.mark.parametrize("architecture", MODELS, ids=str)
+def test_gradients_are_those_of_finite_differences(architecture: Architecture, padded_outputs: str) -> None:
+    """Along a random direction of each array, L changes as its gradient says, also under a mask."""
+    drawn = Drawn(architecture)
+    how = {"mask": MASK, "choices": Choices(padded_outputs)} if padded_outputs else {}
+    arrays, found = drawn.arrays(), drawn.gradients(**how)
+    assert found.keys() == arrays.keys()
+    rng = np.random.default_rng(1)
+    for name, array in arrays.items():
+        step = 1e-5 * rng.standard_normal(array.shape)
+        up, down = (drawn.loss({**arrays, name: array + sign * step}, **how) for sign in (1, -1))
+        assert (up - down) / 2 == pytest.approx(float((found[name] * step).sum()), rel=1e-5, abs=1e-12), name
+
+
+@pytest.mark.parametrize("padded_outputs", ["", "zero", "repeat", "continue"])
+@pytest.mark.parametrize("architecture", MODELS, ids=str)
+def test_right_gradients_stay_within_their_bounds(architecture: Architecture, padded_outputs: str) -> None:
+    """Gradients computed in float32 are within the bounds, which are not so wide that nothing could exceed them."""
+    how = {"mask": MASK, "choices": Choices(padded_outputs)} if padded_outputs else {}
+    for seed in range(2):
+        drawn = Drawn(replace(architecture, dtype="float32"), seed)
+        found, expected = drawn.gradients(**how), drawn.expected(**how)
+        assert found.keys() == expected.keys()
+        for name, wanted in expected.items():
+            assert share(found[name], wanted) <= 1, name
+            assert (wanted.bound < 0.3 * np.abs(wanted.value).max()).all() or not wanted.value.any(), name
+
+
+def gate_rows(name: str, gate: int, change: Callable[[Array], Array]) -> Callable[[Named], Named]:
+    """The gradient of one gate's rows is changed."""
+
+    def wrong(found: Named) -> Named:
+        rows = np.split(found[name].copy(), 4 if len(found[name]) == 16 else 3)
+        rows[gate] = change(rows[gate])
+        return {**found, name: np.concatenate(rows)}
+
+    return wrong
+
+
+@pytest.mark.parametrize("cell", [Lstm(), Lstm(recurrent_bias="all"), Gru(), Gru(reset="before")], ids=str)
+def test_wrong_gradients_leave_their_bounds(cell: Cell) -> None:
+    """A gradient of one gate that is doubled, or lost, or taken of the transposed kernel, is beyond its bound."""
+    drawn = Drawn(replace(stack(cell), dtype="float32"))
+    found, expected = drawn.gradients(), drawn.expected()
+    for name in (name for name in found if name.startswith("layers")):
+        for gate in range(len(cell.gates)):
+            for change in (lambda rows: 2 * rows, lambda rows: 0 * rows, lambda rows: rows[::-1]):
+                wrong = gate_rows(name, gate, change)(found)
+                assert share(wrong[name], expected[name]) > 10, (name, gate)
+
+
+@pytest.mark.parametrize("cell", [Lstm(), Gru()], ids=str)
+def test_a_lost_recurrence_shows(cell: Cell) -> None:
+    """`without_recurrence` is the gradient in a layer that passes none from a timestep to the one before."""
+    drawn = Drawn(replace(stack(cell), dtype="float32"))
+    for name, wanted in drawn.expected().items():
+        assert (np.abs(wanted.value - wanted.without_recurrence) > wanted.bound).any(), name
