@@ -1,4 +1,4 @@
-"""A right subject of its own kind: it reads an equation in its own dtype, and does every word in one of its usual ways."""
+"""A right subject of its own kind: it reads an equation in its dtype, and does each word in one of its usual ways."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Terms:
 class AnyOrder:
     """The words in the dtype of the weights: sums in random orders, fused or not, biases in two, lerp in any form.
 
-    `wide` sums are formed in float32 and stored; subnormal numbers are read and written as zero where `flushes` is true.
+    `wide` sums are formed in float32 and stored; subnormal numbers are read and written as zero if it `flushes`.
     """
 
     def __init__(

@@ -124,7 +124,7 @@ def test_half_precision(dtype: str, wide: bool, cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_faint_numbers_may_be_flushed(cell: Cell) -> None:
-    """Weights, inputs and states on both sides of the smallest normal number cost a right cell no more than is allowed."""
+    """Numbers on both sides of the smallest normal one cost a right cell no more than is allowed."""
     rng = np.random.default_rng(6)
     drawn = draw(rng, cell)
     tiny = np.finfo(np.float32).tiny
@@ -246,7 +246,7 @@ def test_faults_exceed_both_bounds(cell: Cell, fault: Callable[[Drawn], list[Arr
 
 @pytest.mark.parametrize("cell", [Lstm(), Gru(), Gru(reset="before")], ids=str)
 def test_the_residual_does_not_grow_with_time(cell: Cell) -> None:
-    """After 120 steps the residual's bound is as sharp as at first, where the propagated bound grows from step to step."""
+    """After 120 steps the residual is as sharp as at first, while the propagated bound grows from step to step."""
     drawn = draw(np.random.default_rng(0), cell, sizes=(1, 120, 8, 8), scale=0.7)
     outputs = unrolled(cell, drawn.weights, drawn.x, drawn.initial)[0]
     residual = drawn.residual(outputs)[0].bound
