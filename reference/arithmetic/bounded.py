@@ -1,6 +1,6 @@
 """The bounded arithmetic: each number has a value, the reference's, and how far a right subject's may lie from it.
 
-What the words say is proved in BOUNDS.md, section 4, once for every equation. All arrays are float64, (units, batch),
+What the words say is proved in BOUNDS.md, section 12, once for every equation. All arrays are float64, (units, batch),
 with a time axis before them where all timesteps are computed at once.
 """
 

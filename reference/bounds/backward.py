@@ -1,7 +1,7 @@
 """How far right gradients of one direction may lie from the exact ones, for any cell: the equation read backwards.
 
 The words of backpropagation are those of the equation, computed with numbers that know their error (BOUNDS.md,
-section 8).
+section 14).
 """
 
 from __future__ import annotations

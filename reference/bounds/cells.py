@@ -1,4 +1,4 @@
-"""The step residual and the propagated bound of any cell, read from its equation (BOUNDS.md, sections 4 and 5).
+"""The step residual and the propagated bound of any cell, read from its equation (BOUNDS.md, sections 13 and 14).
 
 Both are for one direction of a layer, in the order of processing. `weights` are its arrays by name; all arrays are
 float64. A state is a tuple of its parts, the output h first; results have an `Expected` for each part.
