@@ -190,11 +190,11 @@ class Bounded:
         product = keep.error * size + self.roundoff * size_keep * size + self.tiny * (1 + size_keep + size)
         made = (1 + self.roundoff) * (product + new.error) + self.roundoff * np.abs(c) + 3 * self.tiny
         grown = (1 + self.roundoff) * ((1 + self.roundoff) * size_keep + self.tiny)
-        error, e = np.empty_like(c), np.zeros_like(start)
+        error, e = made * SLACK, np.zeros_like(start)
+        grown *= SLACK
         for t in range(len(c)):
-            e = np.multiply(grown[t], e, out=error[t])
-            e += made[t]
-            e *= SLACK
+            error[t] += grown[t] * e
+            e = error[t]
         beyond = ~(np.maximum(size_keep * size, np.abs(c)) + error <= self.precision.largest)
         if beyond.any():
             error[np.logical_or.accumulate(beyond, axis=0)] = np.inf

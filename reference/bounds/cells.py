@@ -14,7 +14,7 @@ import numpy as np
 from rnn_conformance.reference.arithmetic.activations import Array
 from rnn_conformance.reference.arithmetic.bounded import Bounded, Number, Term
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.plain import by_sequence, by_time
+from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision
 from rnn_conformance.reference.bounds.first_order import first_order_bound
 from rnn_conformance.reference.bounds.steps import Expected, step_residual
@@ -143,10 +143,9 @@ def _layer_of(cell: Cell, weights: Mapping[str, Array]) -> Layer:
     return Layer(weights["W"].shape[1], weights["U"].shape[1], cell, "b" in weights)
 
 
-def without_recurrence(cell: Cell, on: Bounded, projected: Term, start: Sequence[Array]) -> list[Array]:
+def without_recurrence(cell: Cell, on: Bounded, projected: Term, start: Sequence[Array]) -> tuple[Array, ...]:
     """What each part of the state would be in a layer that forgets it at every timestep."""
-    nothing = [Number(np.zeros((1, *part.shape))) for part in start]
-    return [on.closed(part).value for part in cell.step(on, projected, nothing)]
+    return cell.step(Plain(on.weights, cell.gates), projected.value, [np.zeros((1, *part.shape)) for part in start])
 
 
 def _expected(found: Number, without: Array) -> Expected:
