@@ -102,9 +102,20 @@ class CommonCause:
         return with_issues(self.title, self.upstream)
 
     @property
+    def judged_at(self) -> str:
+        """By what all that it touches was judged in place of its own precision; empty if some of it was left out."""
+        names = {each.name for each in self.deviations}
+        said = {each.judged_at for _, record in self.records for each in record.extents if each.deviation in names}
+        return said.pop() if len(said) == 1 else ""
+
+    @property
     def heading(self) -> str:
-        """Its name and how much it touches: ``float64 is computed in float32 (keras 23704): 65 clauses``."""
-        return f"{self.name}: {count(len(self.clauses), 'clause')}"
+        """Its name and how much it touches: ``float64 is computed in float32 (keras 23704): 65 clauses``.
+
+        Where these were judged by another precision, it says so.
+        """
+        judged = f" (judged at {self.judged_at})" if self.judged_at else ""
+        return f"{self.name}: {count(len(self.clauses), 'clause')}{judged}"
 
     @property
     def where(self) -> str:

@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from rnn_conformance.reports.overview.cells import Cell
 from rnn_conformance.reports.overview.changes import Change, Story, change_of, stories
+from rnn_conformance.reports.overview.rows import FAILING, changes_of_rows
 from rnn_conformance.reports.overview.summary import OVER_TIME, Backend, Observation, Suite, backends, check_comparable
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, worst
 from rnn_conformance.reports.overview.wording import count
@@ -21,13 +22,15 @@ _SILENT = {"conforms", NOT_RUN}
 class Column:
     """The backend at one version. `label` names the packages whose versions differ along the timeline.
 
-    `changed` are those that are not as in the column before, and `changes` what has come of it.
+    `changed` are those that are not as in the column before, and `changes` what has come of it; `rows` says which rows
+    of features broke, were mended or stayed, by check.
     """
 
     backend: Backend
     label: Sequence[str]
     changed: Sequence[str]
     changes: Sequence[Change]
+    rows: Mapping[str, Sequence[str]]
 
     def cell(self, clause: str) -> Cell:
         return self.backend.cells[clause]
@@ -132,7 +135,10 @@ def says(cell: Cell) -> str:
     """A verdict, and what else a version can change about it, such as ``deviation, float64 only (tanh-in-float64)``."""
     known = {name for record in cell.records for name in record.deviation.split(", ") if name}
     names = f" ({', '.join(sorted(known))})" if known else ""
-    return ", ".join(filter(None, (cell.verdict, cell.scope))) + names
+    rows = [row for record in cell.records for row in record.rows.values()]
+    failed = sum(row.outcome in FAILING for row in rows)
+    crossed = f"{failed} of {count(len(rows), 'row')} of features failing" if failed else ""
+    return ", ".join(filter(None, (cell.verdict, cell.scope, crossed))) + names
 
 
 def largest(records: Iterable[CheckRecord]) -> Worst | None:
@@ -186,6 +192,7 @@ def _timeline(results: Sequence[Results], reader: Suite | None) -> Timeline:
                 label=[f"{name} {versions.get(name, 'absent')}" for name in moving],
                 changed=[name for name in moving if was.get(name) != versions.get(name)],
                 changes=list(_changes(before, backend)) if before else [],
+                rows=dict(_rows(before, backend)) if before else {},
             )
         )
     return Timeline(results[0].header.adapter, columns)
@@ -201,6 +208,14 @@ def _changes(before: Backend, after: Backend) -> Iterator[Change]:
         if was.get(question) != now.get(question):
             old, new = (each.get(question, "not observed") for each in (was, now))
             yield Change(question, old, new, is_answer=True)
+
+
+def _rows(before: Backend, after: Backend) -> Iterator[tuple[str, Sequence[str]]]:
+    """What became of the rows of features, in words, by the check that crosses them."""
+    old = {record.check: record.rows for record in before.results.checks if record.rows}
+    for record in after.results.checks:
+        if record.check in old and (changes := changes_of_rows(old[record.check], record.rows)):
+            yield record.check, changes.told
 
 
 def _answers(backend: Backend) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from rnn_conformance.reports.overview.beside import beside
 from rnn_conformance.reports.overview.causes import common_causes
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Summary
@@ -84,7 +85,8 @@ def _case(backend: Backend, record: CheckRecord) -> Element:
         message = f"{record.verdict}: {first.partition(chr(10))[0]}"
         found = SubElement(case, outcome, {"type": record.verdict, "message": shown(message)})
         told = [record.title, record.reason, record.message, record.case and f"case: {record.case}"]
-        told += [record.diagnosis, *not_looked_at(record), *evidence(record, backend.results.path.parent)]
+        told += [record.diagnosis, *beside(record), *not_looked_at(record)]
+        told += evidence(record, backend.results.path.parent)
         found.text = shown("\n".join(filter(None, told)))
     elif record.message:
         SubElement(case, "system-out").text = shown(record.message)

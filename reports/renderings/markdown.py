@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rnn_conformance.reports.overview.beside import beside
 from rnn_conformance.reports.overview.causes import common_causes, kind_extent, of_one_kind
 from rnn_conformance.reports.overview.cells import Cell
 from rnn_conformance.reports.overview.sentence import sentence
@@ -142,7 +143,8 @@ def _problem(summary: Summary, group: Sequence[CheckRecord]) -> Iterator[str]:
     yield ""
     for clause in first.clauses:
         yield f"- {escape(f'{clause} ' + summary.clauses.get(clause, ''))}"
-    told = [first.message, first.case and f"case: {first.case}", *not_looked_at(first), *evidence(first, Path())]
+    told = [first.message, first.case and f"case: {first.case}", *beside(first), *not_looked_at(first)]
+    told += evidence(first, Path())
     if body := "\n".join(filter(None, told)):
         yield ""
         yield fenced(body)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rnn_conformance.reports.overview.beside import beside
 from rnn_conformance.reports.overview.causes import CommonCause, common_causes, kind_extent, of_one_kind
 from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.cells import FIRST
@@ -101,7 +102,7 @@ def _problem(summary: Summary, backend: Backend, group: Sequence[CheckRecord]) -
     yield Padding(Text("\n").join(lines), (0, 0, 0, 2))
     body = [text_of(first.message)] if first.message else []
     body += [text_of(f"case: {first.case}")] if first.case else []
-    body += map(text_of, not_looked_at(first))
+    body += map(text_of, [*beside(first), *not_looked_at(first)])
     if body:
         yield Padding(Text("\n").join(body), (0, 0, 0, 4))
     yield from (whole(f"    {line}", "dim") for line in evidence(first, _from_here(backend.results.path.parent)))

@@ -17,10 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnn_conformance.reports.overview.arrays import axes, judged, matrices, shape
+from rnn_conformance.reports.overview.beside import also, reach
 from rnn_conformance.reports.overview.causes import alike, common_causes, kind_extent, of_one_kind, reasons_of
 from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.history import Timeline, largest, split
 from rnn_conformance.reports.overview.ranges import ranges
+from rnn_conformance.reports.overview.rows import told_of_rows
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Suite, Summary, summarise
 from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
@@ -159,6 +161,9 @@ def site_environment() -> Environment:
         "place": filters.place,
         "problems": PROBLEMS,
         "reasons_of": reasons_of,
+        "told_of_rows": told_of_rows,
+        "also": also,
+        "reach": reach,
         "refused": refused,
         "symbols": SYMBOLS,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rnn_conformance.reports.overview.rows import changes_of_rows
 from rnn_conformance.reports.overview.summary import summarise, truncated
 from rnn_conformance.reports.overview.verdicts import PROBLEMS, SEVERITY
 from rnn_conformance.reports.overview.wording import count, title, truncation
@@ -14,6 +15,7 @@ from rnn_conformance.reports.upgrades.causes import CauseChange, by_cause, cause
 from rnn_conformance.reports.upgrades.change import BETTER, KINDS, OTHER, WORSE, Change, tally
 from rnn_conformance.reports.upgrades.drift import accuracy, bits, frozen, pooled
 from rnn_conformance.reports.upgrades.dtypes import in_dtypes
+from rnn_conformance.reports.upgrades.failures import other_failures
 
 SAME = {
     "adapter": "these are two backends, not two versions of one",
@@ -202,6 +204,8 @@ def _changed(was: CheckRecord, now: CheckRecord, same_cases: bool, same_bounds: 
         yield _verdict(was, now)
     elif was.deviation != now.deviation:
         yield _deviation(was, now)
+    elif change := other_failures(was, now):
+        yield change
     elif now.verdict in ("observed", "unsupported") and was.message != now.message:
         yield Change("support", OTHER, now.check, was.message, now.message, now.clauses, now.title)
     else:
@@ -224,7 +228,8 @@ def _verdict(was: CheckRecord, now: CheckRecord) -> Change:
     elif now.verdict == "deviation":
         trend = OTHER  # it departs from the specification as before, even if it is known now
     causes = causes_between(was, now) if kind == "meaning" else ()
-    return _of_check(kind, trend, now, _said(was), _said(now), now.reason or now.message or was.message, causes)
+    detail = _with_rows(was, now, now.reason or now.message or was.message)
+    return _of_check(kind, trend, now, _said(was), _said(now), detail, causes)
 
 
 def _is_as_before(was: CheckRecord, now: CheckRecord) -> bool:
@@ -243,8 +248,14 @@ def _deviation(was: CheckRecord, now: CheckRecord) -> Change:
     """Other known deviations: better only if none is new."""
     old, new = was.deviation.split(", "), now.deviation.split(", ")
     trend = WORSE if set(new) - set(old) else BETTER
-    detail = now.reason or now.message
+    detail = _with_rows(was, now, now.reason or now.message)
     return _of_check("meaning", trend, now, _said(was), _said(now), detail, causes_between(was, now))
+
+
+def _with_rows(was: CheckRecord, now: CheckRecord, detail: str) -> str:
+    """The detail of a change, and what became of the rows of features, if both runs have crossed some."""
+    rows = changes_of_rows(was.rows, now.rows).told if was.rows and now.rows else []
+    return "\n".join([*rows, detail])
 
 
 def _said(record: CheckRecord) -> str:
