@@ -43,7 +43,10 @@ class Network(Protocol):
         """How many parameters the framework counts in this model (feature "parameter count")."""
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
-        """The output shape as the framework infers it from unknown batch and timesteps (feature "symbolic shapes")."""
+        """The output shape as the framework infers it from the batch and the timesteps of the architecture.
+
+        What is None there is unknown, and None here (feature "symbolic shapes").
+        """
 
 
 class WholeNetwork(Network, Protocol):

@@ -131,7 +131,7 @@ class JaxNetwork:
         return sum(leaf.size for leaf in jax.tree.leaves(self._template))
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
-        """The shape that jax.eval_shape infers where batch and timesteps are symbols of jax.export."""
+        """The shape that jax.eval_shape infers where batch and timesteps are symbols of jax.export, if not known."""
         outputs, _ = self._symbolic()
         return _known(outputs)
 
@@ -145,7 +145,9 @@ class JaxNetwork:
         from jax import export
 
         architecture = self._architecture
-        shape = export.symbolic_shape("batch, timesteps" if architecture.batched else "timesteps")
+        known = (architecture.batch, architecture.timesteps)[not architecture.batched :]
+        symbols = export.symbolic_shape("batch, timesteps" if architecture.batched else "timesteps")
+        shape = tuple(symbol if size is None else size for symbol, size in zip(symbols, known, strict=True))
         struct: Any = jax.ShapeDtypeStruct
         given = {
             "lengths": struct(shape[:-1], "int32") if architecture.masking == "lengths" else None,

@@ -14,7 +14,7 @@ from rnn_conformance.reference.model.states import flat, state_shapes
 
 
 class Given(NamedTuple):
-    """What a call is given beside its inputs, and so which Model it needs; timesteps only where Keras unrolls them."""
+    """What a call is given beside its inputs, and so which Model it needs; timesteps only if they must be known."""
 
     timesteps: int | None
     state: bool
@@ -25,8 +25,8 @@ def connect(
     keras: Keras, architecture: Architecture, embedding: Any, layers: Sequence[RecurrentLayer], given: Given
 ) -> Model:
     """A model of these layers, which takes [inputs, mask, *states] and returns [outputs, *states], or what there is."""
-    # A stateful layer has to know its batch; every other one is as general as it can be.
-    placeholder = partial(keras.Input, batch_size=architecture.batch if architecture.stateful else None)
+    # What is not known of the batch stays open, so that the model is as general as it can be.
+    placeholder = partial(keras.Input, batch_size=architecture.batch)
     if architecture.embedding:
         x = placeholder((given.timesteps,), dtype="int32")
     else:

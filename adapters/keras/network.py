@@ -49,7 +49,8 @@ class KerasNetwork:
         self._trainers: dict[Given, Any] = {}
         self._functions: dict[tuple[str, Given], Function] = {}
         # Variables are there as soon as a first Model is; one timestep will do where their number is not yet known.
-        self._plain = Given((architecture.timesteps or 1) if self._mode == "unrolled" else None, False, False)
+        timesteps = architecture.timesteps or (1 if self._mode == "unrolled" else None)
+        self._plain = Given(timesteps, False, False)
         with self._context():
             self._embedding = make_embedding(self._keras, architecture)
             self._layers = make_layers(self._keras, architecture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -111,6 +112,35 @@ def test_symbolic_state_shapes_fit(check: Check) -> None:
         check.every(few_cases(check, _kinds(check), where=_has_three_sizes, **how, return_state=True), examine)
 
 
+@pytest.mark.clause("2.14", modes="main", thrifty=FLOAT32)
+def test_known_axes_stay_known(check: Check) -> None:
+    """A batch or a number of timesteps that is known of the inputs is known of the outputs and final states."""
+    check.requires("symbolic shapes")
+    of_states = check.offers("final state") and check.offers("symbolic state shapes")
+
+    def examine(case: Case) -> bool:
+        known: tuple[tuple[int | None, int | None], ...] = (case.batch, None), (None, case.timesteps)
+        for batch, timesteps in known:
+            architecture = replace(case.architecture, batch=batch, timesteps=timesteps)
+            prepared = check.subject.network(architecture)
+            wanted = network.output_shape(architecture, batch, timesteps)
+            told = f" for inputs of shape ({batch}, {timesteps}, ...)"
+            _knows(f"the symbolic output shape{told}", tuple(prepared.ask("symbolic_shape")), wanted)
+            if not of_states:
+                continue
+            symbolic = state_arrays("final_state", prepared.ask("symbolic_state_shapes"))
+            wanted_states = state_arrays("final_state", state_shapes(architecture, (batch,)))
+            for (name, shape), (_, wanted) in zip(symbolic, wanted_states, strict=True):
+                _knows(f"the symbolic shape of {name}{told}", shape, wanted)
+        return _tells(case)
+
+    for how in _hows(check):  # one of each kind, as some frameworks take a second for each
+        found = (
+            few_cases(check, [kind], where=_has_three_sizes, **how, return_state=of_states) for kind in _kinds(check)
+        )
+        check.every([case for cases in found for case in islice(cases, 1)], examine)
+
+
 def _hows(check: Check) -> Sequence[dict[str, Any]]:
     """Each direction, and the last output; in a thrifty profile every other one of these."""
     directions = [direction for direction in DIRECTIONS if direction == "forward" or check.offers(direction)]
@@ -129,6 +159,12 @@ def _fits(name: str, symbolic: tuple[int | None, ...], shape: tuple[int | None, 
     right = len(symbolic) == len(shape) and symbolic[-1] == shape[-1]
     if not right or any(size not in (None, n) for size, n in zip(symbolic, shape, strict=True)):
         raise NonConforming(f"{name} = {symbolic}, which does not fit {shape}, what comes out")
+
+
+def _knows(name: str, symbolic: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> None:
+    """Raise NonConforming unless every axis that is known of the inputs is known, and as long as it should be."""
+    if len(symbolic) != len(wanted) or any(n not in (None, size) for size, n in zip(symbolic, wanted, strict=True)):
+        raise NonConforming(f"{name} = {symbolic}, but should be {wanted}")
 
 
 def _has_three_sizes(structure: Structure) -> bool:

@@ -279,6 +279,32 @@ class SymbolicStatesWithTime(Sound):
         return each_state(lambda shape: (*shape[:-1], None, shape[-1]), super().symbolic_state_shapes())
 
 
+@mutant("2.14")
+class SymbolicTimestepsLost(Sound):
+    """The symbolic output shape does not know the number of timesteps, also where that of the inputs is known."""
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        shape = super().symbolic_shape()
+        return (shape[0], None, *shape[2:]) if self.architecture.return_sequences else shape
+
+
+@mutant("2.14")
+class SymbolicBatchLost(Sound):
+    """The symbolic output shape knows a batch only where it knows the number of timesteps, too."""
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        shape = super().symbolic_shape()
+        return shape if self.architecture.timesteps else (None, *shape[1:])
+
+
+@mutant("2.14")
+class SymbolicStatesWithoutBatch(Sound):
+    """The symbolic shapes of states do not know the batch, also where that of the inputs is known."""
+
+    def symbolic_state_shapes(self) -> StateShapes:
+        return each_state(lambda shape: (None, *shape[1:]), super().symbolic_state_shapes())
+
+
 @mutant("2.5", "12.1")
 class StateNotReturned(Sound):
     """The final state is not returned where the model returns its last output."""

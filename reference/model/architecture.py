@@ -74,7 +74,8 @@ class Architecture:
 
     `mode` is one of the adapter's own ways to run a layer. `masking` is one of MASKINGS. `weights_dtype` is there for
     mixed precision: what weights are kept in, where that is not `dtype`. `batch` and `timesteps` are known where a
-    framework has to know them (a stateful model its batch, an unrolled one its timesteps), and else None.
+    framework has to know them (a stateful model its batch, an unrolled one its timesteps) or is asked what comes of it
+    (`symbolic_shape`), and else None.
 
     Raises ValueError where the layers do not fit one another.
     """
