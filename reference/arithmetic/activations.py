@@ -121,7 +121,8 @@ def _hard_sigmoid_remainder(slope: float) -> Callable[[Array, Array], Array]:
 
     def remainder(z: Array, reach: Array) -> Array:
         beyond = reach > np.abs(np.abs(z) - corner) - _SLOPE_ROUNDING * corner
-        return np.where(beyond, 1 + _SLOPE_ROUNDING, 2 * _SLOPE_ROUNDING) * slope * reach
+        inside = np.where(np.abs(z) < corner, 2 * _SLOPE_ROUNDING, 0)
+        return np.where(beyond, 1 + _SLOPE_ROUNDING, inside) * slope * reach
 
     return remainder
 

@@ -138,15 +138,14 @@ class Bounded:
         a, b = self.closed(a), self.closed(b)
         value, size_a, size_b = a.value * b.value, a.size, b.size
         error = np.abs(a.value) * b.error + a.error * size_b
-        error += self.roundoff * (size_a * size_b) + self.tiny * (1 + size_a + size_b)
-        return self._number(value, error)
+        return self._number(value, error + self.of_product(size_a, size_b))
 
     def add(self, a: Term, b: Term) -> Term:
         """The sum: rounded once, or a longer one, still open, if one of the two is."""
         if isinstance(a, Sum) or isinstance(b, Sum):
             return self.term(a) + self.term(b)
         value, error = a.value + b.value, a.error + b.error
-        return self._number(value, error + self.roundoff * (np.abs(value) + error) + 3 * self.tiny)
+        return self._number(value, error + self.of_sum(np.abs(value) + error))
 
     def shift(self, a: Term, by: Sequence[float]) -> Sum:
         """The sum with numbers that belong to the equation, one for each gate."""
@@ -158,16 +157,8 @@ class Bounded:
         z, a, b = self.closed(z), self.closed(a), self.closed(b)
         other = 1 - z.value
         value = z.value * a.value + other * b.value
-        size_z, size_other = z.size, np.abs(other) + z.error
-        size_a, size_b = a.size, b.size
-        error = z.error * np.abs(a.value - b.value) + size_z * a.error + size_other * b.error
-        either = size_a + size_b
-        rounded = np.maximum(
-            self._gamma(3) * (size_z * size_a + (1 + size_z) * size_b),
-            self._gamma(4) * size_other * either + self.roundoff * size_a,
-        )
-        error = error + rounded + self.tiny * (4 + 3 * (size_z + size_other) + 2 * either)
-        return self._number(value, error)
+        error = z.error * np.abs(a.value - b.value) + z.size * a.error + (np.abs(other) + z.error) * b.error
+        return self._number(value, error + self.of_lerp(z, a, b))
 
     # What is known, and what is carried.
 
@@ -266,7 +257,42 @@ class Bounded:
         flushed = (1 + of_subject) * (self.precision.flushed(2 * a.terms, 3 + a.apart) + self.tiny * a.lost)
         return self._number(a.value, (a.error + rounding * a.size + flushed) * SLACK, a.size)
 
-    # How far.
+    # How far: what a word loses when its result is rounded, and stored.
+
+    def of_product(self, size_a: Array, size_b: Array) -> Array:
+        """Of numbers that are no larger than this."""
+        return self.roundoff * (size_a * size_b) + self.tiny * (1 + size_a + size_b)
+
+    def of_sum(self, size: Array) -> Array:
+        """Of two numbers that add up to no more than this."""
+        return self.roundoff * size + 3 * self.tiny
+
+    def of_lerp(self, z: Number, a: Number, b: Number) -> Array:
+        """Of all its operations, in any of its forms."""
+        size_z, size_other, size_a, size_b = z.size, np.abs(1 - z.value) + z.error, a.size, b.size
+        either = size_a + size_b
+        rounded = np.maximum(
+            self._gamma(3) * (size_z * size_a + (1 + size_z) * size_b),
+            self._gamma(4) * size_other * either + self.roundoff * size_a,
+        )
+        return rounded + self.tiny * (4 + 3 * (size_z + size_other) + 2 * either)
+
+    def of_result(self, activation: Activation, z: Array, radius: Array | float, y: Array, spread: Array) -> Array:
+        """Of an activation y = f(z), where the subject's z may be off by `radius`, and so its f(z) by `spread`."""
+        ulps = self.precision.ulps.get(activation.name, activation.ulps)
+        if self.precision.sums_are_wider:  # and the result is rounded to be stored
+            ulps = max(ulps, 1)
+        size = np.abs(y)
+        error = 2 * activation.reference_ulps * REFERENCE_ROUNDOFF * size + self.tiny
+        if ulps and self.sharp:
+            error += ulps * ulp((size + spread) * SLACK, self.precision.dtype)
+        elif ulps:
+            error += ulps * self.precision.eps * (size + spread)
+        if activation.roundings:
+            # Where it is surely cut off, it is exact.
+            rounding = self._gamma(activation.roundings)
+            error += np.where(activation.slope(z, np.asarray(radius) + 12 * rounding) > 0, rounding, 0)
+        return error
 
     def _gamma(self, n: int) -> float:
         """The relative error of n single operations of subject and reference."""
@@ -293,19 +319,7 @@ class Bounded:
     def _of_activation(self, activation: Activation, z: Array, radius: Array | float, y: Array) -> Array:
         steepest = activation.slope(z, np.asarray(radius))
         spread = np.minimum(steepest * radius, activation.high - activation.low)
-        ulps = self.precision.ulps.get(activation.name, activation.ulps)
-        if self.precision.sums_are_wider:  # and the result is rounded to be stored
-            ulps = max(ulps, 1)
-        size = np.abs(y)
-        error = spread + 2 * activation.reference_ulps * REFERENCE_ROUNDOFF * size + self.tiny
-        if ulps and self.sharp:
-            error += ulps * ulp((size + spread) * SLACK, self.precision.dtype)
-        elif ulps:
-            error += ulps * self.precision.eps * (size + spread)
-        if activation.roundings:
-            # Where it is surely cut off, it is exact.
-            rounding = self._gamma(activation.roundings)
-            error += np.where(activation.slope(z, np.asarray(radius) + 12 * rounding) > 0, rounding, 0)
+        error = spread + self.of_result(activation, z, radius, y, spread)
         return np.where(np.isfinite(radius), error, np.inf) * SLACK
 
     def _of_slope(self, name: str, y: Array, error: Array | float) -> Array:

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
-from rnn_conformance.reference.bounds.linear_forms import Recurrence, carried
+from rnn_conformance.reference.bounds.linear_forms import SHARP, Recurrence, carried
 from rnn_conformance.reference.model.weights import Array
-
-_SHARP = 16.0
-"""A propagated bound of no more than so many errors of one timestep is sharp enough as it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,33 +49,23 @@ class Adjoint:
         own = off * h + (3 + steepness) * tiny
         rounded = rounding * abs_U + (1 + rounding) * tiny
         # From here on the last timestep comes first.
-        backwards = (np.ascontiguousarray(a.swapaxes(0, 1)[::-1]) for a in (fixed, steepness, own, self.slope, off, h))
-        steps = _Steps(*backwards, self.U, abs_U, rounded, self.precision.largest)
+        backwards = [np.ascontiguousarray(a.swapaxes(0, 1)[::-1]) for a in (fixed, steepness, own, self.slope, off, h)]
+        steps = _Steps(backwards, self.U, abs_U, rounded, self.precision.largest)
         error = steps.propagated()
-        if not (error <= _SHARP * (steps.slope * steps.fixed + steps.own)).all():
+        if not (error <= SHARP * (steps.slope * steps.fixed + steps.own)).all():
             error = steps.to_first_order(error)
         return error[::-1].swapaxes(0, 1)
 
 
-@dataclass(eq=False)
 class _Steps(Recurrence):
     """The same, the last timestep first.
 
     `fixed` is what d_h loses for an exact d_z of the timestep after, `own` what d_z does for an exact d_h.
     """
 
-    fixed: Array
-    steepness: Array
-    own: Array
-    slope: Array
-    off: Array
-    h: Array
-    U: Array
-    abs_U: Array
-    rounded: Array
-    largest: float
-
-    def __post_init__(self) -> None:
+    def __init__(self, arrays: Sequence[Array], U: Array, abs_U: Array, rounded: Array, largest: float) -> None:
+        self.fixed, self.steepness, self.own, self.slope, self.off, self.h = arrays
+        self.U, self.abs_U, self.rounded, self.largest = U, abs_U, rounded, largest
         self.d_h_error = np.empty_like(self.fixed)
 
     def propagated(self) -> Array:

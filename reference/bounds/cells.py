@@ -16,7 +16,6 @@ from rnn_conformance.reference.arithmetic.bounded import Bounded, Number, Term
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision
-from rnn_conformance.reference.bounds.first_order import first_order_bound
 from rnn_conformance.reference.bounds.steps import Expected, step_residual
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
@@ -110,33 +109,6 @@ def propagated_of(
     ]
     without = without_recurrence(cell, on, projected, start)
     return tuple(_expected(each, other) for each, other in zip(parts, without, strict=True))
-
-
-@singledispatch
-def unseen_of(
-    cell: Cell,
-    weights: Mapping[str, Array],
-    inputs: Array,
-    initial: State | None,
-    precision: Precision,
-    inputs_error: Array | None = None,
-) -> tuple[Expected, ...]:
-    """The sharpest that is known of states that are not seen; the arguments are those of `propagated_of`."""
-    return propagated_of(cell, weights, inputs, initial, precision, inputs_error)
-
-
-@unseen_of.register
-def _(
-    cell: SimpleRnn,
-    weights: Mapping[str, Array],
-    inputs: Array,
-    initial: State | None,
-    precision: Precision,
-    inputs_error: Array | None = None,
-) -> tuple[Expected, ...]:
-    """That to first order."""
-    layer, start = _layer_of(cell, weights), initial[0] if initial is not None else None
-    return (first_order_bound(layer, LayerWeights(weights), inputs, start, precision, inputs_error),)
 
 
 def _layer_of(cell: Cell, weights: Mapping[str, Array]) -> Layer:

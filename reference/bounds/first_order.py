@@ -11,13 +11,10 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, Precision, gamma
-from rnn_conformance.reference.bounds.linear_forms import Recurrence, carried
+from rnn_conformance.reference.bounds.linear_forms import SHARP, Recurrence, carried
 from rnn_conformance.reference.bounds.steps import Expected, Steps, one_step_later, propagated_bound
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.weights import Array, LayerWeights
-
-_SHARP = 16.0
-"""A propagated bound of no more than so many roundings of one step is sharp enough as it is."""
 
 
 @ignoring_flags
@@ -41,7 +38,7 @@ def first_order_bound(
     slope = step.activation.slope(z, np.zeros(()))
     # Nothing that is added at a step is smaller than this, whatever is carried to it.
     least = slope * radius + result
-    if step.has_no_bound or (expected.bound <= _SHARP * least).all():
+    if step.has_no_bound or (expected.bound <= SHARP * least).all():
         return expected
 
     # Both pre-activations of the reference lie so far apart.

@@ -15,10 +15,10 @@ from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision, joint_gamma
 from rnn_conformance.reference.bounds.adjoints import Adjoint
 from rnn_conformance.reference.bounds.backward import TapedBackward
-from rnn_conformance.reference.bounds.cells import unseen_of
 from rnn_conformance.reference.bounds.cotangents import Cotangent, exactly, finite, rounded, split, unshown
 from rnn_conformance.reference.bounds.layers import joined
 from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.bounds.unseen import unseen_of
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.gradients import SLOPES, Pass, backpropagate, forward

@@ -9,8 +9,9 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import SLACK, Precision, joint_gamma
-from rnn_conformance.reference.bounds.cells import residual_of, unseen_of
+from rnn_conformance.reference.bounds.cells import residual_of
 from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.bounds.unseen import unseen_of
 from rnn_conformance.reference.layers.layer import directions, join
 from rnn_conformance.reference.layers.masking import Course
 from rnn_conformance.reference.model.architecture import Choices, Layer

@@ -15,6 +15,9 @@ from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, gamma
 from rnn_conformance.reference.model.weights import Array
 
+SHARP = 16.0
+"""A bound from elsewhere of no more than so many times what one step adds is sharp enough as it is."""
+
 _KEPT = 40
 """So many products are kept; what came in earlier is taken for something that the present step adds."""
 
@@ -59,8 +62,9 @@ def carried(recurrence: Recurrence, caps: Array) -> Array:
     roundoff, identity = gamma(width + 2, REFERENCE_ROUNDOFF), np.eye(width)
     # A form for each element of each w_s, the oldest first, and beside it how large that element may be.
     forms, spare = (np.empty((batch, (1 + min(timesteps, _KEPT)) * width, width)) for _ in range(2))
-    known, first = np.empty((batch, 0)), 0
-    bound = total = np.zeros((batch, width))
+    known: Array = np.empty((batch, 0))
+    bound: Array = np.zeros((batch, width))
+    total, first = bound, 0
     found, all_added = np.empty_like(caps), np.zeros((batch, width))
     for t, cap in enumerate(caps):
         new = recurrence.added(t, bound)
