@@ -64,7 +64,7 @@ class Linear(Bounded):
 
     def __init__(self, weights: Mapping[str, Array], gates: Sequence[str], precision: Precision) -> None:
         super().__init__(weights, gates, precision, sharp=False)
-        self.bound = np.zeros((0, 1))
+        self.bound: Array = np.zeros((0, 1))
 
     def unknown(self, values: Sequence[Array], bound: Array) -> list[Form]:
         """Numbers each of whose errors is an element of d: of all values (units, batch) together, within `bound`."""
@@ -142,7 +142,8 @@ class Linear(Bounded):
         if not forms:
             return found
         rest = super().joined({k: Number(part.value, _rest(part)) for k, part in closed.items()}, heights)
-        return self._form(found.value, joined({k: form.jacobian for k, form in forms.items()}, heights), rest.error)
+        jacobian = joined({k: form.jacobian for k, form in forms.items()}, heights)
+        return self._form(found.value, jacobian, np.asarray(rest.error))
 
     def term(self, a: Term) -> Sum:
         """A sum of one term."""
