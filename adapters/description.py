@@ -9,6 +9,8 @@ from functools import cache
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import Choices
 
 FEATURES = (
@@ -76,8 +78,14 @@ class Description:
     `modes` names the ways to run a layer; the first gets the full number of examples, the others fewer. `ways` names
     further ones, which are tried where features are crossed (chapter 12) and nowhere else. `precision` maps each dtype
     that the framework has to its arithmetic. `offers` lists those of EXTRAS that there are; `unsupported` gives a
-    reason for each of FEATURES and EXTRAS, for each dtype and for each activation that the framework lacks. `choices`
-    says what it does where the specification leaves a choice.
+    reason for each of FEATURES and EXTRAS, for each dtype, cell and activation that the framework lacks. `choices` says
+    what it does where the specification leaves a choice.
+
+    `cells` names the kinds of cells that there are, `activations` what can be the activation of a candidate. Which
+    choices a cell leaves to the user, `variants` says: it lists every cell of that name that can be built, the usual
+    one first, such as ``Gru(reset="before")``; of a cell that is not among them there is the usual one with each of the
+    activations. Why a variant is lacking, `unsupported` says by the cell and the word for the choice, such as ``gru
+    reset after`` (`Cell.words`).
 
     The weight-convention atlas is made of `conventions`, which says by the names of CONVENTIONS, in words, where W, U
     and b live; of `notes`, which says by any name what else there is to know; and of `example`, a script such as a user
@@ -97,7 +105,9 @@ class Description:
     precision: Mapping[str, Precision] = field(
         default_factory=lambda: {dtype: standard_precision(dtype) for dtype in ("float32", "float64")}
     )
+    cells: tuple[str, ...] = ("simple_rnn",)
     activations: tuple[str, ...] = ("tanh", "relu", "linear", "sigmoid")
+    variants: tuple[Cell, ...] = ()
     offers: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
     choices: Choices = Choices()
@@ -106,15 +116,20 @@ class Description:
     example: str = ""
 
     def __post_init__(self) -> None:
-        known = {*FEATURES, *EXTRAS, *DTYPES, *ACTIVATIONS}
-        if wrong := sorted(set(self.unsupported) - known):
+        known = {*FEATURES, *EXTRAS, *DTYPES, *CELLS, *ACTIVATIONS}
+        variants = {reason for reason in self.unsupported if reason.partition(" ")[0] in CELLS}
+        if wrong := sorted(set(self.unsupported) - known - variants):
             raise ValueError(f"unsupported names {wrong}, but only these can be declared: {sorted(known)}")
         if wrong := sorted(set(self.offers) - set(EXTRAS)):
             raise ValueError(f"offers names {wrong}, but only these can be offered: {', '.join(EXTRAS)}")
         if both := sorted(set(self.offers) & set(self.unsupported)):
             raise ValueError(f"{', '.join(both)}: both offered and unsupported")
-        if not self.modes or not self.precision:
-            raise ValueError("a description needs at least one mode and one dtype")
+        if not self.modes or not self.precision or not self.cells:
+            raise ValueError("a description needs at least one mode, one dtype and one cell")
+        if wrong := sorted(set(self.cells) - set(CELLS)):
+            raise ValueError(f"cells names {wrong}, but the cells are {', '.join(CELLS)}")
+        if wrong := sorted({cell.name for cell in self.variants} - set(self.cells)):
+            raise ValueError(f"variants has {', '.join(wrong)}, which cells does not name")
         if wrong := sorted(set(self.conventions) - set(CONVENTIONS)):
             raise ValueError(
                 f"conventions names {wrong}, but the conventions are {', '.join(CONVENTIONS)}; "
@@ -124,16 +139,33 @@ class Description:
             _check_example(self.example)
 
     def lacks(self, feature: str) -> str:
-        """Why there is no such feature, dtype or activation; empty if there is."""
+        """Why there is no such feature, dtype, cell or activation; empty if there is."""
         if reason := self.unsupported.get(feature):
             return reason
         if (
             (feature in EXTRAS and feature not in self.offers)
             or (feature in DTYPES and feature not in self.precision)
+            or (feature in CELLS and feature not in self.cells)
             or (feature in ACTIVATIONS and feature not in self.activations)
         ):
             return f"the adapter does not offer {feature}"
         return ""
+
+    def variants_of(self, cell: str) -> tuple[Cell, ...]:
+        """Every cell of that name that can be built, the usual one first; none if there is no such cell."""
+        if self.lacks(cell):
+            return ()
+        listed = tuple(variant for variant in self.variants if variant.name == cell)
+        return listed or tuple(CELLS[cell](activation) for activation in self.activations)
+
+    def lacks_variant(self, cell: Cell) -> str:
+        """Why there is no such cell with these choices; empty if there is."""
+        offered = self.variants_of(cell.name)
+        if cell in offered:
+            return ""
+        reasons = (self.unsupported.get(f"{cell.name} {word}", "") for word in cell.words)
+        told = f"of {cell.name} the adapter offers {' or '.join(map(str, offered))}, and not {cell}"
+        return self.lacks(cell.name) or next(filter(None, reasons), told)
 
 
 @cache  # an adapter may be asked for its description often

@@ -36,14 +36,15 @@ def refuse_unsupported(description: Description, architecture: Architecture) -> 
         if reason := description.lacks(need):
             raise Unsupported(reason)
     for layer in architecture.layers:
-        if layer.cell.name != "simple_rnn":
-            raise Unsupported(f"the adapter of {description.framework} has no {layer.cell.name}")
+        if reason := description.lacks_variant(layer.cell):
+            raise Unsupported(reason)
 
 
 def needs(architecture: Architecture) -> Iterator[str]:
-    """Each dtype, activation and feature (protocol.FEATURES and EXTRAS) that an architecture needs."""
+    """Each dtype, cell, activation and feature (protocol.FEATURES and EXTRAS) that an architecture needs."""
     yield architecture.dtype
     for layer in architecture.layers:
+        yield layer.cell.name
         yield layer.cell.activation
         if not layer.use_bias:
             yield "no bias"

@@ -16,7 +16,8 @@ from rnn_conformance.conformance.engine.subject import Subject, guard
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.trials import check_of
-from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import Fingerprint
 
@@ -90,6 +91,19 @@ def test_what_was_returned_before_is_no_other_input() -> None:
     one, other = carried_over(0.25), carried_over(0.125)
     assert one.given == other.given
     assert one.got != other.got
+
+
+def test_gradients_of_weights_are_kept_and_known() -> None:
+    """Every array that a call returned counts, also those that are told by name."""
+    tape = Tape()
+    found = Gradients(Weights((LayerWeights({"W": np.full((1, 1), 3.0), "U": np.full((1, 1), 4.0)}),)), None, None)
+
+    def examine() -> None:
+        gradients = tape.call("gradients", None, lambda: found)
+        tape.call("load", gradients.weights, lambda: None)
+
+    tape.example("a case", examine)
+    assert tape.fingerprints[0].values == [3.0, 4.0]
 
 
 def test_nan_is_nan() -> None:

@@ -25,16 +25,18 @@ from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.states import flat
 from rnn_conformance.reports.records.records import CheckRecord
 
 ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
+CELLS = [SimpleRnn(activation) for activation in ACTIVATIONS]
 
 
 def structures(kind: str = "layer", seed: int = 0, count: int = 8) -> list[Structure]:
-    return lattice(kind, count, seed, ACTIVATIONS, (True, False))
+    return lattice(kind, count, seed, CELLS, (True, False))
 
 
 def check_of(adapter: Adapter, *, seed: int = 0, profile: str = "smoke", seeds: int = 1) -> Check:

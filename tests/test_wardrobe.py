@@ -15,36 +15,36 @@ from rnn_conformance.conformance.cases.profiles import DTYPES, FLOAT32, PROFILES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.selftest.trials import check_of
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 
 ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
+CELLS = [SimpleRnn(activation) for activation in ACTIVATIONS]
 BOTH = (True, False)
 
 
 def test_what_a_check_takes_is_part_of_what_all_share() -> None:
     """Whatever it looks for, it makes no models of its own while some of the shared ones will do."""
-    shared = lattice("layer", 8, 0, ACTIVATIONS, BOTH)
-    without_bias = wardrobe("layer", 8, 0, ACTIVATIONS, BOTH, wanted=ACTIVATIONS, bias=False)
-    exact = wardrobe("layer", 8, 0, ACTIVATIONS, BOTH, wanted=("relu", "linear"))
+    shared = lattice("layer", 8, 0, CELLS, BOTH)
+    without_bias = wardrobe("layer", 8, 0, CELLS, BOTH, wanted=ACTIVATIONS, bias=False)
+    exact = wardrobe("layer", 8, 0, CELLS, BOTH, wanted=("relu", "linear"))
     assert {*without_bias, *exact} <= set(shared)
     assert without_bias == [each for each in shared if not each.layers[0].use_bias]
 
 
 def test_each_activation_meets_each_bias() -> None:
-    pairs = {
-        (each.layers[0].cell.activation, each.layers[0].use_bias) for each in lattice("layer", 8, 0, ACTIVATIONS, BOTH)
-    }
+    pairs = {(each.layers[0].cell.activation, each.layers[0].use_bias) for each in lattice("layer", 8, 0, CELLS, BOTH)}
     assert len(pairs) == 8
 
 
 def test_where_none_fits_some_are_made() -> None:
     """Of two structures, in tanh and relu, none is in linear."""
-    (first, *_) = made = wardrobe("layer", 2, 0, ACTIVATIONS, BOTH, wanted=("linear",))
+    (first, *_) = made = wardrobe("layer", 2, 0, CELLS, BOTH, wanted=("linear",))
     assert {each.layers[0].cell.activation for each in made} == {"linear"}
-    assert first not in lattice("layer", 2, 0, ACTIVATIONS, BOTH)
+    assert first not in lattice("layer", 2, 0, CELLS, BOTH)
 
 
 def test_there_may_be_none() -> None:
-    assert wardrobe("layer", 2, 0, ACTIVATIONS, BOTH, wanted=ACTIVATIONS, where=lambda structure: False) == []
+    assert wardrobe("layer", 2, 0, CELLS, BOTH, wanted=ACTIVATIONS, where=lambda structure: False) == []
 
 
 def models(dtype: str, profile: str = "smoke", **how: Any) -> set[str]:
@@ -94,5 +94,5 @@ def test_some_of_many(profile: str, wanted: int) -> None:
 
 def test_structures_say_which_they_are() -> None:
     """By their place before they were sorted, so that it does not depend on what a check leaves out."""
-    found: list[Structure] = lattice("layer", 8, 0, ACTIVATIONS, BOTH)
+    found: list[Structure] = lattice("layer", 8, 0, CELLS, BOTH)
     assert sorted(each.number for each in found) == list(range(8))

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 
 KINDS = ("layer", "stack", "embedding")
@@ -64,7 +64,7 @@ def wardrobe(
     kind: str,
     count: int,
     seed: int,
-    activations: Sequence[str],
+    cells: Sequence[Cell],
     biases: Sequence[bool],
     *,
     wanted: Collection[str],
@@ -73,8 +73,8 @@ def wardrobe(
 ) -> list[Structure]:
     """Those of the run's structures that are in one of the `wanted` activations, with this `bias` and as `where` says.
 
-    The run's are `count` of a kind, in the activations and biases that the subject offers, whatever a check looks for:
-    so each is compiled once. Where none of them fits, others are made that do; there may be none.
+    The run's are `count` of a kind, in the cells and biases that the subject offers, whatever a check looks for: so
+    each is compiled once. Where none of them fits, others are made that do; there may be none.
     """
 
     def fits(structure: Structure) -> bool:
@@ -82,37 +82,37 @@ def wardrobe(
             layer.cell.activation in wanted and bias in (None, layer.use_bias) for layer in structure.layers
         )
 
-    shared = [structure for structure in lattice(kind, count, seed, activations, biases) if fits(structure)]
-    made = [name for name in activations if name in wanted], biases if bias is None else (bias,)
+    shared = [structure for structure in lattice(kind, count, seed, cells, biases) if fits(structure)]
+    made = [cell for cell in cells if cell.activation in wanted], biases if bias is None else (bias,)
     return shared or [structure for structure in lattice(kind, count, seed, *made) if fits(structure)]
 
 
-def lattice(kind: str, count: int, seed: int, activations: Sequence[str], bias: Sequence[bool]) -> list[Structure]:
-    """`count` structures of one of KINDS, smallest first, in the activations and biases given, by turns.
+def lattice(kind: str, count: int, seed: int, cells: Sequence[Cell], bias: Sequence[bool]) -> list[Structure]:
+    """`count` structures of one of KINDS, smallest first, in the cells and biases given, by turns.
 
     Raises ValueError for another kind.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, crc32(kind.encode())])
-    return sorted(_structures(kind, count, rng, _by_turns(activations, bias)), key=lambda structure: structure.size)
+    return sorted(_structures(kind, count, rng, _by_turns(cells, bias)), key=lambda structure: structure.size)
 
 
-def _by_turns(activations: Sequence[str], biases: Sequence[bool]) -> Iterator[tuple[str, bool]]:
-    """Each activation with one bias after the other, both changing as soon as they can."""
+def _by_turns(cells: Sequence[Cell], biases: Sequence[bool]) -> Iterator[tuple[Cell, bool]]:
+    """Each cell with one bias after the other, both changing as soon as they can."""
     for turn in count_up():
-        for k, activation in enumerate(activations):
-            yield activation, biases[(k + turn) % len(biases)]
+        for k, cell in enumerate(cells):
+            yield cell, biases[(k + turn) % len(biases)]
 
 
 def _structures(
-    kind: str, count: int, rng: np.random.Generator, choices: Iterator[tuple[str, bool]]
+    kind: str, count: int, rng: np.random.Generator, choices: Iterator[tuple[Cell, bool]]
 ) -> Iterator[Structure]:
     def one_of(sizes: Sequence[int]) -> int:
         return int(rng.choice(sizes))
 
     for k in range(count):
-        activation, use_bias = next(choices)
+        cell, use_bias = next(choices)
         features, units = one_of(_WIDTHS), one_of(_WIDTHS)
         batch, timesteps = one_of(_BATCHES), one_of(_TIMESTEPS)
         # The first few make sure of what chance could miss; their order is that of a small budget.
@@ -143,7 +143,5 @@ def _structures(
         if kind == "embedding" and k == 2:  # the model that everybody starts from
             embedding, widths = Embedding(10000, 32), [32]
         reads = [embedding.features if embedding else features, *widths[:-1]]
-        built = tuple(
-            Layer(read, width, SimpleRnn(activation), use_bias) for read, width in zip(reads, widths, strict=True)
-        )
+        built = tuple(Layer(read, width, cell, use_bias) for read, width in zip(reads, widths, strict=True))
         yield Structure(built, embedding, batch, timesteps, k)

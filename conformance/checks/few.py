@@ -25,11 +25,10 @@ def few_cases(
 
     `where` picks among the structures, and `how` is what `Structure.architecture` takes.
     """
-    activations = check.subject.description.activations
     biases = (True, False) if check.offers("no bias") else (True,)
     count = max(check.profile.structures // 2, 1) if check.in_main_mode else check.profile.other_structures
     for kind in (kind for kind in kinds if check.offers(kind)):
-        for structure in lattice(kind, count, check.shapes_seed, activations, biases):
+        for structure in lattice(kind, count, check.shapes_seed, check.cells, biases):
             if where(structure) and (structure.embedding is None or structure.embedding.tokens < _LARGE):
                 returned = {"return_state": check.profile.thrifty and check.offers("final state"), **how}
                 architecture = structure.architecture(dtype=check.dtype, mode=check.mode, **returned)

@@ -17,6 +17,7 @@ from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts, facts_given, facts_of
 from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reports.records.parts import Row
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ Examine = Callable[[Case], Told | None]
 
 @dataclass(eq=False)
 class Examiner:
-    """Runs the examples of a check of one subject, in one dtype and one mode, and keeps the evidence.
+    """Runs the examples of a check of one subject, in one dtype, mode and kind of cell, and keeps the evidence.
 
     In a soak everything is run with so many `seeds`, one after another, the first being `seed`. With a `pin`, nothing
     is looked for: that one example is run again. The examples that a known deviation carves out are left out, though
@@ -54,6 +55,7 @@ class Examiner:
     tape: Tape | None = None
     patience: float = 0.0
     computed_in: str = ""
+    cell: str = "simple_rnn"
     _searches: int = 0
     _until: float = 0.0
 
@@ -61,6 +63,11 @@ class Examiner:
     def shapes_seed(self) -> int:
         """What shapes depend on: the seed, or, where there are many, what some of them have in common."""
         return self.seed // SEEDS_OF_A_SHAPE if self.profile.repeats else self.seed
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """The cells to check: every variant that the subject offers of the kind that the run is about."""
+        return self.subject.description.variants_of(self.cell)
 
     @property
     def in_main_mode(self) -> bool:
@@ -99,7 +106,7 @@ class Examiner:
             return
         if self.pin not in (None, pin):
             return
-        told_of = facts_given({"dtype": self.dtype, "mode": self.mode, **facts})
+        told_of = facts_given({"dtype": self.dtype, "mode": self.mode, "cell": self.cell, **facts})
         if self.pin is None and self._leave_out(told_of):
             return
         self.evidence.asked.add(pin)

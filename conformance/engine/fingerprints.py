@@ -187,6 +187,6 @@ def _arrays(value: Any) -> Iterator[np.ndarray]:
     elif is_dataclass(value):
         for field in fields(value):
             yield from _arrays(getattr(value, field.name))
-    elif isinstance(value, tuple):
-        for item in value:
+    elif isinstance(value, tuple | Mapping):
+        for item in value.values() if isinstance(value, Mapping) else value:
             yield from _arrays(item)

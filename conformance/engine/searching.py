@@ -68,7 +68,7 @@ class Searcher(Examiner):
         A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
         where `few` are enough, one of the kinds; and in other dtypes than float32 the first of all.
         """
-        offered = self.subject.description.activations
+        offered = list(dict.fromkeys(cell.activation for cell in self.cells))
         wanted = offered if activations is None else [name for name in activations if name in offered]
         if not wanted:
             raise Unsupported("none of the activations that this check needs is offered")
@@ -87,7 +87,7 @@ class Searcher(Examiner):
             if kind != "layer":
                 count = max(count - 1, 1)  # the larger models take longer to compile
             models = []
-            shared = (kind, count, self.shapes_seed, offered, biases)
+            shared = (kind, count, self.shapes_seed, self.cells, biases)
             structures: Sequence[Structure] = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
             if self.is_spare:
                 structures = structures[:1]

@@ -7,7 +7,7 @@ run on hundreds of mutants to show that only one check notices one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -77,4 +77,6 @@ def _same(one: Any, other: Any) -> bool:
         return all(_same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
     return str(one) == str(other) if isinstance(one, Exception) else bool(one == other)

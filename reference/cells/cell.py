@@ -81,8 +81,13 @@ class Cell:
         carried = carry(on, driven, hidden)
         return (self.show(on, driven, h, carried), *carried)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The activation, and every other choice by its name, such as ``tanh`` and ``reset before``."""
+        others = (f.name for f in fields(self) if f.name != "activation")
+        return (self.activation, *(f"{name.replace('_', ' ')} {getattr(self, name)}" for name in others))
+
     def __str__(self) -> str:
-        """The activation, and each choice that is not the usual one, such as ``tanh, reset before``."""
-        others = (f for f in fields(self) if f.name != "activation" and getattr(self, f.name) != f.default)
-        words = (f"{f.name.replace('_', ' ')} {getattr(self, f.name)}" for f in others)
-        return ", ".join((self.activation, *words))
+        """The activation, and of the other choices those that are not the usual ones."""
+        usual = type(self)(self.activation)
+        return ", ".join((self.activation, *(word for word in self.words if word not in usual.words)))

@@ -8,7 +8,16 @@ from typing import Any
 from rnn_conformance.reports.records.records import Header
 from rnn_conformance.reports.upgrades.change import BETTER, OTHER, WORSE, Change
 
-LISTS = ("modes", "ways", "activations", "offers")
+LISTS: Mapping[str, list[str]] = {
+    "modes": [],
+    "ways": [],
+    "cells": ["simple_rnn"],
+    "activations": [],
+    "variants": [],
+    "offers": [],
+}
+"""The lists of a description, and what there was before it had such a list."""
+
 MAPPINGS = ("choices", "conventions")
 
 
@@ -16,8 +25,8 @@ def capability_changes(old: Header, new: Header) -> Iterator[Change]:
     """Every difference between the two descriptions, each of them once, however many checks it shows in."""
     before, after = old.description, new.description
     told: set[str] = set()
-    for name in LISTS:
-        was, now = _names(before.get(name)), _names(after.get(name))
+    for name, once in LISTS.items():
+        was, now = _names(before.get(name, once)), _names(after.get(name, once))
         for each in [each for each in was if each not in now]:
             told.add(each)
             yield _change(WORSE, name, each, "offered", "not offered", _reason(after, each))
