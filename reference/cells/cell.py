@@ -60,6 +60,17 @@ class Cell:
         shapes: dict[str, Shape] = {"W": (rows, features), "U": (rows, units)}
         return {**shapes, "b": (rows,)} if use_bias else shapes
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The activation, and every other choice by its name, such as ``tanh`` and ``reset before``."""
+        others = (f.name for f in fields(self) if f.name != "activation")
+        return (self.activation, *(f"{name.replace('_', ' ')} {getattr(self, name)}" for name in others))
+
+    def __str__(self) -> str:
+        """The activation, and of the other choices those that are not the usual ones."""
+        usual = type(self)(self.activation)
+        return ", ".join((self.activation, *(word for word in self.words if word not in usual.words)))
+
     # The equation, in the words of an arithmetic.
 
     def project(self, on: Arithmetic[N], x: N) -> N:
@@ -80,14 +91,3 @@ class Cell:
         driven = self.drive(on, projected, h)
         carried = carry(on, driven, hidden)
         return (self.show(on, driven, h, carried), *carried)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The activation, and every other choice by its name, such as ``tanh`` and ``reset before``."""
-        others = (f.name for f in fields(self) if f.name != "activation")
-        return (self.activation, *(f"{name.replace('_', ' ')} {getattr(self, name)}" for name in others))
-
-    def __str__(self) -> str:
-        """The activation, and of the other choices those that are not the usual ones."""
-        usual = type(self)(self.activation)
-        return ", ".join((self.activation, *(word for word in self.words if word not in usual.words)))
