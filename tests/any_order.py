@@ -24,7 +24,8 @@ class Terms:
     each: Array
 
     def __getitem__(self, place: Any) -> Terms:
-        return Terms(self.each[(slice(None), *place)])
+        whole = (slice(None),)
+        return Terms(self.each[whole + tuple(place)])
 
 
 class AnyOrder:
@@ -71,7 +72,7 @@ class AnyOrder:
         kernel, x = kernel.astype(np.float64), x.astype(np.float64)
         return kernel.T[:, :, np.newaxis] * x[:, np.newaxis]
 
-    def split(self, z: Any, heights: Sequence[int]) -> list[Any]:
+    def split(self, z: Any, heights: tuple[int, ...]) -> list[Any]:
         """Blocks of rows."""
         rows = (z.each if isinstance(z, Terms) else z).shape[-2]
         return [z[(place, slice(None))] for place in places(rows, heights)]
@@ -135,7 +136,7 @@ class AnyOrder:
     def flushed(self, a: Array, dtype: np.dtype[Any]) -> Array:
         """As a number of that type; subnormal ones as zero, if this subject does that."""
         a = a.astype(dtype)
-        return np.where(np.abs(a) < float(ml_dtypes.finfo(dtype).tiny), dtype.type(0), a) if self.flushes else a
+        return np.where(np.abs(a) < finest(dtype), dtype.type(0), a) if self.flushes else a
 
     def coin(self) -> bool:
         """One of two ways."""
@@ -158,3 +159,8 @@ def run_in_any_order(
         state = [on.closed(part) for part in cell.step(on, cell.project(on, on.stored(x[:, t].T)), state)]
         found.append(state)
     return [np.stack(part).transpose(2, 0, 1) for part in zip(*found, strict=True)]
+
+
+def finest(dtype: np.dtype[Any]) -> float:
+    """The smallest normal number."""
+    return float(ml_dtypes.finfo(dtype).tiny)  # type: ignore[no-untyped-call]

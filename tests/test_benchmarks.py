@@ -75,6 +75,17 @@ def test_speed_beside_torch(speed: ModuleType, capsys: pytest.CaptureFixture[str
     assert "float32, 3 features, 2 units: reference " in capsys.readouterr().out
 
 
+def test_speed_of_gated_cells(benchmark: Benchmark, speed: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """LSTM and GRU do the work of torch's layers."""
+    torch = pytest.importorskip("torch")
+    cells = benchmark("cells")
+    cells.compare(cells.Lstm(recurrent_bias="all"), torch.nn.LSTM, units=2)
+    cells.compare(cells.Gru(), torch.nn.GRU, units=2)
+    told = capsys.readouterr().out
+    assert "lstm, float32, 64 features, 2 units: reference " in told
+    assert "reference / torch.nn.GRU = " in told
+
+
 def test_throughput_beside_a_test_by_hand(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the hand-written test and the suite, warm."""
     pytest.importorskip("torch")

@@ -43,7 +43,7 @@ class Drawn:
 
     def wide(self) -> tuple[dict[str, Array], Array, list[Array]]:
         """Weights, inputs and initial state in float64, as the bounds ask for them."""
-        weights = {name: array.astype(np.float64) for name, array in self.weights.items()}
+        weights: dict[str, Array] = {name: array.astype(np.float64) for name, array in self.weights.items()}
         return weights, self.x.astype(np.float64), [part.astype(np.float64) for part in self.initial]
 
     def residual(self, outputs: Array, precision: Precision | None = None) -> tuple[Expected, ...]:

@@ -102,7 +102,7 @@ def test_the_equation_is_that_of_a_loop(cell: Lstm | Gru, use_bias: bool) -> Non
     for k, x in enumerate(drawn.x):
         start = [part[k] for part in drawn.initial]
         loop = lstm_loop if isinstance(cell, Lstm) else gru_loop
-        states = loop(cell, drawn.weights, x, *start)  # type: ignore[arg-type,call-arg]
+        states = loop(cell, drawn.weights, x, *start)  # type: ignore[arg-type]
         for part, expected in zip(found, zip(*states, strict=True), strict=True):
             np.testing.assert_allclose(part[k], np.stack(expected), rtol=1e-12, atol=1e-14)
 
@@ -158,7 +158,7 @@ def test_the_carried_error_is_that_of_the_words() -> None:
         c = on.closed(on.add(on.mul(keep.at(t), c), new.at(t)))
         np.testing.assert_array_equal(found.value[t], c.value)
         np.testing.assert_allclose(found.at(t).error, c.error, rtol=1e-6)
-        assert (found.at(t).error >= c.error).all()
+        assert np.all(found.at(t).error >= c.error)
 
 
 @pytest.mark.parametrize("use_bias", [True, False])

@@ -52,9 +52,12 @@ def _linear(z: Array, out: Array | None = None) -> Array:
 
 def _sigmoid(z: Array, out: Array | None = None) -> Array:
     """1 / (1 + exp(-z)), written so that exp never overflows and small results keep their relative accuracy."""
-    e = np.exp(-np.abs(z))
-    # The numerator is e for negative z, and else 1; np.where is ten times as slow.
-    return np.divide(np.maximum(e, (z >= 0).astype(z.dtype)), 1 + e, out=out)
+    numerator = (z >= 0).astype(z.dtype)
+    e = np.abs(z, out=np.empty_like(z) if out is None else out)
+    np.exp(np.negative(e, out=e), out=e)
+    numerator = np.maximum(e, numerator)  # e for negative z, and else 1; np.where is ten times as slow
+    e += e.dtype.type(1)
+    return np.divide(numerator, e, out=e)
 
 
 def _hard_sigmoid(slope: float) -> Callable[..., Array]:

@@ -122,7 +122,7 @@ class Bounded:
             kernel.shape[1],
         )
 
-    def split(self, z: Term, heights: Sequence[int]) -> list[Term]:
+    def split(self, z: Term, heights: tuple[int, ...]) -> list[Term]:
         """Blocks of rows, each of so many gates."""
         each = places(z.value.shape[-2], heights)
         return [z.each(lambda array, place=place: array[..., place, :]) for place in each]  # type: ignore[misc]
@@ -217,7 +217,7 @@ class Bounded:
             first = self.term(first) + self.term(other)
         return first
 
-    def joined(self, parts: Mapping[int, Term], heights: Sequence[int]) -> Number:
+    def joined(self, parts: Mapping[int, Term], heights: tuple[int, ...]) -> Number:
         """Blocks of rows as one number, with zeros for those that are not there."""
         closed = {k: self.closed(part) for k, part in parts.items()}
         errors = {k: np.broadcast_to(part.error, part.value.shape) for k, part in closed.items()}

@@ -6,7 +6,8 @@ blocks, and each operation goes over contiguous memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -34,7 +35,7 @@ class Plain:
                 z += self.rows.of(name, gates)[:, np.newaxis]
         return z
 
-    def split(self, z: Array, heights: Sequence[int]) -> list[Array]:
+    def split(self, z: Array, heights: tuple[int, ...]) -> list[Array]:
         """Blocks of rows, each of so many gates."""
         return [z[..., place, :] for place in places(z.shape[-2], heights)]
 
@@ -56,7 +57,7 @@ class Plain:
 
     def lerp(self, z: Array, a: Array, b: Array) -> Array:
         """z a + (1 - z) b, exactly a or b where z is 1 or 0."""
-        return z * a + (1 - z) * b
+        return self.add(self.mul(z, a), self.mul(1 - z, b))
 
     # For the way back.
 
@@ -86,7 +87,7 @@ class Plain:
         """The same: a sum is a number."""
         return a
 
-    def joined(self, parts: Mapping[int, Array], heights: Sequence[int]) -> Array:
+    def joined(self, parts: Mapping[int, Array], heights: tuple[int, ...]) -> Array:
         """Blocks of rows as one array, with zeros for those that are not there."""
         return joined(parts, heights)
 
@@ -97,6 +98,44 @@ class Plain:
     def sum_over_time(self, d: Array) -> Array:
         """The sum over all timesteps and sequences: the gradient of a bias."""
         return d.sum((0, 2))
+
+
+class Looped(Plain):
+    """The same for a loop over timesteps: each result takes the place of that of the timestep before.
+
+    Each timestep begins with `again`, does the words of the same equation, and leaves no number behind but copies.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], gates: Sequence[str]) -> None:
+        super().__init__(weights, gates)
+        self._places: list[Array] = []
+        self._next = 0
+
+    def again(self) -> None:
+        """The next timestep."""
+        self._next = 0
+
+    def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
+        kernel = self.rows.of(name, gates)
+        return self._placed(np.dot, kernel.T if transposed else kernel, x)
+
+    def act(self, name: str, z: Array) -> Array:
+        return self._placed(GATE_ACTIVATIONS[name].function, z)
+
+    def mul(self, a: Array, b: Array) -> Array:
+        return self._placed(np.multiply, a, b)
+
+    def add(self, a: Array, b: Array) -> Array:
+        return self._placed(np.add, a, b)
+
+    def _placed(self, operation: Callable[..., Array], *operands: Array) -> Array:
+        if self._next == len(self._places):
+            self._places.append(operation(*operands))
+            self._next += 1
+            return self._places[-1]
+        place = self._places[self._next]
+        self._next += 1
+        return operation(*operands, out=place)
 
 
 class Rows:
@@ -135,14 +174,15 @@ def by_sequence(array: Array) -> Array:
     return array.transpose(2, 0, 1)
 
 
-def places(rows: int, heights: Sequence[int]) -> list[slice]:
+@cache
+def places(rows: int, heights: tuple[int, ...]) -> list[slice]:
     """Where blocks of rows stand, one behind the other, whose heights are as these numbers."""
     height = rows // sum(heights)
     ends = list(accumulate((height * each for each in heights), initial=0))
     return [slice(*both) for both in pairwise(ends)]
 
 
-def joined(parts: Mapping[int, Array], heights: Sequence[int]) -> Array:
+def joined(parts: Mapping[int, Array], heights: tuple[int, ...]) -> Array:
     """Blocks of rows as one array, by their numbers, with zeros for those that are not there."""
     k, part = next(iter(parts.items()))
     rows = part.shape[-2] // heights[k] * sum(heights)

@@ -37,7 +37,7 @@ class Reversible(Arithmetic[N], Protocol[N]):
     def closed(self, a: N) -> N:
         """A sum to which nothing is added any more."""
 
-    def joined(self, parts: Mapping[int, N], heights: Sequence[int]) -> N:
+    def joined(self, parts: Mapping[int, N], heights: tuple[int, ...]) -> N:
         """Blocks of rows as one number, with zeros for those that are not there: the inverse of `split`."""
 
     def over_time(self, d: N, x: N) -> N:
@@ -88,7 +88,7 @@ class Taped(Generic[N]):
     def __init__(self, on: Reversible[N]) -> None:
         self.on = on
         self.nodes: list[Node[N]] = []
-        self._heights: dict[Node[N], Sequence[int]] = {}
+        self._heights: dict[Node[N], tuple[int, ...]] = {}
 
     def leaf(self, value: N) -> Node[N]:
         """A number that comes from elsewhere."""
@@ -101,7 +101,7 @@ class Taped(Generic[N]):
         value = self.on.affine([(name, x.value) for name, x in products], biases, gates)
         return self._note(Node(value, tuple(Through(x, name) for name, x in products), tuple(gates), tuple(biases)))
 
-    def split(self, z: Node[N], heights: Sequence[int]) -> list[Node[N]]:
+    def split(self, z: Node[N], heights: tuple[int, ...]) -> list[Node[N]]:
         """Blocks of rows, each of so many gates."""
         self._heights[z] = heights
         values = self.on.split(z.value, heights)

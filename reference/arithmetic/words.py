@@ -23,7 +23,7 @@ class Arithmetic(Protocol[N]):
         With `gates`, only their rows, which stand together; an array that has rows for no others is taken as a whole.
         """
 
-    def split(self, z: N, heights: Sequence[int]) -> Sequence[N]:
+    def split(self, z: N, heights: tuple[int, ...]) -> Sequence[N]:
         """Blocks of rows, each of so many gates."""
 
     def act(self, name: str, z: N) -> N:

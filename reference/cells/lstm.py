@@ -33,8 +33,11 @@ class Lstm(Cell):
         shapes = super().shapes(features, units, use_bias)
         return {**shapes, "c": shapes["b"]} if use_bias and self.recurrent_bias == "all" else shapes
 
+    def project(self, on: Arithmetic[N], x: N) -> N:
+        return on.affine([("W", x)], ["b", "c"])
+
     def drive(self, on: Arithmetic[N], projected: N, h: N) -> Driven[N]:
-        i_and_f, g, o = on.split(on.add(projected, on.affine([("U", h)], ["c"])), (2, 1, 1))
+        i_and_f, g, o = on.split(on.add(projected, on.affine([("U", h)])), (2, 1, 1))
         if self.forget_bias:
             i_and_f = on.shift(i_and_f, (0, self.forget_bias))
         i, f = on.split(on.act(self.recurrent_activation, i_and_f), (1, 1))

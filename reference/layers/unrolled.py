@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.activations import Array
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
+from rnn_conformance.reference.arithmetic.plain import Looped, Plain, by_sequence, by_time
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn, simple_rnn
 
@@ -24,14 +24,15 @@ def unrolled(
     `inputs` is (batch, timesteps, features), `weights` the arrays of one direction by name, and `initial` each part of
     the state before the first timestep, (batch, units), or None for zeros. All is computed in the dtype of the inputs.
     """
-    on = Plain(weights, cell.gates)
-    projected = cell.project(on, by_time(inputs))
+    projected = cell.project(Plain(weights, cell.gates), by_time(inputs))
+    on = Looped(weights, cell.gates)
     state = initial_parts(cell, weights, len(inputs), initial)
     states = tuple(np.empty((len(projected), *part.shape), inputs.dtype) for part in state)
     for t, projected_t in enumerate(projected):
-        state = cell.step(on, projected_t, state)
-        for part, at_t in zip(states, state, strict=True):
+        on.again()
+        for part, at_t in zip(states, cell.step(on, projected_t, state), strict=True):
             part[t] = at_t
+        state = tuple(part[t] for part in states)
     return tuple(map(by_sequence, states))
 
 
