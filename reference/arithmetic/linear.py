@@ -8,7 +8,7 @@ arithmetic, and so are their roundings; all that is not linear in d, or is round
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -76,6 +76,22 @@ class Linear(Bounded):
             Form(value, bound[place], jacobian=identity[:, place], rest=np.zeros_like(value))
             for value, place in zip(values, rows, strict=True)
         ]
+
+    def begun(self, terms: Sequence[Term], bound: Array) -> list[Term]:
+        """The same of numbers or open sums, whatever their errors were."""
+        forms = self.unknown([term.value for term in terms], bound)
+        return [
+            OpenForm.of(replace(term, error=form.error), form.jacobian, form.rest) if isinstance(term, Sum) else form
+            for term, form in zip(terms, forms, strict=True)
+        ]
+
+    def linear_part(self, a: Term) -> tuple[Array, Array]:
+        """How a number, or an open sum, depends on d, (length of d, units, batch), and what is left of its error."""
+        if isinstance(a, OpenForm):
+            return a.jacobian, a.rest + a.terms * REFERENCE_ROUNDOFF * a.error
+        if isinstance(a, Form):
+            return a.jacobian, a.rest
+        return np.zeros((len(self.bound), *a.value.shape)), np.broadcast_to(a.error, a.value.shape)
 
     def product(self, name: str, x: Term, gates: Sequence[str] = (), *, transposed: bool = False) -> Sum:
         """The rows of a kernel, or its columns, times a number."""
@@ -153,9 +169,9 @@ class Linear(Bounded):
         """A sum as the number that it becomes, in whatever order its terms are added up."""
         if not isinstance(a, OpenForm):
             return super().closed(a)
-        rest = a.rest + a.terms * REFERENCE_ROUNDOFF * a.error
+        jacobian, rest = self.linear_part(a)
         closed = super().closed(Sum(a.value, rest, a.size, a.lost, a.terms, a.apart))
-        return self._form(closed.value, a.jacobian, np.asarray(closed.error))
+        return self._form(closed.value, jacobian, np.asarray(closed.error))
 
     def _form(self, value: Array, jacobian: Array, rest: Array) -> Form:
         """A form, and how far it may be off in all."""

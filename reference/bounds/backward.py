@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rnn_conformance.reference.arithmetic.bounded import Bounded, Number, Sum, Term
+from rnn_conformance.reference.arithmetic.bounded import Number, Sum, Term
+from rnn_conformance.reference.arithmetic.linear import Linear
 from rnn_conformance.reference.arithmetic.plain import by_sequence, by_time
 from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.bounds.backward_steps import bounded_back, stacked
 from rnn_conformance.reference.bounds.cotangents import Cotangent
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.cells.cell import Cell
@@ -39,13 +41,13 @@ class TapedBackward:
         precision: Precision,
     ) -> None:
         self.one, self.named, self.direct = one, one.weights.named, direct
-        self.on = Bounded(self.named, cell.gates, precision, sharp=False)
+        self.on = Linear(self.named, cell.gates, precision)
         firsts = (one.h_before[:, :1], *(part.before[:, :1] for part in one.hidden))
         before = [_before(state, first) for state, first in zip(states, firsts, strict=True)]
         x = Number(by_time(one.inputs), 0.0 if inputs_error is None else by_time(inputs_error))
-        passage = Passage[Term](cell, self.on, x, before, lambda number, t: number.at(t), _stacked)
+        passage = Passage[Term](cell, self.on, x, before, lambda number, t: number.at(t), stacked)
         seeds = [d.each(by_time) for d, _ in direct]
-        self.found = passage.back(seeds, one.h.shape[1])
+        self.found = bounded_back(passage, self.on, seeds, one.h.shape[1])
         self.truncated = passage.truncated(seeds)
 
     def weights(self) -> list[tuple[str, Expected]]:
@@ -82,12 +84,6 @@ def _before(state: Expected, first: Array) -> Number:
     value = np.concatenate([first, state.value[:, :-1]], axis=1)
     error = np.concatenate([np.zeros_like(first), state.bound[:, :-1]], axis=1)
     return Number(by_time(value), by_time(error))
-
-
-def _stacked(each: Sequence[Term]) -> Number:
-    """The numbers of all timesteps as one."""
-    closed = [number for number in each if isinstance(number, Number)]
-    return Number(np.stack([number.value for number in closed]), np.stack([_error(number) for number in closed]))
 
 
 def _value(number: Number) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_conformance.reference.arithmetic.bounded import Bounded, Number, Term
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.linear import Form, Linear
+from rnn_conformance.reference.arithmetic.linear import Linear
 from rnn_conformance.reference.arithmetic.plain import by_sequence, by_time
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.cells import State, propagated_of
@@ -88,25 +88,18 @@ class _Steps(Recurrence):
     def added(self, t: int, bound: Array) -> Array:
         state = self.on.unknown([part[t] for part in self.before], bound.T)
         parts = [self.on.closed(part) for part in self.cell.step(self.on, self.projected.at(t), state)]
-        self.jacobian = np.concatenate([_jacobian(part, len(bound.T)) for part in parts], axis=1).transpose(2, 0, 1)
+        jacobians, rests = zip(*map(self.on.linear_part, parts), strict=True)
+        self.jacobian = np.concatenate(jacobians, axis=1).transpose(2, 0, 1)
         self.absolute = np.abs(self.jacobian)
         # Computed alone, a step may differ in the last bits from what it gave for all timesteps at once.
-        rests = [
-            (part.rest if isinstance(part, Form) else part.error) + np.abs(part.value - after[t])
-            for part, after in zip(parts, self.after, strict=True)
-        ]
-        return np.concatenate(rests).T
+        apart = [np.abs(part.value - after[t]) for part, after in zip(parts, self.after, strict=True)]
+        return (np.concatenate(rests) + np.concatenate(apart)).T
 
     def carry(self, t: int, forms: Array, out: Array) -> Array:
         return np.matmul(forms, self.jacobian, out=out)
 
     def size(self, t: int, errors: Array) -> Array:
         return (errors[:, np.newaxis] @ self.absolute)[:, 0]
-
-
-def _jacobian(part: Number, width: int) -> Array:
-    """How a number depends on the state before, (width, units, batch): not at all, if it is no form."""
-    return part.jacobian if isinstance(part, Form) else np.zeros((width, *part.value.shape))
 
 
 def _errors(parts: Sequence[Term], on: Bounded) -> Array:

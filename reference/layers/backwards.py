@@ -50,20 +50,35 @@ class Passage(Generic[N]):
 
     def back(self, direct: Sequence[N | None], timesteps: int) -> CameBack[N]:
         """The gradients, where `direct` says how L depends directly on each part of each state; None for not at all."""
-        nodes = [node for node in self.steps.nodes if node.is_affine]
-        each: dict[Node[N], list[N]] = {node: [] for node in (*nodes, self.projected)}
         carried: list[list[N]] = [[] for _ in self.after]
+        came = self.nothing()
         for t in reversed(range(timesteps)):
-            seeds = {
-                node: [*([] if d is None else [self.at(d, t)]), *more]
-                for node, d, more in zip(self.after, direct, carried, strict=True)
-            }
-            found = self.steps.back(seeds, lambda number, t=t: self.at(number, t))  # type: ignore[misc]
-            carried = [[found[node]] if node in found else [] for node in self.before]
-            for node, came in each.items():
-                came.append(self.on.closed(found[node]))
-        d = {node: self.stacked(came[::-1]) for node, came in each.items()}
-        weights, inputs = self._after_the_loop(d)
+            carried = self.one_step(t, direct, carried, came)
+        return self.gathered({node: self.stacked(each[::-1]) for node, each in came.items()}, carried)
+
+    def nothing(self) -> dict[Node[N], list[N]]:
+        """Each number that the gradients of weights and of x are made of, and what has come back to it: nothing yet."""
+        return {node: [] for node in (*self.steps.nodes, self.projected) if node.is_affine or node is self.projected}
+
+    def one_step(
+        self, t: int, direct: Sequence[N | None], carried: Sequence[Sequence[N]], came: dict[Node[N], list[N]]
+    ) -> list[list[N]]:
+        """Back through timestep t: what is `carried` to the state before it, from what is to the state after.
+
+        What comes back to a number at t is added to `came`, which begins as `nothing`.
+        """
+        seeds = {
+            node: [*([] if d is None else [self.at(d, t)]), *more]
+            for node, d, more in zip(self.after, direct, carried, strict=True)
+        }
+        found = self.steps.back(seeds, lambda number: self.at(number, t))
+        for node, each in came.items():
+            each.append(self.on.closed(found[node]))
+        return [[found[node]] if node in found else [] for node in self.before]
+
+    def gathered(self, came: dict[Node[N], N], carried: Sequence[Sequence[N]]) -> CameBack[N]:
+        """The gradients, from what came back at all timesteps and what is carried to the initial state."""
+        weights, inputs = self._after_the_loop(came)
         return CameBack(weights, inputs, tuple(self.on.total(part) for part in carried))
 
     def truncated(self, direct: Sequence[N | None]) -> CameBack[N]:
