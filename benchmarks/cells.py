@@ -36,9 +36,8 @@ def main() -> None:
         print("This benchmark needs torch: pip install torch==2.13.0", file=sys.stderr)
         sys.exit(2)
     torch.set_num_threads(1)
-    print(
-        f"batch {reference_speed.BATCH}, {reference_speed.TIMESTEPS} timesteps; {reference_speed.ROUNDS} interleaved rounds, one thread each"
-    )
+    speed = reference_speed
+    print(f"batch {speed.BATCH}, {speed.TIMESTEPS} timesteps; {speed.ROUNDS} interleaved rounds, one thread each")
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}")
     for units in (64, 256):
         compare(Lstm(recurrent_bias="all"), torch.nn.LSTM, units)
