@@ -14,6 +14,7 @@ from rnn_conformance.conformance.checks.crossing import cases_of, factors_of, is
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.refusals import InitialStateBroadcast
 from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
 from rnn_conformance.conformance.witnesses.deviations import WORDS, Deviation, facts_of
 from rnn_conformance.conformance.witnesses.journal import Journal
@@ -36,7 +37,7 @@ def test_what_a_row_says_is_what_its_cases_are() -> None:
     check = Check("", Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
     rows = covering_rows(factors_of(SOUND), partial(is_allowed, lacking(SOUND)), 0).rows
     facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
-    for word in WORDS:
+    for word in set(WORDS) - {"wrong"}:
         values = {value for of_row in facts for value in of_row[word]}
         assert values, word
         for value in values:
@@ -78,3 +79,15 @@ def test_rows_that_are_known_are_told_and_others_come_in_their_place() -> None:
     assert pairs["rows"] == len(record.rows) - len(left_out)
     assert (pairs["missing"], pairs["known"]) == ([], {"bias True + way reloaded": "known"})
     assert pairs["covered"] == pairs["possible"]
+
+
+def test_a_deviation_carves_out_one_wrong_thing_and_no_other() -> None:
+    """An initial state of one row is known to be accepted; one without a batch is not known, and still fails."""
+    wrong = "test_refusals.py::test_wrong_initial_state"
+    record = concluded(MutantAdapter(InitialStateBroadcast), wrong, known=[known(wrong="one sequence")])
+    assert record.verdict == "fails"
+    assert "an initial state of shape (3,) for a batch of 2 and 3 units" in record.message
+    (extent,) = record.extents
+    assert 0 < extent.cases < extent.of
+    both = known(wrong=["one sequence", "one unit", "no batch"])
+    assert concluded(MutantAdapter(InitialStateBroadcast), wrong, known=[both]).verdict == "deviation"

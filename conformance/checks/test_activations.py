@@ -86,7 +86,8 @@ def test_exact_activations(check: Check) -> None:
     def examine(name: str, z: Array, y: Array) -> None:
         # Some runtimes flush subnormal numbers to zero; BOUNDS.md, section 1, allows for it.
         normal = np.abs(z) >= np.finfo(z.dtype).tiny
-        same_bits(name, y[normal], ACTIVATIONS[name].function(z)[normal], "it only selects")
+        wanted = ACTIVATIONS[name].function(z)[normal].astype(y.dtype)
+        same_bits(name, y[normal], wanted, "it only selects")
 
     _sweep(check, check.some_of(("relu", "linear"), every=2), examine)
 
@@ -148,15 +149,15 @@ def _sweep(check: Check, names: Sequence[str], examine: object) -> None:
                 network = check.subject.network(architecture)
                 network.load(Weights((LayerWeights({"W": identity, "U": U, "b": b}),)))
                 # z reaches the activation unchanged: 1 * z, and zeros added. Infinities and NaN are left out for that.
-                examine(name, z.ravel(), network.run(z).outputs.ravel())  # type: ignore[operator]
+                examine(name, z.ravel(), network.run(z.astype(check.dtype)).outputs.ravel())  # type: ignore[operator]
                 return True
 
             check.example(example, activation=name, units=units)
 
 
 def _numbers(check: Check) -> Iterator[Array]:
-    """Finite numbers: any bit pattern, the region where activations bend, and the edges."""
-    dtype = np.dtype(check.dtype)
+    """Finite numbers of the arithmetic that is judged by: any bit pattern, where activations bend, and the edges."""
+    dtype = np.dtype(check.precision.dtype)
     rng = np.random.default_rng(check.seed)
     count = check.profile.sweep // len(_UNITS)
     bits = np.iinfo(f"uint{8 * dtype.itemsize}")
@@ -164,6 +165,6 @@ def _numbers(check: Check) -> Iterator[Array]:
     # Sums of zeros and a huge number are exact, and a huge number times zero is zero, so every finite one will do.
     yield patterns[np.isfinite(patterns)]
     yield rng.uniform(-20, 20, count).astype(dtype)
-    yield np.array(_HARD[check.dtype], dtype)
+    yield np.array(_HARD[dtype.name], dtype)
     info = np.finfo(dtype)
     yield np.array([0, -0.0, info.tiny, -info.tiny, info.eps, info.max, -info.max, 0.5, 1, -1, 9, 20, 104], dtype)

@@ -165,7 +165,7 @@ def _gives(
     network.load(Weights((_in_the_corner(weights),)))
     x = np.zeros((*inputs.shape[:-1], _FEATURES), dtype_of(check.dtype))
     x[..., :features] = inputs
-    same_bits("outputs", network.run(x).outputs[..., :units], wanted.astype(x.dtype), why)
+    same_bits("outputs", network.run(x).outputs[..., :units], check.stored(wanted.astype(x.dtype)), why)
     return len({h.tobytes() for h in wanted[0]}) > 1
 
 

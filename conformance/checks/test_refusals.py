@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -48,47 +47,52 @@ def test_wrong_initial_state(check: Check) -> None:
     """An initial state for another batch or other units is refused, also where it could be broadcast."""
     check.requires("initial state")
 
-    def examine(case: Case) -> bool:
+    def examine(make: Callable[[Array], Array | None], case: Case) -> bool | None:
+        (((h, *others),),) = case.initial_state
+        wrong = make(h)
+        if wrong is None:
+            return None
         network = check.network(case)
         network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
-        (((h, *others),),) = case.initial_state
-        for wrong in _wrong_states(h):
-            state: State = (((wrong, *others),),)
-            result = attempt(partial(network.run, case.inputs, initial_state=state))
-            _refused(result, f"an initial state of shape {wrong.shape} for a batch of {len(h)} and {h.shape[1]} units")
+        state: State = (((wrong, *others),),)
+        result = attempt(partial(network.run, case.inputs, initial_state=state))
+        _refused(result, f"an initial state of shape {wrong.shape} for a batch of {len(h)} and {h.shape[1]} units")
         return True
 
-    check.every(few_cases(check, ["layer"], where=lambda structure: structure.batch > 1), examine)
+    for wrong, make in _WRONG_STATES.items():
+        cases = few_cases(check, ["layer"], where=lambda structure: structure.batch > 1)
+        check.every(cases, partial(examine, make), wrong=wrong)
 
 
-def _wrong_states(h: Array) -> Iterator[Array]:
-    """Arrays of other shapes than (batch, units); batch is more than one."""
-    batch, units = h.shape
-    yield h[:1]
-    yield h[0]
-    yield np.concatenate([h, h[:1]])
-    yield np.concatenate([h, h[:, :1]], axis=1)
-    if units > 1:
-        yield h[:, :1]
-    if units != batch:
-        yield np.ascontiguousarray(h.T)
+_WRONG_STATES: Mapping[str, Callable[[Array], Array | None]] = {
+    "one sequence": lambda h: h[:1],
+    "no batch": lambda h: h[0],
+    "a sequence more": lambda h: np.concatenate([h, h[:1]]),
+    "a unit more": lambda h: np.concatenate([h, h[:, :1]], axis=1),
+    "one unit": lambda h: h[:, :1] if h.shape[1] > 1 else None,
+    "turned": lambda h: np.ascontiguousarray(h.T) if len(h) != h.shape[1] else None,
+}
+"""Arrays of other shapes than (batch, units), batch being more than one; None where that would be the right shape."""
 
 
 @pytest.mark.clause("14.3", thrifty=FLOAT32)
 def test_wrong_weights(check: Check) -> None:
     """Kernels and biases of another shape are refused, also where they could be broadcast."""
 
-    def examine(case: Case) -> bool:
-        network = check.network(case)
+    def examine(name: str, make: Callable[[Array], Array | None], case: Case) -> bool | None:
         (layer,) = case.weights.layers
-        for name, wrong in _wrong_weights(layer):
-            shape, wanted = getattr(wrong, name).shape, getattr(layer, name).shape
-            result = attempt(partial(_load_and_run, network, wrong, case))
-            _refused(result, f"{name} of shape {shape} for a layer whose {name} has the shape {wanted}")
+        array = getattr(layer, name)
+        wrong = None if array is None else make(array)
+        if wrong is None:
+            return None
+        network = check.network(case)
+        result = attempt(partial(_load_and_run, network, layer.with_arrays(**{name: wrong}), case))
+        _refused(result, f"{name} of shape {wrong.shape} for a layer whose {name} has the shape {array.shape}")
         network.load(case.weights)  # what is right is not refused, also not after what is wrong
         return True
 
-    check.every(few_cases(check, ["layer"]), examine)
+    for (name, wrong), make in _WRONG_WEIGHTS.items():
+        check.every(few_cases(check, ["layer"]), partial(examine, name, make), wrong=f"{name} {wrong}")
 
 
 def _load_and_run(network: GuardedNetwork, layer: LayerWeights, case: Case) -> Output:
@@ -97,23 +101,19 @@ def _load_and_run(network: GuardedNetwork, layer: LayerWeights, case: Case) -> O
     return network.run(case.inputs)
 
 
-def _wrong_weights(layer: LayerWeights) -> Iterator[tuple[str, LayerWeights]]:
-    """Weights of which one array, named, has another shape."""
-    units, features = layer.W.shape
-    yield "W", layer.with_arrays(W=np.concatenate([layer.W, layer.W[:, :1]], axis=1))
-    yield "W", layer.with_arrays(W=np.concatenate([layer.W, layer.W[:1]]))
-    yield "U", layer.with_arrays(U=np.concatenate([layer.U, layer.U[:, :1]], axis=1))
-    yield "W", layer.with_arrays(W=layer.W[0])
-    if units != features:
-        yield "W", layer.with_arrays(W=np.ascontiguousarray(layer.W.T))
-    if units > 1:
-        yield "W", layer.with_arrays(W=layer.W[:1])
-        yield "U", layer.with_arrays(U=layer.U[:1])
-        yield "U", layer.with_arrays(U=layer.U[:, :1])
-    if layer.b is not None:
-        yield "b", layer.with_arrays(b=np.concatenate([layer.b, layer.b[:1]]))
-        if units > 1:
-            yield "b", layer.with_arrays(b=layer.b[:1])
+_WRONG_WEIGHTS: Mapping[tuple[str, str], Callable[[Array], Array | None]] = {
+    ("W", "a feature more"): lambda W: np.concatenate([W, W[:, :1]], axis=1),
+    ("W", "a unit more"): lambda W: np.concatenate([W, W[:1]]),
+    ("U", "a column more"): lambda U: np.concatenate([U, U[:, :1]], axis=1),
+    ("W", "one row"): lambda W: W[0],
+    ("W", "turned"): lambda W: np.ascontiguousarray(W.T) if W.shape[0] != W.shape[1] else None,
+    ("W", "one unit"): lambda W: W[:1] if len(W) > 1 else None,
+    ("U", "one unit"): lambda U: U[:1] if len(U) > 1 else None,
+    ("U", "one column"): lambda U: U[:, :1] if U.shape[1] > 1 else None,
+    ("b", "a unit more"): lambda b: np.concatenate([b, b[:1]]),
+    ("b", "one unit"): lambda b: b[:1] if len(b) > 1 else None,
+}
+"""Arrays of other shapes than that of the array of this name; None where that would be the right shape."""
 
 
 @pytest.mark.clause("14.4", thrifty=FLOAT32)
@@ -121,17 +121,27 @@ def test_wrong_lengths(check: Check) -> None:
     """Lengths that are negative, or greater than the number of timesteps, are refused."""
     check.requires("lengths")
 
-    def examine(case: Case) -> bool:
+    def examine(make: Callable[[int], int], case: Case) -> bool:
         network = check.network(case)
         network.run(case.inputs, **case.given)  # what is right is not refused
-        for wrong in (-1, case.timesteps + 1, case.timesteps + case.timesteps):
-            lengths: dict[str, Any] = {"lengths": case.given["lengths"].copy()}
-            lengths["lengths"][case.seed % case.batch] = wrong
-            result = attempt(partial(network.run, case.inputs, **lengths))
-            _refused(result, f"a length of {wrong} for {case.timesteps} timesteps")
+        wrong = make(case.timesteps)
+        lengths = case.given["lengths"].copy()
+        lengths[case.seed % case.batch] = wrong
+        result = attempt(partial(network.run, case.inputs, lengths=lengths))
+        _refused(result, f"a length of {wrong} for {case.timesteps} timesteps")
         return True
 
-    check.every(few_cases(check, ["layer"], masking="lengths", pattern="full"), examine)
+    for wrong, make in _WRONG_LENGTHS.items():
+        cases = few_cases(check, ["layer"], masking="lengths", pattern="full")
+        check.every(cases, partial(examine, make), wrong=wrong)
+
+
+_WRONG_LENGTHS: Mapping[str, Callable[[int], int]] = {
+    "a negative length": lambda timesteps: -1,
+    "a length of one more": lambda timesteps: timesteps + 1,
+    "a length of twice as many": lambda timesteps: 2 * timesteps,
+}
+"""Lengths that no sequence of so many timesteps has."""
 
 
 @pytest.mark.clause("14.5", modes="main", dtypes=("float32",))

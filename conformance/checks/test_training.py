@@ -84,7 +84,7 @@ def test_training_in_double(check: Check) -> None:
         # The output is x = 1 + 2^-40 and its error 1, so W - r * 2 x = 1/2 - 2^-41, in float32 1/2.
         trained.ask("train", one[np.newaxis] * (1 + few), one[np.newaxis] * few, _RATE)
         (after,) = trained.weights().layers
-        same_bits("W after a step", after.W, one * (0.5 - few / 2), "it is exactly 1/2 - 2^-41")
+        same_bits("W after a step", after.W, check.stored(one * (0.5 - few / 2)), "it is exactly 1/2 - 2^-41")
         return True
 
     check.example(examine, activation=activation)

@@ -10,7 +10,7 @@ from rnn_conformance.conformance.engine.searching import Searcher
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import Findings, judge
-from rnn_conformance.reference.arithmetic.rounding import Precision, computed_in
+from rnn_conformance.reference.arithmetic.rounding import Precision, computed_in, dtype_of
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, Weights
@@ -25,6 +25,10 @@ class Check(Searcher):
         """The subject's arithmetic, or that which a known deviation puts in its place for the example that is run."""
         precision = self.subject.description.precision
         return computed_in(precision[self.computed_in]) if self.computed_in else precision[self.dtype]
+
+    def stored(self, array: Array) -> Array:
+        """What is left of numbers in the arithmetic by which they are judged: all there is, if it is their own."""
+        return array.astype(dtype_of(self.precision.dtype)).astype(array.dtype) if self.computed_in else array
 
     def observe(self, what: str) -> None:
         """Record a behaviour on which the specification is silent."""

@@ -51,6 +51,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "batched": bool,
     "stateful": bool,
     "initial_state": bool,
+    "wrong": str,
     "layers": int,
     "units": int,
     "batch": int,
