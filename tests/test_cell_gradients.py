@@ -11,6 +11,7 @@ from test_cell_bounds import CELLS, share
 
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
+from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, jacobian_norms, norm
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -20,7 +21,7 @@ from rnn_conformance.reference.layers.network import run
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State, each_state, state_shapes
-from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, weight_shapes
 
 Named = dict[str, Array]
 MASK = np.array([[1, 1, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]], bool)
@@ -164,3 +165,35 @@ def test_a_lost_recurrence_shows(cell: Cell) -> None:
     drawn = Drawn(replace(stack(cell), dtype="float32"))
     for name, wanted in drawn.expected().items():
         assert (np.abs(wanted.value - wanted.without_recurrence) > wanted.bound).any(), name
+
+
+# Products of Jacobians
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", [Lstm(), Lstm(forget_bias=3.0), Gru(), Gru(reset="before", keep="1-z")], ids=str)
+def test_norms_of_jacobians_of_the_whole_state(cell: Cell, dtype: str) -> None:
+    """Gradients of all parts of the initial state, found in the dtype, have a norm within its bound for each lag."""
+    rng = np.random.default_rng(7)
+    units, layer = 5, Layer(3, 5, cell)
+    named = {name: rng.standard_normal(shape) for name, shape in cell.shapes(3, units, True).items()}
+    weights = LayerWeights({name: (0.4 * array).astype(dtype) for name, array in named.items()})
+    architecture = Architecture((layer,), dtype=dtype, return_state=True)
+    count = len(cell.parts) * units
+    for lag in (1, 3, 40):
+        x = rng.standard_normal((lag, 3)).astype(dtype)
+        initial = [np.zeros(units, dtype) for _ in cell.parts]
+        parts = tuple(np.split(np.eye(count, dtype=dtype), len(cell.parts), axis=1))
+        found = gradients(
+            architecture,
+            Weights((weights,)),
+            np.repeat(x[np.newaxis], count, axis=0),
+            Output(np.zeros((count, lag, units), dtype), ((parts,),)),
+            ((tuple(np.zeros((count, units), dtype) for _ in parts),),),
+        )
+        assert found.initial_state is not None
+        actual = norm(np.concatenate(found.initial_state[0][0], axis=1).astype(np.float64))
+        wide = weights.map(lambda array: array.astype(np.float64)), x.astype(np.float64)
+        expected = expected_jacobian_norm(layer, *wide, initial, standard_precision(dtype))
+        assert abs(actual - expected.value) <= expected.bound < 0.01 * expected.value
+        np.testing.assert_allclose(jacobian_norms(layer, *wide, [lag]), expected.value, rtol=1e-9)

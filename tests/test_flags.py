@@ -81,7 +81,7 @@ DOORS: dict[str, Callable[[], Any]] = {
     "expected_layer": lambda: expected_layer(LAYER, ONE, X, None, PRECISION),
     "expected_gradients": lambda: expected_gradients(CASE.architecture, MODEL, X, CASE.cotangent, None, PRECISION),
     "jacobian_norms": lambda: jacobian_norms(LAYER, ONE, X[0], [1]),
-    "expected_jacobian_norm": lambda: expected_jacobian_norm(LAYER, ONE, X[0], X[0, 0, :1].repeat(3), PRECISION),
+    "expected_jacobian_norm": lambda: expected_jacobian_norm(LAYER, ONE, X[0], [X[0, 0, :1].repeat(3)], PRECISION),
     "ulp": lambda: ulp(X, "float64"),
     "compare": lambda: compare("x", X, CASE.inputs, np.ones_like(CASE.inputs), "float64"),
     "same_bits": lambda: same_bits("x", X, CASE.inputs, "they are the same"),

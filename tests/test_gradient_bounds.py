@@ -224,7 +224,7 @@ def test_norms_of_jacobians(kind: str, dtype: str, activation: str) -> None:
         assert found.initial_state is not None
         actual = norm(found.initial_state[0][0][0].astype(np.float64))
         arguments = in_float64(weights), x.astype(np.float64)
-        expected = expected_jacobian_norm(layer, *arguments, start.astype(np.float64), standard_precision(dtype))
+        expected = expected_jacobian_norm(layer, *arguments, [start.astype(np.float64)], standard_precision(dtype))
         assert abs(actual - expected.value) <= expected.bound
         np.testing.assert_allclose(jacobian_norms(layer, *arguments, [lag]), expected.value, rtol=1e-12)
         if kind != "large" and dtype == "float64" and expected.value > 0:  # of relu, all units may be dead

@@ -148,7 +148,7 @@ def test_gradient_over_time(check: Check) -> None:
         weights, inputs, start = _sequence(layer, kernel, check.dtype, check.seed)
         norms = _jacobian_norms(check, layer, weights, inputs, start)
         wide = in_float64(weights), inputs.astype(np.float64), start.astype(np.float64)
-        expected = [expected_jacobian_norm(layer, wide[0], wide[1][:k], wide[2], check.precision) for k in _LAGS]
+        expected = [expected_jacobian_norm(layer, wide[0], wide[1][:k], [wide[2]], check.precision) for k in _LAGS]
         values, bounds = (np.array([getattr(one, name) for one in expected]) for name in ("value", "bound"))
         measured.update({kernel: norms, f"reference {kernel}": values.tolist()})
         title = f"norm of d h_T / d h_(T-k) for {kernel} U"
