@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_conformance.reference.arithmetic.activations import GATE_ACTIVATIONS
-from rnn_conformance.reference.arithmetic.plain import Rows, for_each_gate, places
+from rnn_conformance.reference.arithmetic.plain import Rows, by_sequence, by_time, for_each_gate, joined, places
 from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.layers.backwards import Passage
+from rnn_conformance.reference.model.states import part_names
 
 Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """A sum of terms (terms, units, batch) that have not been added up yet."""
+    """A sum of terms (terms, ..., units, batch) that have not been added up yet."""
 
     each: Array
 
     def __getitem__(self, place: Any) -> Terms:
-        whole = (slice(None),)
-        return Terms(self.each[whole + tuple(place)])
+        return Terms(self.each[place])
 
 
 class AnyOrder:
@@ -68,14 +69,15 @@ class AnyOrder:
         return Terms(self.terms(self.closed(Terms(found))) if stores else found)
 
     def rows_of_products(self, kernel: Array, x: Array) -> Array:
-        """All products of a kernel with numbers, (columns, rows, batch), in float64."""
+        """All products of a kernel with numbers, (columns, ..., rows, batch), in float64."""
         kernel, x = kernel.astype(np.float64), x.astype(np.float64)
-        return kernel.T[:, :, np.newaxis] * x[:, np.newaxis]
+        columns = np.moveaxis(x, -2, 0)[..., np.newaxis, :]
+        return kernel.T.reshape(len(columns), *(1,) * (x.ndim - 2), -1, 1) * columns
 
     def split(self, z: Any, heights: tuple[int, ...]) -> list[Any]:
         """Blocks of rows."""
         rows = (z.each if isinstance(z, Terms) else z).shape[-2]
-        return [z[(place, slice(None))] for place in places(rows, heights)]
+        return [z[..., place, :] for place in places(rows, heights)]
 
     def act(self, name: str, z: Any) -> Array:
         """NumPy's own in this dtype."""
@@ -143,6 +145,51 @@ class AnyOrder:
         return bool(self.rng.integers(2))
 
 
+class AnyOrderBack(AnyOrder):
+    """The same with what the way back asks for beside the words."""
+
+    def product(self, name: str, x: Any, gates: Sequence[str] = (), *, transposed: bool = False) -> Terms:
+        """A kernel, or its transpose, times numbers."""
+        kernel = self.rows.of(name, gates)
+        return Terms(self.rows_of_products(kernel.T if transposed else kernel, self.closed(x)))
+
+    def slope(self, name: str, y: Any) -> Array:
+        """From the value, in one of two forms."""
+        y, s, one = self.closed(y), self.stored, self.dtype.type(1)
+        if name == "tanh":
+            return s(one - s(y * y)) if self.coin() else s(s(one - y) * s(one + y))
+        if name == "sigmoid":
+            return s(y * s(one - y)) if self.coin() else s(y - s(y * y))
+        return s(GATE_ACTIVATIONS[name].derivative(y))
+
+    def difference(self, a: Any, b: Any) -> Array:
+        """One subtraction."""
+        return self.stored(self.closed(a) - self.closed(b))
+
+    def complement(self, z: Any) -> Array:
+        """One subtraction."""
+        return self.stored(self.dtype.type(1) - self.closed(z))
+
+    def total(self, each: Sequence[Any]) -> Any:
+        """All terms of all sums, together."""
+        return each[0] if len(each) == 1 else Terms(np.concatenate([self.terms(a) for a in each]))
+
+    def joined(self, parts: Mapping[int, Any], heights: tuple[int, ...]) -> Array:
+        """Blocks of rows."""
+        return joined({k: self.closed(part) for k, part in parts.items()}, heights)
+
+    def over_time(self, d: Any, x: Any) -> Array:
+        """The sum over timesteps and sequences, in any order."""
+        d, x = self.closed(d).astype(np.float64), self.closed(x).astype(np.float64)
+        products = d[:, :, np.newaxis] * x[:, np.newaxis]
+        return self.closed(Terms(np.moveaxis(products, -1, 1).reshape(-1, *products.shape[1:3])))
+
+    def sum_over_time(self, d: Any) -> Array:
+        """The same of one factor."""
+        d = self.closed(d).astype(np.float64)
+        return self.closed(Terms(np.moveaxis(d, -1, 1).reshape(-1, d.shape[1], 1)))[:, 0]
+
+
 def run_in_any_order(
     cell: Cell,
     weights: Mapping[str, Array],
@@ -159,6 +206,35 @@ def run_in_any_order(
         state = [on.closed(part) for part in cell.step(on, cell.project(on, on.stored(x[:, t].T)), state)]
         found.append(state)
     return [np.stack(part).transpose(2, 0, 1) for part in zip(*found, strict=True)]
+
+
+def gradients_in_any_order(
+    cell: Cell,
+    weights: Mapping[str, Array],
+    x: Array,
+    initial: Sequence[Array],
+    d_outputs: Array,
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """Gradients by name, as those of a layer are named, where L depends on its outputs (batch, timesteps, units)."""
+    states = run_in_any_order(cell, weights, x, initial, rng)
+    together = zip(initial, states, strict=True)
+    before = [np.concatenate([first[:, np.newaxis], part[:, :-1]], axis=1) for first, part in together]
+    on: Any = AnyOrderBack(weights, cell.gates, rng)
+    passage: Any = Passage(cell, on, by_time(x), [by_time(part) for part in before], lambda a, t: at(a, t), np.stack)
+    found = passage.back([by_time(d_outputs), *[None] * (len(states) - 1)], x.shape[1])
+    named = {f"layers[0].{name}": np.zeros_like(array) for name, array in weights.items()}
+    for name, gates, d in found.weights:
+        if name in weights:
+            named[f"layers[0].{name}"][on.rows.where(name, gates)] += d
+    names = part_names("initial_state", 0, 0, len(initial))
+    parts = (on.closed(part).T for part in found.initial)
+    return {**named, "inputs": by_sequence(on.closed(found.inputs)), **dict(zip(names, parts, strict=True))}
+
+
+def at(a: Any, t: int) -> Any:
+    """A number at one timestep."""
+    return Terms(a.each[:, t]) if isinstance(a, Terms) else a[t]
 
 
 def finest(dtype: np.dtype[Any]) -> float:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_cell_bounds import CELLS, share
+from any_order import gradients_in_any_order
+from test_cell_bounds import CELLS, draw, share
 
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.bounds.jacobians import expected_jacobian_norm, jacobian_norms, norm
+from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -20,7 +22,7 @@ from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.layers.network import run
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.states import State, each_state, state_shapes
+from rnn_conformance.reference.model.states import State, each_state, state_arrays, state_of, state_shapes
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, weight_shapes
 
 Named = dict[str, Array]
@@ -59,8 +61,6 @@ class Drawn:
 
     def loss(self, arrays: Named, **how: object) -> float:
         """L, of which they are the gradients, where these arrays are in the place of those by name."""
-        from rnn_conformance.reference.model.states import state_of
-
         out = run(
             self.architecture,
             Weights.of(arrays),
@@ -78,15 +78,13 @@ class Drawn:
 
     def arrays(self) -> Named:
         """All that the gradients are of, by the same names."""
-        from rnn_conformance.reference.model.states import state_arrays
-
         return {
             **dict(self.weights.arrays()),
             "inputs": self.x,
             **dict(state_arrays("initial_state", self.initial)),
         }
 
-    def expected(self, **how: object):  # type: ignore[no-untyped-def]
+    def expected(self, **how: object) -> dict[str, Expected]:
         """The gradients with their bounds."""
         return expected_gradients(
             self.architecture,
@@ -134,6 +132,29 @@ def test_right_gradients_stay_within_their_bounds(architecture: Architecture, pa
         for name, wanted in expected.items():
             assert share(found[name], wanted) <= 1, name
             assert (wanted.bound < 0.3 * np.abs(wanted.value).max()).all() or not wanted.value.any(), name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_gradients_in_any_order_stay_within_their_bounds(cell: Cell, dtype: str) -> None:
+    """So are those of a subject that forms each sum in an order of its own, and each slope in one of its forms."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        drawn = draw(rng, cell, dtype, (2, 5, 3, 4), scale=(0.1, 0.3, 1.0)[seed])
+        d_outputs = rng.standard_normal((2, 5, 4)).astype(dtype)
+        found = gradients_in_any_order(cell, drawn.weights, drawn.x, drawn.initial, d_outputs, rng)
+        weights, x, initial = drawn.wide()
+        expected = expected_gradients(
+            Architecture((Layer(3, 4, cell),), dtype=dtype),
+            Weights((LayerWeights(weights),)),
+            x,
+            Output(d_outputs),
+            ((tuple(initial),),),
+            standard_precision(dtype),
+        )
+        assert found.keys() == expected.keys()
+        for name, wanted in expected.items():
+            assert share(found[name], wanted) <= 1, name
 
 
 def gate_rows(name: str, gate: int, change: Callable[[Array], Array]) -> Callable[[Named], Named]:
