@@ -12,18 +12,20 @@ from test_deviations import frozen
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.failures import kind_of
 from rnn_conformance.conformance.engine.verdicts import Kept, Outcome
 from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State, each_state
-from rnn_conformance.reference.model.weights import Weights
+from rnn_conformance.reference.model.weights import Array, Weights
 
 RECURRENCE = "test_values.py::test_recurrence"
 DESCRIPTION = Description("Faulty", {"framework": "2.4"})
@@ -202,3 +204,43 @@ def test_precision_is_no_excuse_for_wrong_shapes() -> None:
 
     record = concluded(adapter(narrow), "test_shapes.py::test_outputs", dtype="float64", known=[IN_SINGLE])
     assert (record.verdict, record.message) == ("fails", "outputs.dtype = float32, but should be float64")
+
+
+class StatesOfBothDirectionsRaise(Sound):
+    """A bidirectional layer that returns its final states cannot be called."""
+
+    def run(self, inputs: Inputs, **given: object) -> Output:
+        if self.architecture.return_state and self.architecture.layers[0].is_bidirectional:
+            raise TypeError("unsupported operand type(s) for *: 'generator' and 'int'")
+        return super().run(inputs, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict"),
+    [
+        ("test_directions.py::test_bidirectional", "conforms"),
+        ("test_directions.py::test_merge_modes", "conforms"),
+        ("test_directions.py::test_last_output_of_directions", "conforms"),
+        ("test_directions.py::test_final_states_of_directions", "fails"),
+        ("test_ways.py::test_features_crossed", "fails"),
+    ],
+)
+def test_states_are_a_matter_of_the_checks_about_them(check: str, verdict: str) -> None:
+    """A fault of final states fails the checks of these, and hides nothing from those of outputs."""
+    assert (
+        concluded(
+            MutantAdapter(StatesOfBothDirectionsRaise), check, profile="soak" if verdict == "conforms" else "default"
+        ).verdict
+        == verdict
+    )
+
+
+def test_outputs_that_are_wrong_only_beside_states() -> None:
+    """The case that is to blame is one without states, where the check is not about them."""
+
+    class Off(StatesOfBothDirectionsRaise):
+        def returned(self, outputs: Array, final: State) -> Output:
+            return super().returned(outputs * np.float32(0.99), final)
+
+    record = concluded(MutantAdapter(Off), "test_directions.py::test_bidirectional", profile="default")
+    assert (record.verdict, "and state" in record.case) == ("fails", False)

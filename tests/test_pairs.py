@@ -135,3 +135,19 @@ def test_pair_that_is_offered_in_few_rows_is_found_without_what_is_known() -> No
     for seed in range(20):
         cover = covering_rows(COFFEE, sensible, seed, refuses, known)
         assert {in_words(pair) for pair in cover.known} == {"milk cow + sugar 1"}
+
+
+def test_pair_whose_refusal_was_hidden_by_what_is_known() -> None:
+    """A row that breaks before it could be refused says nothing of what is offered: others with its pairs do."""
+
+    def known(row: Row) -> str:
+        return "breaks" if row.get("size") == "large" and row.get("sugar") == 1 else ""
+
+    def refuses(row: Row) -> str:
+        return "no oat today" if row["milk"] == "oat" and row["cup"] == "paper" and not known(row) else ""
+
+    pair = frozenset((("milk", "oat"), ("cup", "paper")))
+    for seed in range(20):
+        cover = covering_rows(COFFEE, sensible, seed, refuses, known)
+        assert cover.refused.get(pair) == "no oat today"
+        assert pair not in cover.known

@@ -75,7 +75,9 @@ def covering_rows(
     wanted = [pair for pair in order if pair in cover.covered and pair not in sound]
     more = _cover(wanted, factors, lambda row: allowed(row) and not known(row), refuses, rng, cover.covered)
     for pair in wanted:
-        if pair not in more.covered:
+        if pair in more.refused:  # what is wrong with a row may have come before its refusal
+            cover.refused[pair] = more.refused[pair]
+        elif pair in more.impossible:
             cover.known[pair] = _in_common([known(row).split(", ") for row in cover.rows if pair in pairs_of(row)])
     cover.rows += more.rows
     return cover

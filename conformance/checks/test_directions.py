@@ -47,8 +47,7 @@ def test_order_of_backward_outputs(check: Check) -> None:
         changed = (after != before).any(axis=-1)
         return bool((changed | at[:, 0]).all(axis=1).any())
 
-    state = check.offers("final state")
-    check.for_all("layer", examine, where=laws.has_parts, direction="backward", return_state=state)
+    check.for_all("layer", examine, where=laws.has_parts, direction="backward")
 
 
 @pytest.mark.clause("10.3", thrifty=FLOAT32)
@@ -117,8 +116,7 @@ def test_stacked_directions(check: Check) -> None:
     def examine(case: Case) -> bool:
         return check.judge(case, check.run(case))
 
-    state = check.offers("final state")
-    laws.for_each(check, ["stack"], laws.TURNED, examine, where=laws.is_short, return_state=state)
+    laws.for_each(check, ["stack"], laws.TURNED, examine, where=laws.is_short)
 
 
 @pytest.mark.clause("10.6", "10.7", modes="main", dtypes=("float32",))
@@ -140,5 +138,4 @@ def _judge_outputs(check: Check, *, direction: str, from_given_state: bool = Fal
         output = check.run(case, initial_state=case.initial_state if from_given_state else None)
         return laws.judge_parts(check, case, output, "valid outputs", from_given_state=from_given_state)
 
-    state = check.offers("final state")
-    check.for_all("layer", examine, where=laws.has_parts, direction=direction, return_state=state)
+    check.for_all("layer", examine, where=laws.has_parts, direction=direction)

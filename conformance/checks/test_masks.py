@@ -36,8 +36,7 @@ def test_valid_outputs(check: Check) -> None:
             check, case, laws.without_mask(check, case, from_given_state=given), "valid outputs", from_given_state=given
         )
 
-    state = check.offers("final state")
-    laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.has_parts, return_state=state)
+    laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.has_parts)
 
 
 def _only_after(case: Case) -> bool:
@@ -199,5 +198,4 @@ def test_alone_without_padding(check: Check) -> None:
         check.evidence.add(judgement, case)
         return bool((np.abs(exact.value - exact.without_recurrence)[0] > bound).any())
 
-    state = check.offers("final state")
-    laws.for_each(check, ["layer"], laws.maskings(), examine, where=laws.is_short, return_state=state)
+    laws.for_each(check, ["layer"], laws.maskings(), examine, where=laws.is_short)

@@ -63,7 +63,7 @@ class Searcher(Examiner):
         `where`, `activations` and `bias` pick among the structures of the run's wardrobe, and None leaves the last two
         to chance. `patterns` are those of the mask ("" for none), and `how` is what else `Structure.architecture`
         takes: the direction of the layers, what is returned, the kind of masking. Where that does not say whether final
-        states are returned, every other structure does so.
+        states are returned, every other structure does so, and what is wrong only then is no matter of this check.
 
         A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
         where `few` are enough, one of the kinds; and in other dtypes than float32 the first of all.
@@ -100,7 +100,7 @@ class Searcher(Examiner):
                 known: dict[str, Any] = {"batch": batch, "stateful": True} if stateful else {}
                 architecture = s.architecture(dtype=self.dtype, mode=self.mode, batched=batched, **known, **returned)
                 models.append((architecture, batch, s.timesteps))
-            ran |= self.search(models, examine, regimes, patterns)
+            ran |= self.search(models, examine, regimes, patterns, of_states="return_state" in how)
         return ran
 
     def search(
@@ -109,10 +109,14 @@ class Searcher(Examiner):
         examine: Examine,
         regimes: Sequence[str] = tuple(REGIMES),
         patterns: Sequence[str] = ("",),
+        *,
+        of_states: bool = True,
     ) -> bool:
         """Draw cases of these models (architecture, batch, timesteps); each draw serves for several sets of numbers.
 
         A model that the subject refuses drops out, and others are drawn in its place. Returns False if none remains.
+        Unless final states are what the check is about (`of_states`), a case that fails is run again without them: a
+        fault of these would hide those that the check is about.
         """
         search = self._next_search()
         if self.tape is not None:
@@ -128,7 +132,7 @@ class Searcher(Examiner):
         if not remaining:
             return True
         kinds: set[str] = set()
-        while failed := self._next_failure(remaining, examine, regimes, kinds):
+        while failed := self._next_failure(remaining, examine, regimes, kinds, of_states):
             error, case = failed
             kinds.add(kind_of(error))
             self._failed(error, Pin(search, case))
@@ -145,7 +149,7 @@ class Searcher(Examiner):
             self.evidence.count(told or False)
 
     def _next_failure(
-        self, cases: Sequence[Case], examine: Examine, regimes: Sequence[str], known: Collection[str]
+        self, cases: Sequence[Case], examine: Examine, regimes: Sequence[str], known: Collection[str], of_states: bool
     ) -> tuple[Error, Case] | None:
         """The smallest failing case that is found, if any, whose failure is of none of the `known` kinds."""
         examples = self.profile.examples if self.in_main_mode else self.profile.other_examples
@@ -166,6 +170,9 @@ class Searcher(Examiner):
             try:
                 told = self.judged(partial(examine, case), partial(facts_of, case))
             except (NonConforming, SubjectExited) as failure:
+                if case.architecture.return_state and not of_states:
+                    attempt(replace(case, architecture=replace(case.architecture, return_state=False)))
+                    return
                 if kind_of(failure) in known or (failures and kind_of(failure) != kind):
                     return  # to be told of once, and in its turn
                 if not failures:
