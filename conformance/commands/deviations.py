@@ -72,6 +72,7 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
         "platforms": list(deviation.platforms),
         "clauses": _clauses(deviation),
         "cases": deviation.extent,
+        "judged at": deviation.judged_at,
         "seen": deviation.witness.message.split(" — matches ")[0],
         "upstream": deviation.upstream,
         "again": f"rnn-conformance replay {deviation.name}",
