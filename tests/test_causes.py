@@ -12,6 +12,7 @@ from rich.console import Console
 from rnn_conformance.reports.overview.causes import common_causes, kind_of, known, of_one_kind, reasons_of
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, summarise
+from rnn_conformance.reports.records.parts import Extent
 from rnn_conformance.reports.records.records import Cause, CheckRecord, Results
 from rnn_conformance.reports.renderings.junit import junit
 from rnn_conformance.reports.renderings.markdown import markdown
@@ -89,6 +90,19 @@ def test_deviation_shows_what_was_seen() -> None:
     seen = check(verdict="deviation", deviation="d", message="0.5, but should be 0.25", case="one unit")
     (each,) = known(backends(results(checks=[left_out, seen])))
     assert each.message == "0.5, but should be 0.25"
+
+
+def test_share_of_the_checks_that_a_deviation_touches() -> None:
+    """From the smallest to the largest, of cases that were left out or of examples that were judged otherwise."""
+    few, many = Extent("a", 3, 60), Extent("a", 15, 60)
+    checks = [check(n, "deviation", deviation="a", extents=[each]) for n, each in (("1.1", many), ("1.2", few))]
+    (each,) = known(backends(results(checks=checks)))
+    assert each.share == "5 % to 25 % of a check's cases"
+    assert "5 % to 25 % of a check" in markdown(summarise([results(checks=checks)]))
+    judged = replace(checks[0], extents=[replace(many, judged_at="float32's roundoff")])
+    (cause,) = common_causes(backends(results(checks=[judged])))
+    assert cause.deviations[0].share == "25 % of a check's examples"
+    assert cause.heading == "a: 1 clause (judged at float32's roundoff)"
 
 
 def test_deviations_of_one_check_are_told_apart() -> None:

@@ -73,7 +73,7 @@ def _rows(check: Check) -> tuple[Cover, list[Row]]:
         description, known = check.subject.description, partial(known_of, check.deviations)
         allowed = partial(is_allowed, lacking(description))
         cover = covering_rows(factors_of(description), allowed, check.seed, known=known)
-        offered = (row for row in in_turn(cover.rows) if known(row) or not _refused(check, row))
+        offered = (row for row in in_turn(cover.rows) if known(row) or not _refused(check, {}, row))
         return cover, up_to(max(_SMOKE_ROWS, len(description.modes + description.ways)), offered, known)
     cover = _offered_cover(check, check.shapes_seed)
     rows = in_turn(cover.rows)
@@ -85,20 +85,30 @@ def _rows(check: Check) -> tuple[Cover, list[Row]]:
 def _offered_cover(check: Check, shapes_seed: int) -> Cover:
     """Rows that the subject offers; in a soak, the seeds that have shapes in common share them."""
     description = check.subject.description
-    allowed, refused = partial(is_allowed, lacking(description)), partial(_refused, check)
+    allowed, refused = partial(is_allowed, lacking(description)), partial(_refused, check, {})
     return covering_rows(factors_of(description), allowed, shapes_seed, refused, partial(known_of, check.deviations))
 
 
-def _refused(check: Check, row: Row) -> str:
-    """Why the subject does not offer what a row asks for; empty if it does, and where it breaks: a case shows that."""
+def _refused(check: Check, of_ways: dict[str, str], row: Row) -> str:
+    """Why the subject does not offer what a row asks for; empty if it does, and where it breaks: a case shows that.
+
+    Only a call can say that there are no gradients in a way, and compiling it takes long: for rows that are known to be
+    wrong, which are not judged, what was last said `of_ways` will do.
+    """
     case = next(cases_of(check, row))
     try:
         attempt(partial(check.subject.network, case.architecture))
-        if row["gradient"]:  # only the call can say that there is none in this way
-            attempt(partial(check.gradients, case, from_given_state=row["initial state"]))
     except Unsupported as reason:
         return str(reason) or "unsupported"
-    return ""
+    if not row["gradient"]:
+        return ""
+    if row["way"] not in of_ways or not known_of(check.deviations, row):
+        of_ways[row["way"]] = ""
+        try:
+            attempt(partial(check.gradients, case, from_given_state=row["initial state"]))
+        except Unsupported as reason:
+            of_ways[row["way"]] = str(reason) or "unsupported"
+    return of_ways[row["way"]]
 
 
 def _examine(check: Check, given: bool, gradient: bool, case: Case) -> bool:

@@ -28,7 +28,7 @@ def also(record: CheckRecord) -> Iterator[str]:
 
 def reach(extent: Extent) -> str:
     """How much of a check a known deviation touches, such as ``torch-x: left out of 3 of 12 cases (25 %)``."""
-    share = f"{extent.cases:,} of {extent.of:,} {{}} ({extent.cases / max(extent.of, 1):.0%})".replace("%", " %")
+    share = f"{extent.cases:,} of {extent.of:,} {{}} ({100 * extent.cases / max(extent.of, 1):.0f} %)"
     if extent.judged_at:
         return f"{extent.deviation}: {share.format('examples')} deviate, and are judged at {extent.judged_at}"
     return f"{extent.deviation}: {share.format('cases')} left out"

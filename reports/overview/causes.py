@@ -34,6 +34,17 @@ class Known:
         return self.seen.message if len(reasons_of(self.seen)) == 1 else ""
 
     @property
+    def share(self) -> str:
+        """How much of the checks it touches, such as ``3 % to 25 % of a check's cases``; empty if that is not known."""
+        extents = [each for _, record in self.records for each in record.extents]
+        found = [each for each in extents if each.deviation == self.name and each.of]
+        if not found:
+            return ""
+        shares = sorted(each.cases / each.of for each in found)
+        said = " to ".join(dict.fromkeys(f"{100 * share:.0f} %" for share in (shares[0], shares[-1])))
+        return f"{said} of a check's {'examples' if found[0].judged_at else 'cases'}"
+
+    @property
     def extent(self) -> str:
         """What it is about, such as ``torch; clauses 1.1, 1.3 in float64``."""
         return _extent(self.records)

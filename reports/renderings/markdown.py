@@ -121,7 +121,8 @@ def _causes(summary: Summary) -> Iterator[str]:
         for name, clauses in cause.backends.items():
             yield f"- {escape(name)}: {escape(', '.join(clauses))}"
         for each in cause.deviations:
-            yield f"- {escape(each.name)}: {escape(each.reason or each.message)}"
+            share = f" ({each.share})" if each.share else ""
+            yield f"- {escape(each.name)}{escape(share)}: {escape(each.reason or each.message)}"
         yield ""
         yield "</details>"
 
