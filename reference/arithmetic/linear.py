@@ -18,6 +18,8 @@ from rnn_conformance.reference.arithmetic.bounded import Bounded, Number, Sum, T
 from rnn_conformance.reference.arithmetic.plain import joined
 from rnn_conformance.reference.arithmetic.rounding import REFERENCE_ROUNDOFF, SLACK, Precision, gamma
 
+_SMALLEST = 2.0**-1074
+
 _OWN = 8 * REFERENCE_ROUNDOFF
 """A word computes a jacobian of its result with fewer roundings than eight."""
 
@@ -65,10 +67,11 @@ class Linear(Bounded):
     def __init__(self, weights: Mapping[str, Array], gates: Sequence[str], precision: Precision) -> None:
         super().__init__(weights, gates, precision, sharp=False)
         self.bound: Array = np.zeros((0, 1))
+        self.underflow: Array = np.zeros(1)  # what a product that underflows in a jacobian may cost
 
     def unknown(self, values: Sequence[Array], bound: Array) -> list[Form]:
         """Numbers each of whose errors is an element of d: of all values (units, batch) together, within `bound`."""
-        self.bound = bound
+        self.bound, self.underflow = bound, _SMALLEST * bound.sum(0)
         heights = np.cumsum([0, *(len(value) for value in values)])
         identity = np.broadcast_to(np.eye(len(bound))[..., np.newaxis], (len(bound), *bound.shape))
         rows = [slice(*both) for both in pairwise(heights)]
@@ -100,7 +103,7 @@ class Linear(Bounded):
         if not isinstance(x, Form):
             return found
         kernel, absolute, _ = self._kernel(name, gates, transposed)
-        own = gamma(kernel.shape[1] + 1, REFERENCE_ROUNDOFF) * found.error
+        own = gamma(kernel.shape[1] + 1, REFERENCE_ROUNDOFF) * found.error + kernel.shape[1] * self.underflow
         return OpenForm.of(found, kernel @ x.jacobian, absolute @ x.rest + own)
 
     def act(self, name: str, z: Term) -> Number:
@@ -150,7 +153,7 @@ class Linear(Bounded):
         rest = rest + z.error * (a.error + b.error) + self.of_lerp(z, a, b) + _OWN * found.error
         return self._form(found.value, _weighted((z.value, a), (other, b), (apart, z)), _bounded_like(found, rest))
 
-    def joined(self, parts: Mapping[int, Term], heights: Sequence[int]) -> Number:
+    def joined(self, parts: Mapping[int, Term], heights: tuple[int, ...]) -> Number:
         """Blocks of rows as one number, with zeros for those that are not there."""
         closed = {k: self.closed(part) for k, part in parts.items()}
         found = super().joined(closed, heights)
@@ -175,6 +178,7 @@ class Linear(Bounded):
 
     def _form(self, value: Array, jacobian: Array, rest: Array) -> Form:
         """A form, and how far it may be off in all."""
+        rest = rest + 4 * self.underflow
         error = (np.abs(jacobian) * self.bound[:, np.newaxis]).sum(0) + rest
         return Form(value, error * SLACK, jacobian=jacobian, rest=rest)
 

@@ -24,7 +24,8 @@ Came = dict[Node[Term], list[Term]]
 def bounded_back(passage: Passage[Term], on: Linear, direct: Sequence[Sum], timesteps: int) -> CameBack[Term]:
     """The gradients and how far a subject's may be off; `direct` is how L depends on each part of each state."""
     came = passage.nothing()
-    each, back = [], [[] for _ in direct]
+    each: list[list[list[Term]]] = []
+    back: list[list[Term]] = [[] for _ in direct]
     for t in reversed(range(timesteps)):
         back = passage.one_step(t, direct, back, came)
         each.append(back)
@@ -70,7 +71,9 @@ def _least(passage: Passage[Term], direct: Sequence[Sum], each: Sequence[Sequenc
     """What each step loses if it is given exactly what the one after it carries, (timesteps, batch, width)."""
     after = [np.zeros_like(part.value) for (part,) in each[0]]
     given = [np.stack([nothing, *(parts[k][0].value for parts in each[:-1])])[::-1] for k, nothing in enumerate(after)]
-    seeds = {node: [d, Number(exact)] for node, d, exact in zip(passage.after, direct, given, strict=True)}
+    seeds: Came = {
+        node: [d, Number(exact)] for node, d, exact in zip(passage.after, direct, given, strict=True)
+    }
     found = passage.steps.back(seeds, lambda number: number)
     return np.concatenate([_error(found[node]) for node in passage.before], axis=1).swapaxes(1, 2)[::-1]
 

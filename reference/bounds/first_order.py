@@ -43,7 +43,7 @@ def first_order_bound(
 
     # Both pre-activations of the reference lie so far apart.
     apart = 2 * gamma(layer.features + layer.units + 3, REFERENCE_ROUNDOFF) * size
-    own = result + step.activation.remainder(z, apart)
+    own = result + step.growth * step.activation.remainder(z, apart)
     by_time = (z, slope, radius, own, precision.largest - size, expected.bound)
     z, slope, radius, own, room, caps = (np.ascontiguousarray(array.swapaxes(0, 1)) for array in by_time)
     errors = _Errors(step, z, slope, radius, own)

@@ -67,9 +67,9 @@ def carried(recurrence: Recurrence, caps: Array) -> Array:
     total, first = bound, 0
     found, all_added = np.empty_like(caps), np.zeros((batch, width))
     for t, cap in enumerate(caps):
-        new = recurrence.added(t, bound)
+        new = recurrence.added(t, bound) * SLACK
         if count := known.shape[1]:
-            new = (new + (roundoff * recurrence.size(t, total) + width * _LOST)) * SLACK
+            new += (roundoff * recurrence.size(t, total) + width * _LOST) * SLACK
             recurrence.carry(t, forms[:, first : first + count], spare[:, :count])
             forms, spare, first = spare, forms, 0
             while count == _KEPT * width or (count and t % _TIDIED == 0):
