@@ -70,15 +70,19 @@ class Linear(Bounded):
         self.underflow: Array = np.zeros(1)  # what a product that underflows in a jacobian may cost
 
     def unknown(self, values: Sequence[Array], bound: Array) -> list[Form]:
-        """Numbers each of whose errors is an element of d: of all values (units, batch) together, within `bound`."""
-        self.bound, self.underflow = bound, _SMALLEST * bound.sum(0)
-        heights = np.cumsum([0, *(len(value) for value in values)])
-        identity = np.broadcast_to(np.eye(len(bound))[..., np.newaxis], (len(bound), *bound.shape))
-        rows = [slice(*both) for both in pairwise(heights)]
-        return [
-            Form(value, bound[place], jacobian=identity[:, place], rest=np.zeros_like(value))
-            for value, place in zip(values, rows, strict=True)
-        ]
+        """Numbers each of whose errors is an element of d: of all values (units, batch) together, within `bound`.
+
+        With a time axis before them, there is a d for each timestep: `bound` is (length of d, timesteps, batch).
+        """
+        self.bound, self.underflow = bound, _SMALLEST * bound.sum(0)[..., np.newaxis, :]
+        heights = np.cumsum([0, *(value.shape[-2] for value in values)])
+        identity = np.eye(len(bound)).reshape(len(bound), *(1,) * (bound.ndim - 2), -1, 1)
+        errors = np.moveaxis(bound, 0, -2)
+        forms = []
+        for value, rows in zip(values, map(slice, *zip(*pairwise(heights), strict=True)), strict=True):
+            jacobian = np.broadcast_to(identity[..., rows, :], (len(bound), *value.shape))
+            forms.append(Form(value, errors[..., rows, :], jacobian=jacobian, rest=np.zeros_like(value)))
+        return forms
 
     def begun(self, terms: Sequence[Term], bound: Array) -> list[Term]:
         """The same of numbers or open sums, whatever their errors were."""
@@ -95,6 +99,12 @@ class Linear(Bounded):
         if isinstance(a, Form):
             return a.jacobian, a.rest
         return np.zeros((len(self.bound), *a.value.shape)), np.broadcast_to(a.error, a.value.shape)
+
+    def linear_parts(self, parts: Sequence[Term]) -> tuple[Array, Array]:
+        """The same of all parts of a state, at all timesteps: the time axis comes first, then batch, then d, then units."""
+        jacobians, rests = zip(*map(self.linear_part, parts), strict=True)
+        together = np.ascontiguousarray(np.concatenate(jacobians, axis=-2).transpose(1, 3, 0, 2))
+        return together, np.concatenate(rests, axis=-2).swapaxes(1, 2)
 
     def product(self, name: str, x: Term, gates: Sequence[str] = (), *, transposed: bool = False) -> Sum:
         """The rows of a kernel, or its columns, times a number."""
@@ -179,7 +189,7 @@ class Linear(Bounded):
     def _form(self, value: Array, jacobian: Array, rest: Array) -> Form:
         """A form, and how far it may be off in all."""
         rest = rest + 4 * self.underflow
-        error = (np.abs(jacobian) * self.bound[:, np.newaxis]).sum(0) + rest
+        error = (np.abs(jacobian) * self.bound[..., np.newaxis, :]).sum(0) + rest
         return Form(value, error * SLACK, jacobian=jacobian, rest=rest)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from rnn_conformance.reference.arithmetic.bounded import Number, Sum, Term
 from rnn_conformance.reference.arithmetic.linear import Linear
 from rnn_conformance.reference.arithmetic.taped import Node
-from rnn_conformance.reference.bounds.linear_forms import SHARP, Recurrence, carried
+from rnn_conformance.reference.bounds.linear_forms import SHARP
+from rnn_conformance.reference.bounds.verified import verified
 from rnn_conformance.reference.layers.backwards import CameBack, Passage
 from rnn_conformance.reference.model.weights import Array
 
@@ -30,50 +31,54 @@ def bounded_back(passage: Passage[Term], on: Linear, direct: Sequence[Sum], time
         back = passage.one_step(t, direct, back, came)
         each.append(back)
     caps = np.stack([np.concatenate([_error(part) for (part,) in parts]).T for parts in each])
-    if not (caps <= SHARP * _least(passage, direct, each)).all():
-        steps = _Steps(passage, on, direct, timesteps)
-        bounds = carried(steps, caps)
+    found = {node: stacked(numbers[::-1]) for node, numbers in came.items()}
+    given = _given(each)
+    if not (caps <= SHARP * _least(passage, direct, given)).all():
+        sharper, bounds = _to_first_order(passage, on, direct, given, caps)
+        found = {node: _sharper(number, sharper[node]) for node, number in found.items()}
         back = _within(back, bounds[-1].T)
-        came = {node: [_sharper(*both) for both in zip(came[node], steps.came[node], strict=True)] for node in came}
-    return passage.gathered({node: stacked(numbers[::-1]) for node, numbers in came.items()}, back)
+    return passage.gathered(found, back)
 
 
-class _Steps(Recurrence):
-    """The errors of what is carried from one timestep to the one before, of all parts of the state together.
+def _to_first_order(
+    passage: Passage[Term], on: Linear, direct: Sequence[Sum], given: Sequence[Term], caps: Array
+) -> tuple[dict[Node[Term], Number], Array]:
+    """What came back to each number, and bounds of what is carried on, the last timestep first."""
+    found: dict[Node[Term], Term] = {}
 
-    Steps count from the last timestep. `came` is what came back to each number.
-    """
+    def evaluate(guess: Array) -> tuple[Array, Array]:
+        forms = on.begun(given, guess[::-1].transpose(2, 0, 1))
+        seeds: Came = {node: [d, form] for node, d, form in zip(passage.after, direct, forms, strict=True)}
+        found.update(passage.steps.back(seeds, lambda number: number))
+        jacobians, rests = on.linear_parts([found[node] for node in passage.before])
+        return jacobians[::-1], rests[::-1]
 
-    def __init__(self, passage: Passage[Term], on: Linear, direct: Sequence[Sum], timesteps: int) -> None:
-        self.passage, self.on, self.direct, self.timesteps = passage, on, direct, timesteps
-        self.came: Came = passage.nothing()
-        self.back: list[list[Term]] = [[] for _ in direct]
-        self.jacobian = np.empty(())  # (batch, width, width), at the present step
-        self.absolute = np.empty(())
-
-    def added(self, t: int, bound: Array) -> Array:
-        if t:
-            self.back = [[part] for part in self.on.begun([part for (part,) in self.back], bound.T)]
-        self.back = self.passage.one_step(self.timesteps - 1 - t, self.direct, self.back, self.came)
-        jacobians, rests = zip(*(self.on.linear_part(part) for (part,) in self.back), strict=True)
-        self.jacobian = np.concatenate(jacobians, axis=1).transpose(2, 0, 1)
-        self.absolute = np.abs(self.jacobian)
-        return np.concatenate(rests).T
-
-    def carry(self, t: int, forms: Array, out: Array) -> Array:
-        return np.matmul(forms, self.jacobian, out=out)
-
-    def size(self, t: int, errors: Array) -> Array:
-        return (errors[:, np.newaxis] @ self.absolute)[:, 0]
+    bounds, right = verified(evaluate, caps)
+    right = right[::-1].swapaxes(1, 2)
+    closed = {node: on.closed(found[node]) for node in passage.nothing()}
+    return {node: Number(d.value, np.where(right, d.error, np.inf)) for node, d in closed.items()}, bounds
 
 
-def _least(passage: Passage[Term], direct: Sequence[Sum], each: Sequence[Sequence[Sequence[Term]]]) -> Array:
-    """What each step loses if it is given exactly what the one after it carries, (timesteps, batch, width)."""
-    after = [np.zeros_like(part.value) for (part,) in each[0]]
-    given = [np.stack([nothing, *(parts[k][0].value for parts in each[:-1])])[::-1] for k, nothing in enumerate(after)]
-    seeds: Came = {
-        node: [d, Number(exact)] for node, d, exact in zip(passage.after, direct, given, strict=True)
-    }
+def _given(each: Sequence[Sequence[Sequence[Term]]]) -> list[Term]:
+    """What each timestep is given by the one after it, a part of the state each: exact, with a time axis before it."""
+    return [_in_order([parts[k][0] for parts in each[-2::-1]], each[-1][k][0]) for k in range(len(each[0]))]
+
+
+def _in_order(terms: Sequence[Term], like: Term) -> Term:
+    """Numbers, or open sums of equally many terms, and nothing at the last timestep."""
+
+    def over_time(name: str) -> Array:
+        arrays = [np.broadcast_to(getattr(term, name), like.value.shape) for term in terms]
+        return np.stack([*arrays, np.zeros_like(like.value)])
+
+    if isinstance(like, Number):
+        return Number(over_time("value"))
+    return Sum(over_time("value"), 0.0, over_time("size"), over_time("lost"), like.terms, like.apart)
+
+
+def _least(passage: Passage[Term], direct: Sequence[Sum], given: Sequence[Term]) -> Array:
+    """What each step loses if what it is given is exact, (timesteps, batch, width), the last timestep first."""
+    seeds: Came = {node: [d, exact] for node, d, exact in zip(passage.after, direct, given, strict=True)}
     found = passage.steps.back(seeds, lambda number: number)
     return np.concatenate([_error(found[node]) for node in passage.before], axis=1).swapaxes(1, 2)[::-1]
 
@@ -85,7 +90,7 @@ def _within(back: Sequence[Sequence[Term]], bound: Array) -> list[list[Term]]:
     return [[replace(part, error=error)] for (part,), error in zip(back, bounds, strict=True)]
 
 
-def _sharper(one: Term, other: Term) -> Number:
+def _sharper(one: Number, other: Number) -> Number:
     """The same number with the smaller of two bounds."""
     return Number(one.value, np.fmin(one.error, other.error))
 

@@ -14,8 +14,9 @@ from rnn_conformance.reference.arithmetic.plain import by_sequence, by_time
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.cells import State, propagated_of
 from rnn_conformance.reference.bounds.first_order import first_order_bound
-from rnn_conformance.reference.bounds.linear_forms import SHARP, Recurrence, carried
+from rnn_conformance.reference.bounds.linear_forms import SHARP
 from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.bounds.verified import verified
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.unrolled import initial_parts
@@ -49,7 +50,16 @@ def unseen_of(
     least = _errors(cell.step(on, projected, [Number(part) for part in before]), on)
     if (caps <= SHARP * least.swapaxes(1, 2)).all():
         return expected
-    bounds = carried(_Steps(cell, on, projected, before, after), caps).swapaxes(1, 2)
+
+    def evaluate(guess: Array) -> tuple[Array, Array]:
+        state = on.unknown(before, guess.transpose(2, 0, 1))
+        parts = [on.closed(part) for part in cell.step(on, projected, state)]
+        # Computed for all timesteps at once, a step may differ in the last bits from what it gave in the loop.
+        apart = [np.abs(part.value - own) for part, own in zip(parts, after, strict=True)]
+        jacobians, rests = on.linear_parts(parts)
+        return jacobians, rests + np.concatenate(apart, axis=1).swapaxes(1, 2)
+
+    bounds = verified(evaluate, caps)[0].swapaxes(1, 2)
     heights = np.cumsum([len(part[0]) for part in before])[:-1]
     return tuple(
         Expected(part.value, by_sequence(bound), part.without_recurrence)
@@ -70,36 +80,6 @@ def _(
     layer = Layer(weights["W"].shape[1], weights["U"].shape[1], cell, "b" in weights)
     start = initial[0] if initial is not None else None
     return (first_order_bound(layer, LayerWeights(weights), inputs, start, precision, inputs_error),)
-
-
-class _Steps(Recurrence):
-    """The errors of all parts of the state, one behind the other.
-
-    `before` and `after` are the reference's states, a part each (timesteps, units, batch).
-    """
-
-    def __init__(
-        self, cell: Cell, on: Linear, projected: Term, before: Sequence[Array], after: Sequence[Array]
-    ) -> None:
-        self.cell, self.on, self.projected, self.before, self.after = cell, on, projected, before, after
-        self.jacobian = np.empty(())  # (batch, width, width), at the present step
-        self.absolute = np.empty(())
-
-    def added(self, t: int, bound: Array) -> Array:
-        state = self.on.unknown([part[t] for part in self.before], bound.T)
-        parts = [self.on.closed(part) for part in self.cell.step(self.on, self.projected.at(t), state)]
-        jacobians, rests = zip(*map(self.on.linear_part, parts), strict=True)
-        self.jacobian = np.concatenate(jacobians, axis=1).transpose(2, 0, 1)
-        self.absolute = np.abs(self.jacobian)
-        # Computed alone, a step may differ in the last bits from what it gave for all timesteps at once.
-        apart = [np.abs(part.value - after[t]) for part, after in zip(parts, self.after, strict=True)]
-        return (np.concatenate(rests) + np.concatenate(apart)).T
-
-    def carry(self, t: int, forms: Array, out: Array) -> Array:
-        return np.matmul(forms, self.jacobian, out=out)
-
-    def size(self, t: int, errors: Array) -> Array:
-        return (errors[:, np.newaxis] @ self.absolute)[:, 0]
 
 
 def _errors(parts: Sequence[Term], on: Bounded) -> Array:
