@@ -101,7 +101,7 @@ class Linear(Bounded):
         return np.zeros((len(self.bound), *a.value.shape)), np.broadcast_to(a.error, a.value.shape)
 
     def linear_parts(self, parts: Sequence[Term]) -> tuple[Array, Array]:
-        """The same of all parts of a state, at all timesteps: the time axis comes first, then batch, then d, then units."""
+        """The same of all parts of a state, over time: axes are timesteps, batch, then d, then units."""
         jacobians, rests = zip(*map(self.linear_part, parts), strict=True)
         together = np.ascontiguousarray(np.concatenate(jacobians, axis=-2).transpose(1, 3, 0, 2))
         return together, np.concatenate(rests, axis=-2).swapaxes(1, 2)
