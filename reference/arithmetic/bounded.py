@@ -91,6 +91,7 @@ class Bounded:
         self.subject_roundoff = 3 * single if precision.converted else single  # its factors are rounded, too
         self.roundoff = self.subject_roundoff + REFERENCE_ROUNDOFF
         self.rows = Rows(weights, gates)
+        self._sums: dict[tuple[int, int], tuple[float, float, float]] = {}
         self._kernels: dict[tuple[str, tuple[str, ...], bool], tuple[Array, Array, Array]] = {}
 
     # The words.
@@ -252,10 +253,8 @@ class Bounded:
         """A sum as the number that it becomes, in whatever order its terms are added up."""
         if isinstance(a, Number):
             return a
-        of_subject = self.precision.gamma(a.terms, 3 + a.apart)
-        rounding = of_subject + gamma(a.terms, REFERENCE_ROUNDOFF)
-        flushed = (1 + of_subject) * (self.precision.flushed(2 * a.terms, 3 + a.apart) + self.tiny * a.lost)
-        return self._number(a.value, (a.error + rounding * a.size + flushed) * SLACK, a.size)
+        rounding, flushed, of_lost = self._of_sum(a.terms, a.apart)
+        return self._number(a.value, SLACK * a.error + rounding * a.size + (flushed + of_lost * a.lost), a.size)
 
     # How far: what a word loses when its result is rounded, and stored.
 
@@ -294,6 +293,16 @@ class Bounded:
             error += np.where(activation.slope(z, np.asarray(radius) + 12 * rounding) > 0, rounding, 0)
         return error
 
+    def _of_sum(self, terms: int, apart: int) -> tuple[float, float, float]:
+        """What the size of a sum of so many terms, nothing, and what is lost in it are multiplied with."""
+        if (terms, apart) not in self._sums:
+            of_subject = self.precision.gamma(terms, 3 + apart)
+            rounding = of_subject + gamma(terms, REFERENCE_ROUNDOFF)
+            flushed = self.precision.flushed(2 * terms, 3 + apart)
+            of_lost = (1 + of_subject) * self.tiny * SLACK
+            self._sums[terms, apart] = rounding * SLACK, (1 + of_subject) * flushed * SLACK, of_lost
+        return self._sums[terms, apart]
+
     def _gamma(self, n: int) -> float:
         """The relative error of n single operations of subject and reference."""
         if n * self.subject_roundoff >= 1:
@@ -319,8 +328,8 @@ class Bounded:
     def _of_activation(self, activation: Activation, z: Array, radius: Array | float, y: Array) -> Array:
         steepest = activation.slope(z, np.asarray(radius))
         spread = np.minimum(steepest * radius, activation.high - activation.low)
-        error = spread + self.of_result(activation, z, radius, y, spread)
-        return np.where(np.isfinite(radius), error, np.inf) * SLACK
+        error: Array = (spread + self.of_result(activation, z, radius, y, spread)) * SLACK
+        return error if np.max(radius, initial=0) < np.inf else np.where(np.isfinite(radius), error, np.inf)
 
     def _of_slope(self, name: str, y: Array, error: Array | float) -> Array:
         rounding = self._gamma(4)
