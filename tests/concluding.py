@@ -26,6 +26,7 @@ def concluded(
     known: Sequence[Deviation] = (),
     patience: float = 0.0,
     keep: Keep | None = None,
+    cell: str = "simple_rnn",
 ) -> CheckRecord:
     """The record of a check, such as ``test_values.py::test_recurrence``, or of a function like one, of these clauses.
 
@@ -35,7 +36,8 @@ def concluded(
     function = checks()[what] if isinstance(what, str) else what
     name = what if isinstance(what, str) else what.__name__
     subject = Subject(adapter)
-    mode = subject.description.modes[0]
-    check = Check(name, subject, dtype, mode, PROFILES[profile], 0, 1, Journal(None), shrinks=False, patience=patience)
+    mode, how = subject.description.modes[0], PROFILES[profile]
+    budget = how, 0, 1, Journal(None)
+    check = Check(name, subject, dtype, mode, *budget, shrinks=False, patience=patience, cell=cell)
     clauses = clauses_of(function) if isinstance(what, str) else clauses
     return conclude(check, function, Item(name, "", clauses, dtype, mode), known, keep=keep)

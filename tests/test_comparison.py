@@ -215,6 +215,7 @@ def test_checks_of_a_mode_that_came_or_went() -> None:
         ("specification", "2"),
         ("profile", "smoke"),
         ("seed", 8),
+        ("cell", "lstm"),
     ],
 )
 def test_refused(field: str, value: Any) -> None:

@@ -155,6 +155,8 @@ def test_entries_of_other_versions_are_elsewhere(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(session, "known_deviations", lambda: [here, later, looked_for])
     run = Session("planted:transposed", "smoke", 0, 1, None, None)
     assert (run.deviations(ITEM), run.elsewhere(ITEM)) == ([here], [later])
+    of_another_cell = Session("planted:transposed", "smoke", 0, 1, None, None, "lstm")
+    assert (of_another_cell.deviations(ITEM), of_another_cell.elsewhere(ITEM)) == ([], [])
 
 
 def test_anything_else_fails() -> None:

@@ -16,6 +16,8 @@ from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import judge, reach_of
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import standard_precision
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
@@ -343,6 +345,11 @@ def test_little_beside_zeros_is_judged() -> None:
         (Layer(1, 1, SimpleRnn("sigmoid")), "final_state[0]", 1),
         (Layer(1, 1, SimpleRnn("relu")), "outputs", None),
         (Layer(1, 1, SimpleRnn("sigmoid"), direction="bidirectional"), "outputs", 1),
+        (Layer(1, 1, Lstm()), "outputs", 2),
+        (Layer(1, 1, Lstm()), "final_state[0].h", 2),
+        (Layer(1, 1, Lstm()), "final_state[0].c", None),
+        (Layer(1, 1, Lstm(recurrent_activation="tanh")), "outputs", None),
+        (Layer(1, 1, Gru()), "final_state[0]", None),
         (Layer(1, 1, SimpleRnn("sigmoid"), direction="bidirectional", merge="sum"), "outputs", 2),
         (Layer(1, 1, SimpleRnn("sigmoid"), direction="bidirectional", merge="sum"), "final_state[0].backward", 1),
     ],

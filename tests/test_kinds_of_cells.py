@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from concluding import concluded
 
 from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.function import from_function
+from rnn_conformance.adapters.numpy.adapter import adapter as numpy_adapter
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.conformance.cases.case import Case
@@ -27,9 +30,11 @@ from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.names import Place, name_of, place_of
-from rnn_conformance.reference.model.states import flat, state_arrays, state_of, state_shapes
+from rnn_conformance.reference.model.states import State, flat, state_arrays, state_of, state_shapes
 from rnn_conformance.reference.model.weights import LayerWeights, Weights, parameter_count, weight_shapes
 
 STACK = Architecture(
@@ -207,6 +212,32 @@ def test_a_run_takes_the_variants_of_its_cell_by_turns() -> None:
     variants = (Gru(), Gru(reset="before"))
     found = wardrobe("stack", 4, 0, variants, (True, False), wanted=("tanh",))
     assert {layer.cell for each in found for layer in each.layers} == set(variants)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_check_is_run_for_a_cell(cell: str) -> None:
+    """The reference conforms, whichever its cell; an adapter that lacks the cell does not support the check."""
+    recurrence = "test_values.py::test_recurrence"
+    record = concluded(numpy_adapter, recurrence, cell=cell)
+    assert (record.verdict, record.message) == ("conforms", "")
+    lacking = concluded(from_function(network.run), recurrence, cell=cell)
+    assert (lacking.verdict, lacking.message) == ("unsupported", f"the adapter does not offer {cell}")
+
+
+def test_a_fault_in_a_gate_is_found() -> None:
+    """A forget gate and an input gate that are swapped show, and the witness says which cell it has."""
+
+    def swapped(a: Architecture, w: Weights, x: np.ndarray, state: State | None) -> Output:
+        def change(array: np.ndarray) -> np.ndarray:
+            i, f, *others = np.split(array, 4)
+            return np.concatenate([f, i, *others])
+
+        return network.run(a, w.map(change), x, state)
+
+    adapter = from_function(swapped, Description("Swapped", {}, cells=("lstm",), variants=(Lstm(),)))
+    record = concluded(adapter, "test_values.py::test_recurrence", cell="lstm")
+    assert record.verdict == "fails"
+    assert "lstm(" in record.case
 
 
 def test_weights_with_other_arrays() -> None:

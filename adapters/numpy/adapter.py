@@ -12,6 +12,9 @@ from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.kinds import CELLS
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 
 PRECISION = {
@@ -20,6 +23,15 @@ PRECISION = {
     "float32": standard_precision("float32"),
     "float64": standard_precision("float64"),
 }
+
+
+VARIANTS = (
+    *(Lstm(), Lstm(recurrent_bias="all"), Lstm("relu", output_activation="relu"), Lstm(forget_bias=1.0)),
+    *(Lstm(recurrent_activation="hard_sigmoid"), Lstm(recurrent_activation="hard_sigmoid_fifth")),
+    *(Gru(), Gru(reset="before", recurrent_bias="none"), Gru("relu"), Gru(recurrent_bias="candidate")),
+    *(Gru(keep="1-z"), Gru(reset="before"), Gru(recurrent_activation="hard_sigmoid")),
+)
+"""Of what can be chosen in a gated cell, each word at least once."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,8 @@ class NumpyAdapter:
             framework="NumPy (the reference)",
             versions={"numpy": np.__version__},
             ways=("reloaded",),
+            cells=tuple(CELLS),
+            variants=VARIANTS,
             precision=PRECISION,
             offers=EXTRAS,
             choices=self.choices,
@@ -62,6 +76,8 @@ class NumpyAdapter:
         refuse_unsupported(self.describe(), architecture)
         if architecture.is_masked and any(layer.recurrent_dropout for layer in architecture.layers):
             raise Unsupported("the loop that drops numbers of the state knows no mask")
+        if any(layer.recurrent_dropout and layer.cell.name != "simple_rnn" for layer in architecture.layers):
+            raise Unsupported("the loop that drops numbers of the state is that of the simple RNN")
         network = ReloadedNetwork if architecture.mode == "reloaded" else NumpyNetwork
         return network(architecture, self.choices)
 

@@ -9,6 +9,9 @@ from typing import Any
 DTYPES = ("float32", "float64")
 FLOAT32 = ("float32",)
 
+SIMPLE_RNN = ("simple_rnn",)
+"""The kinds of cells that a check is about which makes its own layers, of no other kind yet."""
+
 
 @dataclass(frozen=True)
 class Profile:

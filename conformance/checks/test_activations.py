@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, same_bits
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
@@ -42,13 +42,13 @@ Curve = dict[int, float]
 """The worst error in ULP in each bin that has numbers."""
 
 
-@pytest.mark.clause("7.1", modes="main")
+@pytest.mark.clause("7.1", modes="main", cells=SIMPLE_RNN)
 def test_standard_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP of the specification, over the whole range of floats."""
     _accuracy(check, {name: ACTIVATIONS[name].ulps for name in ("tanh", "sigmoid")})
 
 
-@pytest.mark.clause("7.2", modes="main")
+@pytest.mark.clause("7.2", modes="main", cells=SIMPLE_RNN)
 def test_declared_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP that the adapter declares, over the whole range of floats."""
     curves: dict[str, Curve] = {}
@@ -59,7 +59,7 @@ def test_declared_accuracy(check: Check) -> None:
         check.evidence.measured[name] = {"input": middles, "ulps": ulps, "limit": ACTIVATIONS[name].ulps}
 
 
-@pytest.mark.clause("7.3", modes="main")
+@pytest.mark.clause("7.3", modes="main", cells=SIMPLE_RNN)
 def test_range(check: Check) -> None:
     """tanh and sigmoid never leave their range, and reach its ends."""
 
@@ -79,7 +79,7 @@ def test_range(check: Check) -> None:
     _sweep(check, ("tanh", "sigmoid"), examine)
 
 
-@pytest.mark.clause("7.4", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("7.4", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_exact_activations(check: Check) -> None:
     """relu and linear give exactly max(z, 0) and z."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
@@ -82,7 +82,7 @@ def test_rate_zero(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, few=True)
 
 
-@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
     check.requires("dropout")
@@ -93,7 +93,7 @@ def test_dropout(check: Check) -> None:
     _examine(check, "dropout", recurrent=0, seen=dropped)
 
 
-@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_recurrent_dropout(check: Check) -> None:
     """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
     check.requires("recurrent dropout")

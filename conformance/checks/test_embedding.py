@@ -7,14 +7,14 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
-@pytest.mark.clause("5.1", thrifty=FLOAT32)
+@pytest.mark.clause("5.1", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_lookup(check: Check) -> None:
     """Behind a layer that passes its input on, each token shows as its row of the table, to the bit."""
     check.requires("embedding")

@@ -12,7 +12,7 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
@@ -134,7 +134,7 @@ def test_gradients_of_stacked_directions(check: Check) -> None:
     _search(check, ["stack"], laws.TURNED, _is_below_the_last_layer, where=laws.is_short)
 
 
-@pytest.mark.clause("11.9", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("11.9", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_gradient_over_time(check: Check) -> None:
     """The norm of d h_T / d h_{T-k} is right for each k: small U lets it vanish, orthogonal U last, large U explode."""
     check.requires("gradients")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.profiles import SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import TOKENS
 from rnn_conformance.conformance.checks.refusals import attempt, words
 from rnn_conformance.conformance.engine.check import Check
@@ -25,7 +26,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
-_OBSERVED = {"modes": "main", "dtypes": ("float32",)}
+_OBSERVED = {"modes": "main", "dtypes": ("float32",), "cells": SIMPLE_RNN}
 
 _NOTICEABLE = 1e-4
 """A thousand roundings of float32, far from any fault."""
@@ -176,7 +177,7 @@ def test_observe_negative_zero(check: Check) -> None:
 def test_observe_batch_of_one(check: Check) -> None:
     """How far a sequence in a batch lies from the same sequence alone."""
     # Of these sizes, one alone is compiled for the errors over time (test_values.py), too.
-    layer = Layer(3, 8, SimpleRnn(check.subject.description.activations[0]))
+    layer = Layer(3, 8, check.cells[0])
     case = Case(Architecture((layer,), dtype=check.dtype, mode=check.mode), 5, 200, "unit", 0)
     network = check.network(case)
     together = network.run(case.inputs).outputs

@@ -63,7 +63,7 @@ def test_symbolic_shapes(check: Check) -> None:
     check.requires("embedding")
 
     def examine() -> bool:
-        model = Architecture((Layer(32, 32),), Embedding(10000, 32), check.dtype, mode=check.mode)
+        model = Architecture((Layer(32, 32, check.cells[0]),), Embedding(10000, 32), check.dtype, mode=check.mode)
         for return_sequences, wanted in ((True, (None, None, 32)), (False, (None, 32))):
             prepared = check.subject.network(replace(model, return_sequences=return_sequences))
             shape = prepared.ask("symbolic_shape")

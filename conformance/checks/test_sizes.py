@@ -14,7 +14,6 @@ from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import SubjectRaised
 from rnn_conformance.conformance.judging.comparing import same_bits
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.states import each_state
 from rnn_conformance.reference.model.weights import Array
@@ -38,8 +37,7 @@ def test_sizes(check: Check) -> None:
     cases = []
     sizes = list(enumerate(_sizes(check.seed)))
     for k, (features, units, batch, timesteps) in [*check.some_of(sizes[:-1], every=8), sizes[-1]]:
-        offered = check.subject.description.activations
-        layer = Layer(features, units, SimpleRnn(offered[(check.seed + k) % len(offered)]))
+        layer = Layer(features, units, check.cells[(check.seed + k) % len(check.cells)])
         architecture = Architecture((layer,), dtype=check.dtype, mode=check.mode)
         # Without an upper bound, the state of a linear or relu layer grows beyond all numbers in so many steps.
         grows = timesteps == _LONG and layer.cell.activation in ("linear", "relu")

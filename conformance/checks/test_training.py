@@ -21,7 +21,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import in_direction
 from rnn_conformance.conformance.cases.pairs import covering_rows
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
@@ -41,7 +41,7 @@ _TRIES = 200
 """Among so many sets of numbers there are enough in which relu stands nowhere at its corner."""
 
 
-@pytest.mark.clause("12.3", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("12.3", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_training_step(check: Check) -> None:
     """One step of gradient descent changes each weight by the rate times its gradient, exactly."""
     check.requires("training step")
@@ -68,7 +68,7 @@ def test_training_step(check: Check) -> None:
     check.every(_cases(check), examine)
 
 
-@pytest.mark.clause("12.3", modes="main", dtypes=("float64",))
+@pytest.mark.clause("12.3", modes="main", dtypes=("float64",), cells=SIMPLE_RNN)
 def test_training_in_double(check: Check) -> None:
     """In float64, a step uses the digits of inputs and targets that float32 has not."""
     check.requires("training step")
@@ -90,7 +90,7 @@ def test_training_in_double(check: Check) -> None:
     check.example(examine, activation=activation)
 
 
-@pytest.mark.clause("12.4", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("12.4", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
 def test_call_after_training(check: Check) -> None:
     """After a step of training, a call computes the recurrence with the weights as they then are."""
     check.requires("training step")

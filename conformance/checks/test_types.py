@@ -12,7 +12,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import TOKENS
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
@@ -44,7 +44,7 @@ def test_mixed_precision(check: Check) -> None:
     _judged(check, "float32")
 
 
-@pytest.mark.clause("2.9", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.9", modes="main", dtypes=_HALF, cells=SIMPLE_RNN)
 def test_mixed_precision_rounds_weights(check: Check) -> None:
     """Of a weight kept in float32 and its rounded negative, each times the same input, exactly nothing is left."""
     check.requires("mixed precision")
@@ -80,7 +80,7 @@ def test_mixed_precision_rounds_weights(check: Check) -> None:
     check.example(lambda: examine(offered[0]), activation=offered[0], weights_dtype="float32")
 
 
-@pytest.mark.clause("2.13", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, cells=SIMPLE_RNN)
 def test_wider_sums(check: Check) -> None:
     """After terms of 1 come terms so small that an addition in the type itself loses each, and they arrive all."""
     if not check.precision.sums_are_wider:

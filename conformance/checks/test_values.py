@@ -10,7 +10,7 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
@@ -87,7 +87,7 @@ def test_the_past_does_not_depend_on_the_future(check: Check) -> None:
     check.for_all("layer", examine, where=lambda structure: structure.timesteps > 1)
 
 
-@pytest.mark.clause("1.7")
+@pytest.mark.clause("1.7", cells=SIMPLE_RNN)
 def test_permuting_units(check: Check) -> None:
     """Permuted units give permuted outputs, exactly where the arithmetic is exact."""
 
@@ -105,7 +105,7 @@ def test_permuting_units(check: Check) -> None:
     check.for_all("layer", examine, regimes=["integers"], activations=["relu", "linear"])
 
 
-@pytest.mark.clause("1.8", dtypes=("float16", "bfloat16", "float32", "float64"))
+@pytest.mark.clause("1.8", dtypes=("float16", "bfloat16", "float32", "float64"), cells=SIMPLE_RNN)
 def test_exact_arithmetic(check: Check) -> None:
     """Small whole numbers give exactly what the recurrence says."""
 
@@ -134,7 +134,7 @@ def test_single_sequence(check: Check) -> None:
         check.for_all("layer", examine, return_sequences=return_sequences, batched=False, few=True)
 
 
-@pytest.mark.clause("1.1", modes="main")
+@pytest.mark.clause("1.1", modes="main", cells=SIMPLE_RNN)
 def test_error_over_time(check: Check) -> None:
     """Over 200 timesteps errors stay within the bound carried through time, for small, orthogonal and large U."""
     check.requires("tanh")

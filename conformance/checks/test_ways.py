@@ -14,7 +14,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.pairs import Cover, Row, covering_rows, row_in_words, summary
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
 from rnn_conformance.conformance.checks.crossing import (
     BATCH,
     FEATURES,
@@ -33,7 +33,6 @@ from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
@@ -44,7 +43,7 @@ _SMOKE_ROWS = 3
 _PARTS = 10
 
 
-@pytest.mark.clause("12.1", modes="main", dtypes=("float32",))
+@pytest.mark.clause("12.1", modes="main", dtypes=("float32",), cells=SIMPLE_RNN)
 def test_features_crossed(check: Check) -> None:
     """Each two features meet at least once, in each way to run a model, and what comes out is right."""
     # With a pin the example is given, and to find what is refused takes long.
@@ -154,9 +153,8 @@ def test_double_in_every_way(check: Check) -> None:
     description = check.subject.description
     cases = []
     for k, way in enumerate(description.modes + description.ways):
-        activations = description.activations
-        for activation in [activations[k % len(activations)]] if check.profile.thrifty else activations:
-            layer, timesteps = Layer(FEATURES, 4, SimpleRnn(activation)), TIMESTEPS if way == UNROLLED else None
+        for cell in [check.cells[k % len(check.cells)]] if check.profile.thrifty else check.cells:
+            layer, timesteps = Layer(FEATURES, 4, cell), TIMESTEPS if way == UNROLLED else None
             architecture = Architecture((layer,), dtype=check.dtype, mode=way, timesteps=timesteps)
             cases.append(Case(architecture, BATCH, TIMESTEPS, "unit", check.seed))
     check.every(cases, lambda case: check.judge(case, check.run(case)))

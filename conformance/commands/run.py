@@ -22,6 +22,7 @@ from rnn_conformance.conformance.running.live import live_progress
 from rnn_conformance.conformance.running.lock import InUse, alone_in
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.supervisor import run_all
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import DamagedResults
@@ -43,6 +44,9 @@ from rnn_conformance.reports.records.records import DamagedResults
     metavar="INTEGER",
     show_default=True,
     help="Changes shapes and numbers.",
+)
+@click.option(
+    "--cell", type=click.Choice(list(CELLS)), default="simple_rnn", show_default=True, help="The kind of cell to check."
 )
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
@@ -67,6 +71,7 @@ def run(
     adapters: tuple[str, ...],
     profile: str,
     seed: int,
+    cell: str,
     only: tuple[str, ...],
     jobs: int | None,
     seeds: int,
@@ -83,6 +88,7 @@ def run(
     \b
     rnn-conformance run --profile smoke
     rnn-conformance run torch --only 1.4 --only 3
+    rnn-conformance run torch --cell lstm
     rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, or no framework is installed, 3 the run itself did not work, was
@@ -96,7 +102,8 @@ def run(
     except ValueError as error:
         raise WrongUsage(error) from None
     compiled = _for_compiled() if cache else None
-    order = Order(profile, seed, only, seeds if profile == "soak" else 1, timeout, out.resolve(), compiled=compiled)
+    seeds = seeds if profile == "soak" else 1
+    order = Order(profile, seed, only, seeds, timeout, out.resolve(), cell=cell, compiled=compiled)
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
         with as_interrupts(), alone_in(order.folder) as dead:

@@ -154,6 +154,7 @@ def _outcome(check: Check, function: Function, clauses: Sequence[str]) -> Outcom
     evidence = check.evidence
     try:
         check.requires(check.dtype)
+        check.requires(check.cell)
         function(check)
         if check.profile.repeats and check.pin is None and not evidence.failures:
             _soak(check, function)

@@ -10,11 +10,11 @@ import numpy as np
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
+from rnn_conformance.reference.cells.cell import PARTS
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
@@ -123,9 +123,8 @@ def place_in(architecture: Architecture, choices: Choices, name: str) -> Place:
 
 def reach_of(architecture: Architecture, name: str) -> float | None:
     """How far apart two values of `outputs` or of `final_state[k]` can be; None if there is no limit."""
-    layer = _layer_of(architecture, name)[1]
-    activation = ACTIVATIONS[layer.cell.activation]
-    reach = activation.high - activation.low
+    layer, place = _layer_of(architecture, name)[1], place_of(name)
+    reach = layer.cell.reach(place.part if place and place.part else PARTS[0])
     if not np.isfinite(reach):
         return None
     return 2 * reach if layer.is_bidirectional and layer.merge == "sum" and name == "outputs" else reach

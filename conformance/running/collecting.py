@@ -21,6 +21,7 @@ from rnn_conformance.conformance.running import room
 from rnn_conformance.conformance.running.session import Session
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import read_witness
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 
 _SESSION = pytest.StashKey[Session]()
@@ -64,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = _session(config)
     only = config.getoption("--conformance-only")
     wanted = set(specification().select(only))
-    ours = sorted(filter(_is_check, items), key=_turn)
+    ours = sorted((item for item in items if _is_check(item) and _is_about(item, session.cell)), key=_turn)
     chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
     if session.witness:
         chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
@@ -139,6 +140,7 @@ def _session(config: pytest.Config) -> Session:
                 seeds=config.getoption("--conformance-seeds"),
                 results=config.getoption("--conformance-results"),
                 witness=witness and read_witness(witness),
+                cell=config.getoption("--conformance-cell"),
             )
         except Exception as error:
             pytest.exit(f"adapter {name} does not work: {type(error).__name__}: {error}", 4)
@@ -152,6 +154,12 @@ def _is_check(item: pytest.Item) -> bool:
 def _clauses(item: pytest.Item) -> tuple[str, ...]:
     marker = item.get_closest_marker("clause")
     return marker.args if marker else ()
+
+
+def _is_about(item: pytest.Item, cell: str) -> bool:
+    """Whether a check is run for this kind of cell."""
+    marker = item.get_closest_marker("clause")
+    return marker is not None and cell in marker.kwargs.get("cells", CELLS)
 
 
 def _bits_are_known(item: pytest.Item, dtype: str) -> bool:

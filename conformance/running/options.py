@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.reference.cells.kinds import CELLS
 
 _FILE = Path(__file__)
 _OURS = {_FILE.parents[1], _FILE.resolve().parents[1]}
@@ -45,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="check this clause (1.3) or chapter (1) only; may be given several times",
     )
     group.addoption(
+        "--conformance-cell",
+        choices=list(CELLS),
+        default="simple_rnn",
+        help="the kind of cell to check (default: %(default)s)",
+    )
+    group.addoption(
         "--conformance-seeds",
         type=int,
         default=1,
@@ -69,8 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Explain a wrong name at once; raises UsageError, listing the right ones."""
     config.addinivalue_line(
         "markers",
-        "clause(*numbers, modes='all', dtypes=('float32', 'float64'), thrifty=dtypes): the clauses of SPEC.md that a "
-        "check is about, none for an observation, and where it is run; `thrifty` are the dtypes of a thrifty profile",
+        "clause(*numbers, modes='all', dtypes=('float32', 'float64'), thrifty=dtypes, cells=all): the clauses of "
+        "SPEC.md that a check is about, none for an observation, and where it is run; `thrifty` are the dtypes of a "
+        "thrifty profile, `cells` the kinds of cells, where these are not all",
     )
     if config.getoption("--conformance-results") and _is_distributed(config):
         raise pytest.UsageError(

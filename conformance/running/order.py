@@ -25,6 +25,7 @@ class Order:
     timeout: float
     folder: Path
     witness: Path | None = None
+    cell: str = "simple_rnn"
     compiled: Path | None = None
 
     def results(self, adapter: str) -> Path:
@@ -49,7 +50,7 @@ class Order:
         only = [part for clause in self.only for part in ("--conformance-only", clause)]
         return [
             *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
-            *("--conformance-seeds", str(self.seeds), *only),
+            *("--conformance-seeds", str(self.seeds), "--conformance-cell", self.cell, *only),
             *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
         ]
 

@@ -35,10 +35,12 @@ def header(
     planned: Sequence[str],
     description: Description | None,
     only: Sequence[str] = (),
+    cell: str = "simple_rnn",
 ) -> records.Header:
     """The header of a run that begins now; without a description if the adapter could not give one.
 
-    `planned` are its checks, and `only` the clauses and chapters that it was asked for, none for all.
+    `planned` are its checks, `only` the clauses and chapters that it was asked for, none for all, and `cell` is the
+    kind of cell that it is about.
     """
     spec = specification()
     return records.Header(
@@ -57,6 +59,7 @@ def header(
         planned=list(planned),
         detection=detection(),
         only=list(only),
+        cell=cell,
         started=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 

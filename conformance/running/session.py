@@ -25,9 +25,8 @@ from rnn_conformance.conformance.witnesses.deviations import Deviation, known_de
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.conformance.witnesses.witness import Witness, witness_of, write_witness
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, direction_shapes
 from rnn_conformance.reports.records import records
 
 _PATIENCE = 60.0
@@ -42,20 +41,29 @@ class Session:
     """
 
     def __init__(
-        self, adapter: str, profile: str, seed: int, seeds: int, results: Path | None, witness: Witness | None
+        self,
+        adapter: str,
+        profile: str,
+        seed: int,
+        seeds: int,
+        results: Path | None,
+        witness: Witness | None,
+        cell: str = "simple_rnn",
     ) -> None:
         self.adapter = adapter
         self.profile = PROFILES[witness.profile if witness else profile]
         self.witness = witness
+        self.cell = witness.cell if witness else cell
         self._seed = witness.seed if witness else seed
         self._seeds = seeds
         self._results = results
-        self._deviations = [] if witness else known_deviations()
+        # What is known of a cell is known of that alone, and seen again in it.
+        self._deviations = [] if witness else [d for d in known_deviations() if d.witness.cell == self.cell]
         self.journal = Journal(journal_path(results) if results else None)
         os.environ.setdefault("JAX_TRACEBACK_FILTERING", "off")  # it shows whether an exception is JAX's (blame.py)
         self._loaded = registry.load(adapter)
         self.subject = Subject(self._loaded)
-        _probe(self.subject)
+        _probe(self.subject, self.cell)
 
     @property
     def is_supervised(self) -> bool:
@@ -83,7 +91,7 @@ class Session:
             lost = [_complaint(deviation) for deviation in self._without_replay(planned)]
             everything = [*planned, *(record.check for record in lost)]
             description = self.subject.description
-            begun = header(self.adapter, self.profile.name, self._seed, everything, description, only)
+            begun = header(self.adapter, self.profile.name, self._seed, everything, description, only, self.cell)
             records.append(self._results, begun)
             for record in lost:
                 self.add(record)
@@ -92,7 +100,7 @@ class Session:
     def check(self, name: str, dtype: str, mode: str) -> Check:
         """The check of this name."""
         budget = self.profile, self._seed, self._seeds
-        check = Check(name, self.subject, dtype, mode, *budget, self.journal, patience=_PATIENCE)
+        check = Check(name, self.subject, dtype, mode, *budget, self.journal, patience=_PATIENCE, cell=self.cell)
         return pinned(check, self.witness) if self.witness else check
 
     def deviations(self, item: Item) -> list[Deviation]:
@@ -118,6 +126,7 @@ class Session:
             versions=self.subject.description.versions,
             profile=check.profile.name,
             seed=check.seed,
+            cell=check.cell,
             search=failing.search,
             verdict=outcome.verdict,
             message=outcome.message,
@@ -185,18 +194,20 @@ def _complaint(deviation: Deviation) -> records.CheckRecord:
     )
 
 
-def _probe(subject: Subject) -> None:
+def _probe(subject: Subject, cell: str) -> None:
     """Run one unit for one timestep: what raises an exception there is no adapter.
 
     What is refused, or returned and wrong, is no matter here: it is for the checks to say.
     """
     dtype = next(iter(subject.description.precision))
-    activation, mode = subject.description.activations[0], subject.description.modes[0]
-    one = np.ones((1, 1), dtype)
+    description = subject.description
+    cells = description.variants_of(cell) or description.variants_of(description.cells[0])
+    layer = Layer(1, 1, cells[0])
+    weights = LayerWeights({name: np.ones(shape, dtype) for name, shape in direction_shapes(layer).items()})
     try:
-        network = subject.network(Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=dtype, mode=mode))
-        network.load(Weights((LayerWeights({"W": one, "U": one, "b": one[0]}),)))
-        network.run(one[np.newaxis])
+        network = subject.network(Architecture((layer,), dtype=dtype, mode=description.modes[0]))
+        network.load(Weights((weights,)))
+        network.run(np.ones((1, 1, 1), dtype))
     except SubjectRaised:
         raise
     except (NonConforming, Unsupported):

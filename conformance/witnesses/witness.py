@@ -28,11 +28,16 @@ from rnn_conformance.conformance.witnesses.encoding import (
     with_arrays,
 )
 from rnn_conformance.conformance.witnesses.item import Item
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import safe
 
 SCHEMA = 2
 """1 told a layer's activation beside its cell, which was a word."""
+
+
+_ONCE = {"digest": "", "computed_in": "", "cell": "simple_rnn"}
+"""What is meant by a witness that is older than these fields."""
 
 
 class DamagedWitness(ValueError):
@@ -44,9 +49,9 @@ class Witness:
     """One example of one check.
 
     `check` is the check's file and function, such as ``test_values.py::test_recurrence``; `search` counts its searches
-    from 0; `seed` and `profile` are those of the run. `expected` and `actual` are what was seen, where that is known:
-    an array as data, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its own.
-    `suite`, `digest` and `specification` say what it was found with.
+    from 0; `seed`, `profile` and `cell` are those of the run. `expected` and `actual` are what was seen, where that is
+    known: an array as data, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its
+    own. `suite`, `digest` and `specification` say what it was found with.
     """
 
     adapter: str
@@ -65,6 +70,7 @@ class Witness:
     expected: Any = None
     actual: Any = None
     computed_in: str = ""
+    cell: str = "simple_rnn"
     suite: str = field(default_factory=lambda: version("rnn-conformance"))
     digest: str = field(default_factory=suite_digest)
     specification: str = field(default_factory=lambda: specification().version)
@@ -89,6 +95,7 @@ def witness_of(
     case: Case | None,
     details: Mapping[str, Any],
     computed_in: str = "",
+    cell: str = "simple_rnn",
 ) -> Witness:
     """The witness of a check that failed on this case; `details` are those of its NonConforming."""
     seen = {name: _as_data(details[name]) for name in ("expected", "actual") if name in details}
@@ -107,6 +114,7 @@ def witness_of(
         message=message,
         case=case,
         computed_in=computed_in,
+        cell=cell,
         **seen,
     )
 
@@ -144,7 +152,7 @@ def parse_witness(text: str) -> Witness:
         raise ValueError("it is of format 1, which an older version of this suite wrote: run its check again")
     if not isinstance(data, dict) or data.get("witness") != SCHEMA:
         raise ValueError(f"it should be a JSON object whose field 'witness' is {SCHEMA}")
-    data = {"digest": "", "computed_in": "", **data}  # a witness that is older than these has none
+    data = {**_ONCE, **data}
     if wrong := sorted(set(data) ^ {"witness", *names}):
         raise ValueError(f"fields too many or too few: {', '.join(wrong)}; there should be {', '.join(names)}")
     for name, kind in (("search", int), ("seed", int), ("check", str), ("adapter", str), ("dtype", str), ("mode", str)):
@@ -152,6 +160,8 @@ def parse_witness(text: str) -> Witness:
             raise ValueError(f"{name} should be of type {kind.__name__}, but is {data[name]!r}")
     if data["computed_in"] not in ("", *DTYPES):
         raise ValueError(f"computed_in is {data['computed_in']!r}, but should be one of {', '.join(DTYPES)}, or empty")
+    if data["cell"] not in CELLS:
+        raise ValueError(f"cell is {data['cell']!r}, but should be one of {', '.join(CELLS)}")
     if data["profile"] not in PROFILES:
         raise ValueError(f"profile is {data['profile']!r}, but should be one of {', '.join(PROFILES)}")
     case = data["case"]

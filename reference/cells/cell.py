@@ -7,6 +7,7 @@ arrays asks it, and never which cell it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
@@ -53,6 +54,10 @@ class Cell:
     def widths(self, units: int) -> dict[str, int]:
         """How many numbers each part of the state has, for one sequence."""
         return dict.fromkeys(self.parts, units)
+
+    def reach(self, part: str) -> float:
+        """How far apart two values of this part of the state can be; infinite where there is no limit."""
+        return math.inf
 
     def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
         """The shape of each array of one direction's weights, by its name and in order."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from rnn_conformance.reference.arithmetic.words import Arithmetic, Driven, N
 from rnn_conformance.reference.cells.cell import PARTS, Cell, Shape
 
@@ -28,6 +30,12 @@ class Lstm(Cell):
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     parts: ClassVar[tuple[str, ...]] = PARTS
     choices: ClassVar[Mapping[str, Collection[str]]] = {"recurrent_bias": ("none", "all")}
+
+    def reach(self, part: str) -> float:
+        gate, output = GATE_ACTIVATIONS[self.recurrent_activation], ACTIVATIONS[self.output_activation]
+        if part != PARTS[0] or gate.low < 0 or gate.high > 1:
+            return math.inf
+        return max(output.high, 0) - min(output.low, 0)
 
     def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
         shapes = super().shapes(features, units, use_bias)

@@ -21,6 +21,10 @@ class SimpleRnn(Cell):
     name: ClassVar[str] = "simple_rnn"
     gates: ClassVar[tuple[str, ...]] = ("h",)
 
+    def reach(self, part: str) -> float:
+        activation = ACTIVATIONS[self.activation]
+        return activation.high - activation.low
+
     def drive(self, on: Arithmetic[N], projected: N, h: N) -> Driven[N]:
         return Driven(rest=(on.act(self.activation, on.add(projected, on.affine([("U", h)]))),))
 

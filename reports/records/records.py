@@ -92,7 +92,7 @@ class Header:
     that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
     `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
     `only` are the clauses and chapters that were asked for, none for all; `started` is when, such as
-    ``2026-11-28T09:30:00Z``.
+    ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks were about.
     """
 
     adapter: str
@@ -111,6 +111,7 @@ class Header:
     digest: str = ""
     only: Sequence[str] = field(default_factory=list)
     started: str = ""
+    cell: str = "simple_rnn"
     schema: int = SCHEMA
 
 

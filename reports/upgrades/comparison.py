@@ -25,6 +25,7 @@ SAME = {
     "specification": "they are held against different clauses",
     "profile": "the numbers of examples differ, and with them what was seen",
     "seed": "another seed draws other cases",
+    "cell": "they are about different layers",
 }
 """What must be the same of two headers, and why."""
 
