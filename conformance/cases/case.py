@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.conformance.cases.drawing import Drawn, draw
+from rnn_conformance.conformance.cases.memory import laid_out
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
@@ -46,12 +47,12 @@ class Case:
 
     @cached_property
     def arrays(self) -> Drawn:
-        """All of them; the properties below say what they are."""
+        """All of them, which lie in memory as a subject is given them; the properties below say what they are."""
         drawn = draw(self.architecture, self.batch, self.timesteps, self.regime, self.seed, self.pattern)
-        if self.held is None or (self.held.regime, self.held.seed) != (self.regime, self.seed):
-            return drawn
-        held = dict(self.held.arrays.arrays())
-        return Drawn.of({name: _fitting(array, held.get(name)) for name, array in drawn.arrays()})
+        if self.held is not None and (self.held.regime, self.held.seed) == (self.regime, self.seed):
+            held = dict(self.held.arrays.arrays())
+            drawn = Drawn.of({name: _fitting(array, held.get(name)) for name, array in drawn.arrays()})
+        return replace(drawn, **{each.name: laid_out(getattr(drawn, each.name)) for each in fields(drawn)})
 
     @property
     def weights(self) -> Weights:

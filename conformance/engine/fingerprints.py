@@ -128,6 +128,9 @@ class _TapedNetwork(GuardedNetwork):
     def __init__(self, network: GuardedNetwork, tape: Tape) -> None:
         self._guarded, self._tape = network, tape
 
+    def as_they_lie(self) -> GuardedNetwork:
+        return _TapedNetwork(self._guarded.as_they_lie(), self._tape)
+
     def load(self, weights: Weights) -> None:
         self._tape.call("load", weights, lambda: self._guarded.load(weights))
 

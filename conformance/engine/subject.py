@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.protocol import Adapter, Inputs, Network, Unsupported
+from rnn_conformance.conformance.cases.memory import laid_out
 from rnn_conformance.conformance.engine import returned
 from rnn_conformance.conformance.engine.blame import home_of, mistake_in
 from rnn_conformance.conformance.judging.comparing import NonConforming
@@ -72,13 +74,24 @@ class Subject:
 
 
 class GuardedNetwork:
-    """A network whose every call is guarded, and whose answers are what the protocol says."""
+    """A network whose every call is guarded, and whose answers are what the protocol says.
+
+    The arrays that it is given are laid out alike in memory (memory.py), unless it is `as_they_lie`.
+    """
+
+    _moves = True
 
     def __init__(self, network: Network, architecture: Architecture, home: str) -> None:
         self._network: Any = network  # what goes beyond a Network is used only where the adapter offers it
         self._architecture = architecture
         self._home = home
         self._loaded: Weights | None = None
+
+    def as_they_lie(self) -> GuardedNetwork:
+        """The same network, which is given arrays wherever they lie."""
+        other = copy(self)
+        other._moves = False
+        return other
 
     def load(self, weights: Weights) -> None:
         self._loaded = weights
@@ -113,6 +126,8 @@ class GuardedNetwork:
         return _ANSWERS[method](method, result) if method in _ANSWERS else result
 
     def _call(self, method: str, *arguments: Any, **given: Any) -> Any:
+        if self._moves:
+            arguments, given = laid_out(arguments), {name: laid_out(value) for name, value in given.items()}
         with guard(method, self._home):
             return getattr(self._network, method)(*arguments, **given)
 

@@ -1,4 +1,4 @@
-"""Mutants whose calls disturb one another or their arguments, and those that numbers or memory of some kind upset."""
+"""Mutants whose calls disturb one another or their arguments, and those that numbers of some kind upset."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs
-from rnn_conformance.conformance.mutants.base import Sound, mutant
+from rnn_conformance.conformance.mutants.base import Sound, mutant, other_last_bits
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State, flat
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
-
-
-def _other_last_bits(output: Output) -> Output:
-    return Output(np.nextafter(output.outputs, output.outputs.dtype.type(0)), output.final_state)
 
 
 class _EachCall(Sound):
@@ -40,7 +36,7 @@ class LastBitsByChance(_EachCall):
     """Now and then the last bits of a call are others."""
 
     def changed(self, output: Output, number: int) -> Output:
-        return _other_last_bits(output) if self.chance.random() < 0.3 else output
+        return other_last_bits(output) if self.chance.random() < 0.3 else output
 
 
 @mutant("8.1")
@@ -48,7 +44,7 @@ class EverySecondCallOtherBits(_EachCall):
     """Every second call has other last bits."""
 
     def changed(self, output: Output, number: int) -> Output:
-        return _other_last_bits(output) if number % 2 else output
+        return other_last_bits(output) if number % 2 else output
 
 
 @mutant("8.1")
@@ -56,7 +52,7 @@ class FirstCallOtherBits(_EachCall):
     """The first call of a model has other last bits than the later ones."""
 
     def changed(self, output: Output, number: int) -> Output:
-        return output if number else _other_last_bits(output)
+        return output if number else other_last_bits(output)
 
 
 @mutant("8.1", "3.5")
@@ -221,41 +217,3 @@ class NanStateForgotten(Sound):
 
     def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
         return super().step(layer, weights, x, np.where(np.isnan(h), 0, h).astype(h.dtype) if t == 0 else h, t)
-
-
-# How arrays lie in memory
-
-
-@mutant("2.11")
-class StridesIgnored(Sound):
-    """An input that is not contiguous is read as if it were."""
-
-    def read(self, inputs: Inputs) -> Inputs:
-        if not inputs.flags.c_contiguous and inputs.base is not None and inputs.base.size >= inputs.size:
-            return super().read(inputs.base.reshape(-1)[: inputs.size].reshape(inputs.shape))
-        return super().read(inputs)
-
-
-@mutant("2.11")
-class OtherBitsForStrides(Sound):
-    """An input that is not contiguous gives other last bits."""
-
-    strided = False
-
-    def read(self, inputs: Inputs) -> Inputs:
-        self.strided = not inputs.flags.c_contiguous
-        return super().read(inputs)
-
-    def returned(self, outputs: Array, final: State) -> Output:
-        output = super().returned(outputs, final)
-        return _other_last_bits(output) if self.strided else output
-
-
-@mutant("2.11")
-class ReadOnlyInputsRefused(Sound):
-    """An input that may only be read raises an exception."""
-
-    def read(self, inputs: Inputs) -> Inputs:
-        if not inputs.flags.writeable:
-            raise ValueError("buffer source array is read-only")
-        return super().read(inputs)

@@ -27,6 +27,7 @@ THEMES = (
     "gradients",
     "backpropagation",
     "calls",
+    "memory",
     "ways",
     "dropout",
     "refusals",
