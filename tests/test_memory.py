@@ -17,7 +17,7 @@ from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound, other
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State, each_state
+from rnn_conformance.reference.model.states import State, each_state, flat
 from rnn_conformance.reference.model.weights import Weights
 
 SHIFTED = partial(at_offset, offset=8)
@@ -81,7 +81,7 @@ def test_arrays_of_a_case_lie_as_they_are_given() -> None:
     arrays = [
         case.inputs,
         *(array for _, array in case.weights.arrays()),
-        *(h for hs in case.initial_state for h in hs),
+        *flat(case.initial_state),
     ]
     assert all(lies_well(array) and laid_out(array) is array for array in arrays)
 

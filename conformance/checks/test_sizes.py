@@ -146,7 +146,7 @@ def test_memory_layout(check: Check) -> None:
     from_state = check.offers("initial state")
 
     def examine(case: Case) -> bool:
-        exact = case.regime == "integers" and case.architecture.layers[0].activation in EXACT
+        exact = case.regime == "integers" and case.architecture.layers[0].cell.activation in EXACT
         plain = check.run(case, initial_state=case.initial_state if from_state else None).outputs
         layouts = list((_OF_ANY_ARRAY | _OF_SEQUENCES | _MAY_BE_REFUSED).items())
         for name, lie in layouts if exact else [layouts[case.seed % len(layouts)]]:  # judging takes far longer
