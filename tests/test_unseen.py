@@ -14,6 +14,7 @@ from test_cell_bounds import CELLS, Drawn, draw, share
 
 from rnn_conformance.reference.arithmetic.plain import Plain
 from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, standard_precision, ulp
+from rnn_conformance.reference.bounds import verified
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.bounds.unseen import unseen_of
 from rnn_conformance.reference.cells.cell import Cell
@@ -80,7 +81,7 @@ class Worst(Plain):
         return [np.stack(part).transpose(2, 0, 1) for part in zip(*found, strict=True)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=25)
 @given(
     cell=st.sampled_from(CELLS),
     dtype=st.sampled_from(["float16", "float32", "float64"]),
@@ -109,10 +110,10 @@ def test_right_cells_stay_within(
 def test_the_worst_words_stay_within(cell: Cell, precision: Precision) -> None:
     """Every word may lose all that it may lose, in cells that forget and in chaotic ones."""
     reached = 0.0
-    for seed, scale in enumerate((0.3, 0.7, 1.5)):
-        drawn = draw(np.random.default_rng(seed), cell, sizes=(2, 16, 3, 5), scale=scale)
+    for seed, scale in enumerate((0.5, 1.5)):
+        drawn = draw(np.random.default_rng(seed), cell, sizes=(2, 14, 3, 5), scale=scale)
         expected = bounds_of(drawn, precision)
-        for _ in range(3):
+        for _ in range(2):
             parts = Worst(drawn, precision, np.random.default_rng(seed)).run(drawn)
             worst = max(map(share, parts, expected))
             assert worst <= 1
@@ -143,3 +144,15 @@ def test_the_words_agree_with_the_simple_rnn_by_hand() -> None:
             bound(drawn.cell, weights, x, initial, standard_precision("float32")) for bound in (unseen_of, in_words)
         )
         np.testing.assert_allclose(by_words.bound, by_hand.bound, rtol=0.5)
+
+
+def test_what_is_not_proved_is_left_to_the_propagated_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guess that was too small proves nothing of the steps after it; in blocks of steps, all bounds are the same."""
+    drawn = draw(np.random.default_rng(0), Lstm(), sizes=(2, 20, 3, 5), scale=1.0)
+    (expected, _), (propagated, _) = bounds_of(drawn), drawn.propagated()
+    monkeypatch.setattr(verified, "_AT_ONCE", 700)
+    np.testing.assert_allclose(bounds_of(drawn)[0].bound, expected.bound, rtol=1e-9)
+    monkeypatch.setattr(verified, "_ATTEMPTS", 1)
+    unproved = bounds_of(drawn)[0].bound
+    np.testing.assert_array_equal(unproved[:, 1:], propagated.bound[:, 1:])
+    assert (expected.bound[:, -1] < 0.5 * unproved[:, -1]).all()

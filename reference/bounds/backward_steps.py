@@ -31,32 +31,39 @@ def bounded_back(passage: Passage[Term], on: Linear, direct: Sequence[Sum], time
         back = passage.one_step(t, direct, back, came)
         each.append(back)
     caps = np.stack([np.concatenate([_error(part) for (part,) in parts]).T for parts in each])
-    found = {node: stacked(numbers[::-1]) for node, numbers in came.items()}
+    found: dict[Node[Term], Term] = {node: stacked(numbers[::-1]) for node, numbers in came.items()}
     given = _given(each)
     if not (caps <= SHARP * _least(passage, direct, given)).all():
-        sharper, bounds = _to_first_order(passage, on, direct, given, caps)
-        found = {node: _sharper(number, sharper[node]) for node, number in found.items()}
+        errors, bounds = _to_first_order(passage, on, direct, given, caps)
+        found = {node: Number(number.value, np.fmin(number.error, errors[node])) for node, number in found.items()}
         back = _within(back, bounds[-1].T)
     return passage.gathered(found, back)
 
 
 def _to_first_order(
     passage: Passage[Term], on: Linear, direct: Sequence[Sum], given: Sequence[Term], caps: Array
-) -> tuple[dict[Node[Term], Number], Array]:
-    """What came back to each number, and bounds of what is carried on, the last timestep first."""
-    found: dict[Node[Term], Term] = {}
+) -> tuple[dict[Node[Term], Array], Array]:
+    """How far what came back to each number may be off, and what is carried on, the last timestep first."""
+    timesteps = len(caps)
+    errors = {node: np.empty(np.shape(node.value.value)) for node in passage.nothing()}
 
-    def evaluate(guess: Array) -> tuple[Array, Array]:
-        forms = on.begun(given, guess[::-1].transpose(2, 0, 1))
-        seeds: Came = {node: [d, form] for node, d, form in zip(passage.after, direct, forms, strict=True)}
-        found.update(passage.steps.back(seeds, lambda number: number))
+    def evaluate(steps: slice, guess: Array) -> tuple[Array, Array]:
+        times = slice(timesteps - steps.stop, timesteps - steps.start)
+
+        def at(number: Term) -> Term:
+            return number.each(lambda array: array[times])
+
+        forms = on.begun([at(part) for part in given], guess[::-1].transpose(2, 0, 1))
+        seeds: Came = {node: [at(d), form] for node, d, form in zip(passage.after, direct, forms, strict=True)}
+        found = passage.steps.back(seeds, at)
+        for node, error in errors.items():
+            error[times] = on.closed(found[node]).error
         jacobians, rests = on.linear_parts([found[node] for node in passage.before])
         return jacobians[::-1], rests[::-1]
 
     bounds, right = verified(evaluate, caps)
     right = right[::-1].swapaxes(1, 2)
-    closed = {node: on.closed(found[node]) for node in passage.nothing()}
-    return {node: Number(d.value, np.where(right, d.error, np.inf)) for node, d in closed.items()}, bounds
+    return {node: np.where(right, error, np.inf) for node, error in errors.items()}, bounds
 
 
 def _given(each: Sequence[Sequence[Sequence[Term]]]) -> list[Term]:
@@ -88,11 +95,6 @@ def _within(back: Sequence[Sequence[Term]], bound: Array) -> list[list[Term]]:
     ends = np.cumsum([len(part.value) for (part,) in back])[:-1]
     bounds = np.split(bound, ends)
     return [[replace(part, error=error)] for (part,), error in zip(back, bounds, strict=True)]
-
-
-def _sharper(one: Number, other: Number) -> Number:
-    """The same number with the smaller of two bounds."""
-    return Number(one.value, np.fmin(one.error, other.error))
 
 
 def stacked(each: Sequence[Term]) -> Number:

@@ -51,11 +51,11 @@ def unseen_of(
     if (caps <= SHARP * least.swapaxes(1, 2)).all():
         return expected
 
-    def evaluate(guess: Array) -> tuple[Array, Array]:
-        state = on.unknown(before, guess.transpose(2, 0, 1))
-        parts = [on.closed(part) for part in cell.step(on, projected, state)]
+    def evaluate(times: slice, guess: Array) -> tuple[Array, Array]:
+        state = on.unknown([part[times] for part in before], guess.transpose(2, 0, 1))
+        parts = [on.closed(part) for part in cell.step(on, projected.each(lambda array: array[times]), state)]
         # Computed for all timesteps at once, a step may differ in the last bits from what it gave in the loop.
-        apart = [np.abs(part.value - own) for part, own in zip(parts, after, strict=True)]
+        apart = [np.abs(part.value - own[times]) for part, own in zip(parts, after, strict=True)]
         jacobians, rests = on.linear_parts(parts)
         return jacobians, rests + np.concatenate(apart, axis=1).swapaxes(1, 2)
 

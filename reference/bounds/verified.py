@@ -18,9 +18,12 @@ _ATTEMPTS = 6
 _MARGIN = 1.25
 """A guess is so much larger than the bounds that the guess before it led to."""
 
-Evaluate = Callable[[Array], tuple[Array, Array]]
-"""Jacobians (timesteps, batch, width, width) and what is added (timesteps, batch, width), where the error before each
-step is within a guess (timesteps, batch, width)."""
+_AT_ONCE = 2**18
+"""So many elements of jacobians of a state are computed at once: those of its gates are some times as many."""
+
+Evaluate = Callable[[slice, Array], tuple[Array, Array]]
+"""Jacobians (steps, batch, width, width) of some steps, and what they add (steps, batch, width), where the error before
+each of them is within a guess (steps, batch, width)."""
 
 
 def verified(evaluate: Evaluate, caps: Array) -> tuple[Array, Array]:
@@ -28,9 +31,13 @@ def verified(evaluate: Evaluate, caps: Array) -> tuple[Array, Array]:
 
     The second array, (timesteps, batch, 1), says for which steps the guess that `evaluate` was given last was right.
     """
+    timesteps, batch, width = caps.shape
+    count = max(1, _AT_ONCE // (batch * width * width))
+    blocks = [slice(start, min(start + count, timesteps)) for start in range(0, timesteps, count)]
     guess = np.zeros_like(caps)
     for _ in range(_ATTEMPTS):
-        bounds = carried(_Given(*evaluate(guess)), caps)
+        jacobians, new = zip(*(evaluate(block, guess[block]) for block in blocks), strict=True)
+        bounds = carried(_Given(np.concatenate(jacobians), np.concatenate(new)), caps)
         before = np.concatenate([np.zeros_like(caps[:1]), bounds[:-1]])
         right = np.logical_and.accumulate((before <= guess).all(-1, keepdims=True), axis=0)
         if right.all():
