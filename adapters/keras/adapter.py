@@ -10,20 +10,21 @@ from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax import shared as _jax
 from rnn_conformance.adapters.keras.backends import NETWORKS
+from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, variants
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
+from rnn_conformance.adapters.keras.ways import GATED, WAYS
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 
 _UNSUPPORTED = {
-    "single sequence": "keras.layers.SimpleRNN takes batches only",
-    "lengths": "keras.layers.SimpleRNN takes a mask, and no lengths",
+    "single sequence": "a recurrent layer of Keras takes batches only",
+    "lengths": "a recurrent layer of Keras takes a mask, and no lengths",
+    **LACKING,
 }
-
-WAYS = ("predict", "unrolled", "reloaded", "layers", "cells")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class KerasAdapter:
             raise Unsupported(
                 "a mask that a layer is given takes the place of the embedding's: Keras does not join the two"
             )
+        if architecture.mode in GATED and not any("gate" in layer.cell.activations for layer in architecture.layers):
+            raise Unsupported("keras.layers.SimpleRNN has neither use_cudnn nor implementation")
         return NETWORKS[self.backend](architecture)
 
     def script(self, architecture: Architecture, wants: str) -> str:
@@ -71,9 +74,11 @@ def _description(adapter: KerasAdapter) -> Description:
         framework=adapter.framework,
         versions=versions(*adapter.packages),
         modes=adapter.modes,
-        ways=WAYS,
+        ways=tuple(WAYS),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
+        cells=tuple(LAYERS),
+        variants=tuple(variants()),
         offers=tuple(feature for feature in EXTRAS if feature not in _UNSUPPORTED),
         unsupported=_UNSUPPORTED,
         choices=Choices(

@@ -8,10 +8,8 @@ from typing import Any
 from rnn_conformance.adapters.jax.arrays import x64
 from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.network import KerasNetwork, floating
+from rnn_conformance.adapters.keras.ways import COMPILED
 from rnn_conformance.adapters.support import writeable
-
-_COMPILED = ("compiled", "unrolled", "cells")
-"""The modes that run compiled, where the backend has a compiler."""
 
 
 class TensorFlowNetwork(KerasNetwork):
@@ -21,7 +19,7 @@ class TensorFlowNetwork(KerasNetwork):
 
     def _called(self, model: Model, training: bool) -> Function:
         call = super()._called(model, training)
-        if self._mode not in _COMPILED:
+        if self._mode not in COMPILED:
             return call
         import tensorflow as tf
 
@@ -41,7 +39,7 @@ class TensorFlowNetwork(KerasNetwork):
             found = tape.gradient(results, sources, output_gradients=[tf.convert_to_tensor(c) for c in cotangents])
             return [tf.convert_to_tensor(g) for g in found]
 
-        if self._mode not in _COMPILED:
+        if self._mode not in COMPILED:
             return gradient
         compiled: Function = tf.function(
             gradient, input_signature=[_signature(model.inputs), _signature(model.outputs)]
@@ -112,7 +110,7 @@ class JaxNetwork(KerasNetwork):
     backend = "jax"
 
     def _called(self, model: Model, training: bool) -> Function:
-        if self._mode not in _COMPILED:
+        if self._mode not in COMPILED:
             return super()._called(model, training)
         import jax
 
@@ -149,7 +147,7 @@ class JaxNetwork(KerasNetwork):
             of_weights, of_inputs = pull(cotangents)
             return [*of_weights, *of_inputs]
 
-        function: Function = jax.jit(gradient) if self._mode in _COMPILED else gradient
+        function: Function = jax.jit(gradient) if self._mode in COMPILED else gradient
         trainable, others = model.trainable_variables, model.non_trainable_variables
         return lambda inputs, cotangents: function(
             [v.value for v in trainable], [v.value for v in others], inputs, cotangents

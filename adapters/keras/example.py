@@ -1,4 +1,4 @@
-"""W, U and b in Keras' recurrent layers: how they are loaded, read and run, as a user would write it."""
+"""Weights in Keras' recurrent layers: how they are loaded, read and run, as a user would write it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def keras_weights(weights: Mapping[str, Any]) -> list[Any]:
-    """W, U and b as a layer of Keras keeps them, both kernels transposed."""
-    W, U, b = weights["W"], weights["U"], weights.get("b")
-    return [W.T, U.T] if b is None else [W.T, U.T, b]
+    """W, U and b as a layer of Keras keeps them, both kernels transposed; a recurrent bias c is the second row of b."""
+    W, U, b, c = (weights.get(name) for name in "WUbc")
+    biases = [] if b is None else [b if c is None else np.stack([b, c])]
+    return [W.T, U.T, *biases]
+
+
+def named_weights(kernel: Any, recurrent_kernel: Any, *biases: Any) -> dict[str, Any]:
+    """The inverse: W, U and, if the layer has a bias, b, perhaps with a recurrent bias c."""
+    rows = [row for bias in biases for row in (bias if bias.ndim == 2 else [bias])]
+    return {"W": kernel.T, "U": recurrent_kernel.T, **dict(zip("bc", rows, strict=False))}
+
+
+def flat(state: Any) -> list[Any]:
+    """The state of a layer as Keras takes it: of each direction h, and of an LSTM's c after it."""
+    return [array for h in state for array in (h if isinstance(h, tuple) else (h,))]
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from typing import Any
 
-import numpy as np
-
 from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
+from rnn_conformance.adapters.keras.cells import LAYERS, arguments
+from rnn_conformance.adapters.keras.ways import arguments_of
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.states import each_state, state_shapes
-from rnn_conformance.reference.model.weights import Array, Weights, weight_shapes
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixed_bfloat16"}
 """Keras' dtype policies, by the dtype of outputs and that of weights, where these are two."""
@@ -73,7 +74,7 @@ def make_embedding(keras: Keras, architecture: Architecture) -> Any | None:
 
 
 def make_layers(keras: Keras, architecture: Architecture) -> list[RecurrentLayer]:
-    """A keras.layers.SimpleRNN for each layer, in a keras.layers.Bidirectional where it has two directions."""
+    """A keras.layers.SimpleRNN, LSTM or GRU for each layer, in a Bidirectional where it has two directions."""
     last = len(architecture.layers) - 1
     return [
         _make_layer(keras, architecture, layer, return_sequences=k < last or architecture.return_sequences)
@@ -85,7 +86,7 @@ def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_s
     # Zeros, because other initialisers take longer, and the orthogonal one has no float16.
     cell = {
         "units": layer.units,
-        "activation": layer.cell.activation,
+        **arguments(layer.cell),
         "use_bias": layer.use_bias,
         "kernel_initializer": "zeros",
         "recurrent_initializer": "zeros",
@@ -99,10 +100,13 @@ def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_s
         "stateful": architecture.stateful,
         "go_backwards": layer.direction == "backward",
     }
+    name = LAYERS[layer.cell.name]
     if architecture.mode == "cells":
-        rnn: RecurrentLayer = keras.layers.RNN(keras.layers.SimpleRNNCell(**cell), **options, dtype=cell["dtype"])
+        kept = getattr(keras.layers, f"{name}Cell")(**cell)
+        rnn: RecurrentLayer = keras.layers.RNN(kept, **options, dtype=cell["dtype"])
     else:
-        rnn = keras.layers.SimpleRNN(**cell, **options, unroll=architecture.mode == "unrolled")
+        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations)
+        rnn = getattr(keras.layers, name)(**cell, **options, **way)
     if layer.is_bidirectional:
         rnn = keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
     return rnn
@@ -129,7 +133,17 @@ def arrays_of(weights: Weights) -> Iterator[Array]:
             yield from keras_weights(direction.named)
 
 
-def weights_of(architecture: Architecture, arrays: Iterator[np.ndarray]) -> Weights:
-    """The canonical weights (or gradients) in arrays that have the order and orientation of Keras' variables."""
-    named = zip(weight_shapes(architecture), arrays, strict=False)  # gradients of inputs and states come after them
-    return Weights.of({name: array if name == "embedding" else array.T for name, array in named})
+def weights_of(architecture: Architecture, arrays: Iterator[Array]) -> Weights:
+    """The canonical weights (or gradients) in arrays that have the order and orientation of Keras' variables.
+
+    Others, such as the gradients of inputs and states, may come after them.
+    """
+    from rnn_conformance.adapters.keras.example import named_weights
+
+    table = next(arrays) if architecture.embedding else None
+    layers = []
+    for layer in architecture.layers:
+        count = 2 + layer.use_bias
+        directions = [named_weights(*islice(arrays, count)) for _ in range(1 + layer.is_bidirectional)]
+        layers.append(LayerWeights.of([LayerWeights(named) for named in directions]))
+    return Weights(tuple(layers), table)

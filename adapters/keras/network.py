@@ -29,11 +29,7 @@ from rnn_conformance.reference.model.weights import Array, Weights
 
 
 class KerasNetwork:
-    """Layers, and Models of them for the different kinds of calls; `mode` says what else happens to these.
-
-    Modes that every backend has: `predict` runs Model.predict, in two batches where it can; `unrolled` has layers with
-    unroll=True, and a Model for each number of timesteps; `reloaded` saves each Model and calls what was loaded again;
-    `layers` calls the layers one after the other without a Model; `cells` has keras.layers.RNN(SimpleRNNCell).
+    """Layers, and Models of them for the different kinds of calls; the mode says what else happens to these (WAYS).
 
     A subclass says how its backend calls a Model and differentiates it, and in which context.
     """

@@ -7,15 +7,18 @@ It reads the variables `layers`, `table`, `inputs`, `initial_state`, `mask` and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from rnn_conformance.adapters.inlining import functions
+from rnn_conformance.adapters.keras.cells import LAYERS, arguments
 from rnn_conformance.adapters.keras.layers import policy
+from rnn_conformance.adapters.keras.ways import COMPILED, arguments_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import state_arrays, state_shapes
-from rnn_conformance.reference.model.weights import weight_shapes
 
 _IMPORTS = {"tensorflow": "import tensorflow as tf", "torch": "import torch", "jax": "import jax"}
-_COMPILED = {"tensorflow": "tf.function", "jax": "jax.jit"}
+_COMPILERS = {"tensorflow": "tf.function", "jax": "jax.jit"}
 
 
 def script(backend: str, architecture: Architecture, wants: str) -> str:
@@ -25,19 +28,22 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     """
     if wants not in ("outputs", "gradients"):
         raise ValueError(f"a script gives outputs or gradients, and no {wants}")
-    compiled = backend in _COMPILED and architecture.mode in ("compiled", "unrolled", "cells")
+    compiled = backend in _COMPILERS and architecture.mode in COMPILED
     lines = ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', "import keras"]
     if wants == "gradients" or compiled or (backend == "jax" and architecture.dtype == "float64"):
         lines.append(_IMPORTS[backend])
+    lines.append("import numpy as np")
     if backend == "jax" and architecture.dtype == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
     model = [*_model(architecture), *_weights(architecture)]
-    lines += ["", "", functions("keras/example.py", "\n".join(model)), "", "", *model]
+    gradients = [_cotangents(architecture), *_GRADIENT[backend], *_gradients(architecture)]
+    used = "\n".join([*model, *gradients] if wants == "gradients" else model)
+    lines += ["", "", functions("keras/example.py", used), "", "", *model]
     if wants == "gradients":
-        return "\n".join([*lines, _cotangents(architecture), *_GRADIENT[backend], *_gradients(architecture)]) + "\n"
+        return "\n".join([*lines, *gradients]) + "\n"
     if architecture.mode == "reloaded":
         lines += ['model.save("model.keras")', 'model = keras.saving.load_model("model.keras")']
-    call = f"{_COMPILED[backend]}(lambda given: model(given))" if compiled else "model"
+    call = f"{_COMPILERS[backend]}(lambda given: model(given))" if compiled else "model"
     if architecture.mode == "predict":
         size = "len(inputs)" if architecture.stateful else "max(len(inputs) - 1, 1)"
         lines.append(f"results = model.predict(given, batch_size={size}, verbose=0)")
@@ -60,21 +66,29 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield f"x = first = keras.Input(({timesteps}, {architecture.layers[0].features}), {dtype}{batch})"
     if architecture.masking == "mask":
         yield f'm = keras.Input(({timesteps},), dtype="bool"{batch})'
-    yield f"h = [[keras.Input(a.shape[1:], {dtype}{batch}) for a in state] for state in initial_state or []]"
+    arrays = _arrays(architecture, "state")
+    yield f"h = [[keras.Input(a.shape[1:], {dtype}{batch}) for a in {arrays}] for state in initial_state or []]"
     mask = ", mask=m" if architecture.masking == "mask" else ""
     for k, layer in enumerate(architecture.layers):
         yield f"rnn{k} = {_layer(architecture, layer, is_last=k == len(architecture.layers) - 1)}"
         returned = f"x, *final{k}" if architecture.return_state else "x"
         yield f"{returned} = rnn{k}(x, initial_state=h[{k}] if h else None{mask})"
     inputs = "first, m" if architecture.masking == "mask" else "first"
-    arrays = "inputs, mask" if architecture.masking == "mask" else "inputs"
+    given = "inputs, mask" if architecture.masking == "mask" else "inputs"
     final = "".join(f", *final{k}" for k in range(len(architecture.layers))) if architecture.return_state else ""
     yield f"model = keras.Model([{inputs}, *sum(h, [])], [x{final}])"
-    yield f"given = [{arrays}, *(a for state in initial_state or [] for a in state)]"
+    yield f"given = [{given}, *(a for state in initial_state or [] for a in {arrays})]"
+
+
+def _arrays(architecture: Architecture, state: str) -> str:
+    """The arrays of a layer's state one after the other, also where a direction has several."""
+    return state if all(len(layer.cell.parts) == 1 for layer in architecture.layers) else f"flat({state})"
 
 
 def _layer(architecture: Architecture, layer: Layer, is_last: bool) -> str:
-    cell = [str(layer.units), f'"{layer.cell.activation}"']
+    activation, *others = arguments(layer.cell).items()
+    cell = [str(layer.units), f'"{activation[1]}"']
+    cell += [f"{name}={_literal(value)}" for name, value in others if value not in ("sigmoid", True)]
     options = []
     if not layer.use_bias:
         cell.append("use_bias=False")
@@ -89,20 +103,25 @@ def _layer(architecture: Architecture, layer: Layer, is_last: bool) -> str:
         ("return_state", architecture.return_state),
         ("go_backwards", layer.direction == "backward"),
         ("stateful", architecture.stateful),
-        ("unroll", architecture.mode == "unrolled"),
     ):
         if on:
             options.append(f"{name}=True")
-    dtype = _policy(architecture)
+    dtype, kind = _policy(architecture), f"keras.layers.{LAYERS[layer.cell.name]}"
     if architecture.mode == "cells":
-        cells = f"keras.layers.SimpleRNNCell({', '.join(cell)}{dtype})"
+        cells = f"{kind}Cell({', '.join(cell)}{dtype})"
         rnn = f"keras.layers.RNN({', '.join([cells, *options])}{dtype})"
     else:
-        rnn = f"keras.layers.SimpleRNN({', '.join(cell + options)}{dtype})"
+        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations)
+        options += [f"{name}={value}" for name, value in way.items()]
+        rnn = f"{kind}({', '.join(cell + options)}{dtype})"
     if not layer.is_bidirectional:
         return rnn
     merge = "" if layer.merge == "concat" else f', merge_mode="{layer.merge}"'
     return f"keras.layers.Bidirectional({rnn}{merge}{dtype})"
+
+
+def _literal(value: str | bool) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _policy(architecture: Architecture) -> str:
@@ -127,9 +146,15 @@ def _results(architecture: Architecture) -> Iterator[str]:
         yield "outputs = keras.ops.convert_to_numpy(results)"
     else:
         yield "outputs, *final = [keras.ops.convert_to_numpy(result) for result in results]"
-        flat = iter(range(2 * len(architecture.layers)))
-        states = [[f"final[{next(flat)}]" for _ in range(1 + a.is_bidirectional)] for a in architecture.layers]
+        number = count()
+        states = [[_parts(layer, number) for _ in range(1 + layer.is_bidirectional)] for layer in architecture.layers]
         yield f"final_state = [{', '.join('(' + ', '.join(state) + ',)' for state in states)}]"
+
+
+def _parts(layer: Layer, number: Iterator[int]) -> str:
+    """The next of `final`: an array or, where a state has several parts, a tuple of them."""
+    parts = [f"final[{next(number)}]" for _ in layer.cell.parts]
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 
 _SOURCES = "variables = [variable.value for variable in model.trainable_variables]"
@@ -175,15 +200,25 @@ def _cotangents(architecture: Architecture) -> str:
     tensor = "keras.ops.convert_to_tensor"
     if not architecture.return_state:
         return f'cotangents = {tensor}(cotangent["outputs"])'
-    arrays = 'cotangent["outputs"], *(a for state in cotangent["final_state"] for a in state)'
+    arrays = (
+        f'cotangent["outputs"], *(a for state in cotangent["final_state"] for a in {_arrays(architecture, "state")})'
+    )
     return f"cotangents = [{tensor}(a) for a in [{arrays}]]"
 
 
 def _gradients(architecture: Architecture) -> Iterator[str]:
     """The lines that name what was found."""
-    names = [*weight_shapes(architecture), *([] if architecture.embedding else ["inputs"])]
     states = [name for name, _ in state_arrays("initial_state", state_shapes(architecture, ()))]
-    yield f"names = {names}"
-    yield f"names += {states} if initial_state else []"
-    yield "found = [keras.ops.convert_to_numpy(g) for g in found]"
-    yield 'gradients = {n: g.T if n.endswith(("W", "U")) else g for n, g in zip(names, found)}'
+    yield "found = iter([keras.ops.convert_to_numpy(g) for g in found])"
+    table = '{"embedding": next(found)}' if architecture.embedding else "{}"
+    yield f"gradients = {table}"
+    directions = [
+        (name_of("layers", k, j, "{}"), 2 + layer.use_bias)
+        for k, layer in enumerate(architecture.layers)
+        for j in range(1 + layer.is_bidirectional)
+    ]
+    yield f"for name, arrays in {directions}:"
+    yield "    named = named_weights(*(next(found) for _ in range(arrays)))"
+    yield "    gradients |= {name.format(array): g for array, g in named.items()}"
+    rest = [*([] if architecture.embedding else ["inputs"]), *states]
+    yield f"gradients |= dict(zip({rest}, found))  # those of the initial state only if there was one"
