@@ -163,7 +163,10 @@ class Description:
         offered = self.variants_of(cell.name)
         if cell in offered:
             return ""
-        reasons = (self.unsupported.get(f"{cell.name} {word}", "") for word in cell.words)
+        had = {word for variant in offered for word in variant.words}
+        # What no variant has comes first: the others are lacking only in this company.
+        words = sorted(cell.words, key=had.__contains__)
+        reasons = (self.unsupported.get(f"{cell.name} {word}", "") for word in words)
         told = f"of {cell.name} the adapter offers {' or '.join(map(str, offered))}, and not {cell}"
         return self.lacks(cell.name) or next(filter(None, reasons), told)
 

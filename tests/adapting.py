@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.explaining.reproducer import variables_of
 from rnn_conformance.reference.layers import gradients, network
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import State, each_state, state_arrays
 from rnn_conformance.reference.model.weights import in_float64
+
+BACKENDS = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
+"""The one that Keras has in this process."""
+
+
+@pytest.fixture(params=registry.registered(), scope="module")
+def adapter(request: pytest.FixtureRequest) -> Any:
+    """Each of them whose framework is installed and, of those of Keras, the one on the backend of this process."""
+    found = registry.registered()[request.param]
+    if found.missing:
+        pytest.skip(f"{', '.join(found.missing)} is not installed: {found.how_to_install}")
+    if found.name.startswith("keras-") and found.name != f"keras-{BACKEND}":
+        pytest.skip(f"Keras is on {BACKEND} in this process; KERAS_BACKEND says otherwise")
+    return registry.load(found.name)
 
 
 def expected(adapter: Any, case: Case, start: State | None = None) -> Output:
@@ -49,6 +70,26 @@ def named(output: Output) -> dict[str, np.ndarray]:
 def nested(state: Any) -> State:
     """A state as a script has it, in which a part that stands alone is an array by itself."""
     return tuple(tuple(h if isinstance(h, tuple) else (h,) for h in layer) for layer in state)
+
+
+def start_of(case: Case) -> State | None:
+    """The initial state, but none with a mask: what Keras does with it there differs between its backends."""
+    lengths = case.architecture.masking == "lengths"
+    return case.initial_state if lengths or not case.architecture.is_masked else None
+
+
+def prepared(adapter: Any, case: Case) -> Any:
+    """The network of a case, loaded with other weights first; the test ends here where it has to be refused."""
+    description = adapter.describe()
+    reasons = [reason for need in needs(case.architecture) if (reason := description.lacks(need))]
+    if reasons:
+        with pytest.raises(Unsupported, match="|".join(map(re.escape, reasons))):
+            adapter.prepare(case.architecture)
+        pytest.skip(f"refused, as declared: {reasons[0]}")
+    found = adapter.prepare(case.architecture)
+    found.load(case.next().weights)
+    found.load(case.weights)
+    return found
 
 
 def assert_exact(actual: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:

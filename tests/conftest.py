@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from adapting import adapter  # noqa: F401 - fixture
 from browsing import browser, chromium  # noqa: F401 - fixtures
 from in_this_process import workers_in_this_process
 
@@ -37,9 +38,9 @@ def run_here(tmp_path: Path) -> Iterator[Supervised]:
 
 
 def runner(folder: Path) -> Supervised:
-    def run(adapter: str, *only: str, timeout: float = 60) -> Results:
+    def run(name: str, *only: str, timeout: float = 60) -> Results:
         order = Order("smoke", 0, only, 1, timeout, folder)
-        (results,) = run_all(order, [adapter], 1, lambda step: None)
+        (results,) = run_all(order, [name], 1, lambda step: None)
         return read(results)
 
     return run

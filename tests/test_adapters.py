@@ -6,7 +6,6 @@ All numbers are small and whole, so that what is right is right to the last bit,
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from adapting import assert_exact, expected, expected_gradients, in_doubles, named, nested, run_script
+from adapting import (
+    assert_exact,
+    expected,
+    expected_gradients,
+    in_doubles,
+    named,
+    nested,
+    prepared,
+    run_script,
+    start_of,
+)
 
-from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.description import DTYPES, EXTRAS, FEATURES
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
@@ -28,14 +35,10 @@ from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import gradients, network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.states import State, state_shapes
+from rnn_conformance.reference.model.states import state_shapes
 from rnn_conformance.reference.model.weights import in_float64, parameter_count
 
 pytestmark = pytest.mark.filterwarnings("default")  # what frameworks warn of among themselves is no error of ours
-
-BACKENDS = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
-BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
-"""The one that Keras has in this process."""
 
 LAYER = (Layer(2, 3, SimpleRnn("relu")),)
 STACK = (Layer(2, 3, SimpleRnn("relu")), Layer(3, 2, SimpleRnn("relu")))
@@ -64,17 +67,6 @@ MODELS = {
 MODEL = pytest.mark.parametrize("model", MODELS)
 
 
-@pytest.fixture(params=registry.registered(), scope="module")
-def adapter(request: pytest.FixtureRequest) -> Any:
-    """Each of them whose framework is installed and, of those of Keras, the one on the backend of this process."""
-    found = registry.registered()[request.param]
-    if found.missing:
-        pytest.skip(f"{', '.join(found.missing)} is not installed: {found.how_to_install}")
-    if found.name.startswith("keras-") and found.name != f"keras-{BACKEND}":
-        pytest.skip(f"Keras is on {BACKEND} in this process; KERAS_BACKEND says otherwise")
-    return registry.load(found.name)
-
-
 @pytest.fixture
 def jax_as_it_was() -> Iterator[None]:
     """A script that needs float64 switches JAX to it for the whole process."""
@@ -91,26 +83,6 @@ def case_of(adapter: Any, model: str, **changes: Any) -> Case:
     pattern = {"none": "right", "lengths": "right", "mask": "gaps"}[architecture.masking]
     batch = 2 if architecture.batched else 1
     return Case(architecture, batch, 5, "integers", 1, pattern if architecture.is_masked else "")
-
-
-def start_of(case: Case) -> State | None:
-    """The initial state, but none with a mask: what Keras does with it there differs between its backends."""
-    lengths = case.architecture.masking == "lengths"
-    return case.initial_state if lengths or not case.architecture.is_masked else None
-
-
-def prepared(adapter: Any, case: Case) -> Any:
-    """The network of a case, loaded with other weights first; the test ends here where it has to be refused."""
-    description = adapter.describe()
-    reasons = [reason for need in needs(case.architecture) if (reason := description.lacks(need))]
-    if reasons:
-        with pytest.raises(Unsupported, match="|".join(map(re.escape, reasons))):
-            adapter.prepare(case.architecture)
-        pytest.skip(f"refused, as declared: {reasons[0]}")
-    found = adapter.prepare(case.architecture)
-    found.load(case.next().weights)
-    found.load(case.weights)
-    return found
 
 
 def test_what_is_lacking_has_a_reason(adapter: Any) -> None:
@@ -154,7 +126,19 @@ def test_weights_are_read_back(adapter: Any, model: str) -> None:
     assert subject.parameter_count() == parameter_count(case.architecture) + second
 
 
-WAYS = ("eager", "compiled", "cells", "predict", "unrolled", "vmapped", "layers", "reloaded", "exported")
+WAYS = (
+    "eager",
+    "compiled",
+    "cells",
+    "predict",
+    "unrolled",
+    "vmapped",
+    "layers",
+    "reloaded",
+    "exported",
+    "without-cudnn",
+    "implementation-1",
+)
 
 
 @pytest.mark.parametrize("way", WAYS)
