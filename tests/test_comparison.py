@@ -214,6 +214,7 @@ def test_checks_of_a_mode_that_came_or_went() -> None:
         ("digest", "0123456789ab"),
         ("specification", "2"),
         ("profile", "smoke"),
+        ("seed", 0),
         ("seed", 8),
         ("cell", "lstm"),
     ],

@@ -144,7 +144,8 @@ def _refuse(old: Results, new: Results, across_suites: bool) -> None:
     for field, why in SAME.items():
         ours, theirs = getattr(old.header, field), getattr(new.header, field)
         if ours != theirs and not (across_suites and field in _OF_SUITES):
-            differ = f"{old.path} is of {field} {ours or 'unknown'}, {new.path} of {field} {theirs or 'unknown'}: {why}"
+            told = ["unknown" if value == "" else value for value in (ours, theirs)]
+            differ = f"{old.path} is of {field} {told[0]}, {new.path} of {field} {told[1]}: {why}"
             reasons.append(differ + ("; --across-suites compares them all the same" if field in _OF_SUITES else ""))
     if not reasons and old.header.clauses != new.header.clauses:
         differing = [n for n, _, _ in _different(old.header.clauses, new.header.clauses)]
