@@ -1,4 +1,4 @@
-"""W, U and b in torch.nn.RNN: their names there, and how they are loaded, read and run, as a user would write it."""
+"""Weights in torch.nn.RNN, LSTM and GRU: their names there, how they are loaded, read and run, as a user would do it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,24 @@ def tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:
-    """W, U and b by PyTorch's names. It adds two biases: one of them is b, and the other zero."""
+    """The arrays by PyTorch's names. It adds two biases: where there is no recurrent bias c, the other one is zero."""
     state = {where.format("weight_ih"): tensor(weights["W"]), where.format("weight_hh"): tensor(weights["U"])}
     if weights.get("b") is not None:
-        b = tensor(weights["b"])
-        state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b)}
+        b, c = tensor(weights["b"]), weights.get("c")
+        state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b) if c is None else tensor(c)}
     return state
+
+
+def z_and_r_swapped(array: np.ndarray) -> np.ndarray:
+    """The rows of a GRU's gates z, r, n as PyTorch has them: r, z, n; or the other way round."""
+    units = len(array) // 3
+    return np.concatenate([array[units : 2 * units], array[:units], array[2 * units :]])
+
+
+def gru_state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:
+    """The arrays of a GRU by PyTorch's names, their gates in its order."""
+    there = {name: weights[name] for name in "WUbc" if weights.get(name) is not None}
+    return state_of({name: z_and_r_swapped(array) for name, array in there.items()}, where)
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:

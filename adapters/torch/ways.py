@@ -30,21 +30,33 @@ class SequenceNetwork(TorchNetwork):
         if states is not None:
             one = is_native_stack(self._architecture)
             stacks = [[parts for layer in states for parts in layer]] if one else states
-            given = [torch.stack([h for (h,) in stack]) for stack in stacks]
+            given = [_theirs([torch.stack(part) for part in zip(*stack, strict=True)]) for stack in stacks]
         y: Any = x
         if lengths is not None:
             y = torch.nn.utils.rnn.pack_padded_sequence(x, tensor(lengths), batch_first=True, enforce_sorted=False)
         final: list[Sequence[Sequence[Tensor]]] = []
         for rnn, h_0 in zip(rnns, given, strict=True):
             y, h_n = self._call(rnn, y, h_0)
-            final += [[(h,) for h in layer] for layer in h_n.split(2 if rnn.bidirectional else 1)]
+            directions = 2 if rnn.bidirectional else 1
+            layers = zip(*(part.split(directions) for part in _parts(h_n)), strict=True)
+            final += [list(zip(*layer, strict=True)) for layer in layers]
         if lengths is not None:
             y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
         return y, final
 
     def _call(self, rnn: Any, x: Any, h_0: Any) -> Any:
-        """Outputs and h_n of one module, from a tensor or a packed sequence."""
+        """Outputs and h_n of one module, from a tensor or a packed sequence; or, for h_n, a tuple with c_n."""
         return rnn(x, h_0)
+
+
+def _theirs(parts: Sequence[Tensor]) -> Any:
+    """A state as torch has it: a tensor, or a tuple where there are several parts."""
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _parts(state: Any) -> tuple[Tensor, ...]:
+    """The inverse of `_theirs`."""
+    return state if isinstance(state, tuple) else (state,)
 
 
 class ReloadedNetwork(SequenceNetwork):
@@ -76,7 +88,7 @@ class ExportedNetwork(SequenceNetwork):
 
         key = rnn, x.shape, h_0 is None
         if key not in self._programs:
-            example = x.detach(), None if h_0 is None else h_0.detach()
+            example = x.detach(), None if h_0 is None else _theirs([part.detach() for part in _parts(h_0)])
             with warnings.catch_warnings():
                 # torch's own layer assigns these at each call, and torch.export warns of it.
                 warnings.filterwarnings("ignore", r"The tensor attributes self\._flat_weights", UserWarning)
@@ -107,12 +119,12 @@ class CellNetwork(TorchNetwork):
         import torch
 
         final = []
-        given: Sequence[Any] = [((None,),)] * len(self._cells) if states is None else states
-        for cell, ((h,),) in zip(self._cells, given, strict=True):
+        given: list[Any] = [None] * len(self._cells) if states is None else [_theirs(parts) for (parts,) in states]
+        for cell, state in zip(self._cells, given, strict=True):
             outputs = []
             for x_t in x.unbind(-2):
-                h = cell(x_t, h)
-                outputs.append(h)
+                state = cell(x_t, state)
+                outputs.append(_parts(state)[0])
             x = torch.stack(outputs, dim=-2)
-            final.append([(h,)])
+            final.append([_parts(state)])
         return x, final
