@@ -10,6 +10,7 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.memory import at_offset
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
@@ -45,6 +46,23 @@ def test_arrays_changed_after_loading(check: Check) -> None:
         return any(bool(array.any()) for _, array in case.weights.arrays())
 
     check.every(few_cases(check, KINDS), examine)
+
+
+@pytest.mark.clause("6.4", modes="main", thrifty=FLOAT32)
+def test_arrays_changed_after_reading(check: Check) -> None:
+    """What the caller writes into weights that were read back changes nothing in the model."""
+
+    def examine(case: Case) -> bool:
+        prepared = check.network(case)
+        outputs = prepared.run(case.inputs).outputs.copy()
+        for _, array in prepared.weights().arrays():
+            if array.flags.writeable:  # else nobody can write to it
+                array.fill(0)
+        _same_weights(prepared.weights(), case.weights)
+        same_bits("outputs", prepared.run(case.inputs).outputs, outputs, "only what was read back was written to")
+        return any(bool(array.any()) for _, array in case.weights.arrays())
+
+    check.every(few_cases(check, ("layer",) if check.profile.thrifty else KINDS), examine)
 
 
 @pytest.mark.clause("6.2")
