@@ -9,12 +9,15 @@ from rnn_conformance.reference.model.calls import Mask
 PATTERNS = ("right", "left", "gaps", "ends", "full")
 """Padding after each sequence, before it, within it, around it, and none at all."""
 
-PATTERNS_OF_LENGTHS = ("right", "full")
+SELDOM = ("alike", "single", "empty")
+"""As many timesteps of each sequence though not all, one of each, and none of one beside others that have some."""
+
+PATTERNS_OF_LENGTHS = ("right", "full", *SELDOM)
 """What lengths can say."""
 
 
 def draw_mask(rng: np.random.Generator, batch: int, timesteps: int, pattern: str) -> Mask:
-    """A mask (batch, timesteps), True where valid, with at least one valid timestep in each sequence.
+    """A mask (batch, timesteps), True where valid, with a valid timestep in each sequence, but for one in ``empty``.
 
     Raises ValueError for another pattern.
     """
@@ -22,6 +25,13 @@ def draw_mask(rng: np.random.Generator, batch: int, timesteps: int, pattern: str
     if pattern == "full" or timesteps == 1:
         return mask
     step = np.arange(timesteps)
+    if pattern in SELDOM:
+        lengths = np.full(batch, 1 if pattern == "single" else rng.integers(1, timesteps))
+        if pattern == "empty":
+            lengths = rng.integers(1, timesteps + 1, batch)
+            lengths[rng.integers(batch)] = 0
+        mask[:] = step < lengths[:, np.newaxis]
+        return mask
     for row in mask:
         first, last = sorted(rng.choice(timesteps, 2, replace=False))
         if pattern == "right":
@@ -35,7 +45,7 @@ def draw_mask(rng: np.random.Generator, batch: int, timesteps: int, pattern: str
             row[:] = rng.random(timesteps) < 0.5
             row[rng.integers(timesteps)] = True
         else:
-            raise ValueError(f"there is no pattern {pattern!r}; the patterns are {', '.join(PATTERNS)}")
+            raise ValueError(f"there is no pattern {pattern!r}; the patterns are {', '.join((*PATTERNS, *SELDOM))}")
     if pattern == "right" and batch > 1:
         mask[rng.integers(batch)] = True  # a batch is padded to its longest sequence
     return mask

@@ -37,7 +37,7 @@ def test_what_is_handed_out_stays(check: Check) -> None:
     def examine(case: Case) -> bool:
         subject = check.network(case)
         handed = [(name, array, array.copy()) for name, array in _everything(check, subject, case)]
-        for model in (subject, *([] if check.profile.thrifty else [twins.network(case.architecture)])):
+        for model in (*([] if check.profile.thrifty else [twins.network(case.architecture)]), subject):
             other = case.next()
             for again in (other, other.next()):
                 model.load(again.weights)

@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.patterns import PATTERNS
+from rnn_conformance.conformance.cases.patterns import PATTERNS, SELDOM
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.cells.kinds import CELLS
@@ -40,7 +40,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,
-    "pattern": ("", *PATTERNS),
+    "pattern": ("", *PATTERNS, *SELDOM),
     "use_bias": bool,
     "mask_zero": bool,
     "embedding": bool,
