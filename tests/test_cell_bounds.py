@@ -25,6 +25,7 @@ CELLS: list[Cell] = [
     Lstm(),
     Lstm(recurrent_activation="hard_sigmoid_fifth", output_activation="linear", recurrent_bias="all", forget_bias=1.0),
     Lstm(activation="relu", recurrent_activation="hard_sigmoid"),
+    Lstm(projection=2),
     Gru(),
     Gru(reset="before", recurrent_bias="candidate"),
     Gru(keep="1-z", recurrent_bias="none", recurrent_activation="hard_sigmoid"),
@@ -276,7 +277,7 @@ def test_what_has_no_bound_is_infinite(cell: Cell) -> None:
     for expected in (*drawn.residual(outputs), *drawn.propagated()):
         assert np.isposinf(expected.bound).all()
     huge = draw(np.random.default_rng(1), cell, "float16", scale=300)
-    for expected in (*huge.residual(np.zeros((2, 6, 4))), *huge.propagated()):
+    for expected in (*huge.residual(np.zeros((2, 6, cell.widths(4)["h"]))), *huge.propagated()):
         assert not np.isnan(expected.bound).any()
 
 

@@ -42,7 +42,7 @@ GATES: dict[str, Callable[[Array], Array]] = {
 
 def gates_of(cell: Cell, weights: dict[str, Array]) -> tuple[Gate, Gate, Gate, Gate]:
     """W, U, b and c of each gate; zeros for what is not there."""
-    units = weights["U"].shape[1]
+    units = len(weights["U"]) // len(cell.gates)
     rows = {}
     for name in ("W", "U", "b", "c"):
         array = weights.get(name, np.zeros(len(cell.gates) * units))
@@ -61,6 +61,7 @@ def lstm_loop(cell: Lstm, weights: dict[str, Array], x: Array, h: Array, c: Arra
         z = {k: W[k] @ x_t + b[k] + U[k] @ h + d[k] for k in cell.gates}
         c = gate(z["f"] + cell.forget_bias) * c + gate(z["i"]) * np.tanh(z["g"])
         h = gate(z["o"]) * (np.tanh(c) if cell.output_activation == "tanh" else c)
+        h = weights["P"] @ h if cell.projection else h
         found.append((h, c))
     return found
 
@@ -86,6 +87,7 @@ def gru_loop(cell: Gru, weights: dict[str, Array], x: Array, h: Array) -> list[t
         Lstm(recurrent_bias="all", forget_bias=1.0),
         Lstm(recurrent_activation="hard_sigmoid", output_activation="linear"),
         Lstm(recurrent_activation="hard_sigmoid_fifth"),
+        Lstm(projection=3),
         Gru(),
         Gru(reset="before"),
         Gru(recurrent_bias="candidate", recurrent_activation="hard_sigmoid_fifth"),
@@ -107,18 +109,23 @@ def test_the_equation_is_that_of_a_loop(cell: Lstm | Gru, use_bias: bool) -> Non
             np.testing.assert_allclose(part[k], np.stack(expected), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("cell", [Lstm(recurrent_bias="all"), Gru()], ids=str)
+@pytest.mark.parametrize("cell", [Lstm(recurrent_bias="all"), Lstm(recurrent_bias="all", projection=2), Gru()])
 def test_torch_agrees(cell: Cell) -> None:
     """torch.nn.LSTM and GRU, given the same numbers in their own order of gates, compute the same in float64."""
     torch = pytest.importorskip("torch")
     drawn = draw(np.random.default_rng(1), cell, "float64", (3, 7, 5, 4))
     order = "ifgo" if isinstance(cell, Lstm) else "rzn"
-    theirs = (torch.nn.LSTM if isinstance(cell, Lstm) else torch.nn.GRU)(5, 4, batch_first=True).double()
+    if isinstance(cell, Lstm):
+        theirs = torch.nn.LSTM(5, 4, batch_first=True, proj_size=cell.projection).double()
+    else:
+        theirs = torch.nn.GRU(5, 4, batch_first=True).double()
     names = {"weight_ih_l0": "W", "weight_hh_l0": "U", "bias_ih_l0": "b", "bias_hh_l0": "c"}
     parameters = {}
     for name, own in names.items():
         rows = dict(zip(cell.gates, np.split(drawn.weights[own], len(cell.gates)), strict=True))
         parameters[name] = torch.from_numpy(np.concatenate([rows[gate] for gate in order]))
+    if "P" in drawn.weights:
+        parameters["weight_hr_l0"] = torch.from_numpy(drawn.weights["P"])
     theirs.load_state_dict(parameters)
     state = tuple(torch.from_numpy(part[np.newaxis]) for part in drawn.initial)
     with torch.no_grad():

@@ -76,7 +76,7 @@ def test_the_worst_gradients_stay_within(cell: Cell, precision: Precision) -> No
     for seed, scale in enumerate((0.3, 0.8)):
         drawn = draw(np.random.default_rng(seed), cell, sizes=(2, 12, 3, 4), scale=scale)
         weights, x, initial = drawn.wide()
-        d_h = np.random.default_rng(seed).standard_normal((2, 12, 4))
+        d_h = np.random.default_rng(seed).standard_normal((2, 12, cell.widths(4)["h"]))
         expected = expected_gradients(
             Architecture((Layer(3, 4, cell),)),
             Weights((LayerWeights(weights),)),

@@ -53,7 +53,7 @@ def split(layer: Layer, d: Cotangent, each: Sequence[Expected], precision: Preci
     if not layer.is_bidirectional:
         return [d]
     if layer.merge == "concat":
-        return [d.each(lambda a: a[..., : layer.units]), d.each(lambda a: a[..., layer.units :])]
+        return [d.each(lambda a: a[..., : layer.of_direction]), d.each(lambda a: a[..., layer.of_direction :])]
     if layer.merge == "sum":
         return [d, d]
     if layer.merge == "ave":

@@ -56,7 +56,7 @@ def expected_layer(
             computed = unseen_of(layer.cell, direction.named, x, start, precision, error)
             outputs.append(computed[0].each(course.show))
         else:
-            own = course.computed(seen[..., j * layer.units :][..., : layer.units])
+            own = course.computed(seen[..., j * layer.of_direction :][..., : layer.of_direction])
             computed = residual_of(layer.cell, direction.named, x, own, start, precision, error)
             outputs.append(_as_seen(course, computed[0], own))
         final.append(finals_of(course, computed, start))

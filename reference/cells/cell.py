@@ -62,7 +62,7 @@ class Cell:
     def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
         """The shape of each array of one direction's weights, by its name and in order."""
         rows = len(self.gates) * units
-        shapes: dict[str, Shape] = {"W": (rows, features), "U": (rows, units)}
+        shapes: dict[str, Shape] = {"W": (rows, features), "U": (rows, self.widths(units)["h"])}
         return {**shapes, "b": (rows,)} if use_bias else shapes
 
     @property

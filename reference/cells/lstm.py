@@ -18,28 +18,42 @@ class Lstm(Cell):
 
     `recurrent_activation` is that of the gates, `output_activation` that of c before the output gate. A layer may have
     a second bias, the recurrent one `c`, which is added to the first. `forget_bias` is a number that the equation adds
-    to the forget gate.
+    to the forget gate. With a `projection`, h has so many numbers: what would be put out is multiplied with a kernel
+    `P` (projection, units) first.
+
+    Raises ValueError for a projection that is negative.
     """
 
     recurrent_activation: str = "sigmoid"
     output_activation: str = "tanh"
     recurrent_bias: str = "none"
     forget_bias: float = 0.0
+    projection: int = 0
 
     name: ClassVar[str] = "lstm"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     parts: ClassVar[tuple[str, ...]] = PARTS
     choices: ClassVar[Mapping[str, Collection[str]]] = {"recurrent_bias": ("none", "all")}
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.projection < 0:
+            raise ValueError(f"projection of {self.name} is {self.projection}, but should be 0, for none, or more")
+
+    def widths(self, units: int) -> dict[str, int]:
+        return {**super().widths(units), "h": self.projection or units}
+
     def reach(self, part: str) -> float:
         gate, output = GATE_ACTIVATIONS[self.recurrent_activation], ACTIVATIONS[self.output_activation]
-        if part != PARTS[0] or gate.low < 0 or gate.high > 1:
+        if part != PARTS[0] or self.projection or gate.low < 0 or gate.high > 1:
             return math.inf
         return max(output.high, 0) - min(output.low, 0)
 
     def shapes(self, features: int, units: int, use_bias: bool) -> dict[str, Shape]:
         shapes = super().shapes(features, units, use_bias)
-        return {**shapes, "c": shapes["b"]} if use_bias and self.recurrent_bias == "all" else shapes
+        if use_bias and self.recurrent_bias == "all":
+            shapes["c"] = shapes["b"]
+        return {**shapes, "P": (self.projection, units)} if self.projection else shapes
 
     def project(self, on: Arithmetic[N], x: N) -> N:
         return on.affine([("W", x)], ["b", "c"])
@@ -54,4 +68,5 @@ class Lstm(Cell):
 
     def show(self, on: Arithmetic[N], driven: Driven[N], h: N, hidden: Sequence[N]) -> N:
         (o,), (c,) = driven.rest, hidden
-        return on.mul(o, on.act(self.output_activation, c))
+        h = on.mul(o, on.act(self.output_activation, c))
+        return on.affine([("P", h)]) if self.projection else h

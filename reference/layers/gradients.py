@@ -225,7 +225,7 @@ def split(layer: Layer, d_outputs: Array, each: Sequence[Array]) -> list[Array]:
     if not layer.is_bidirectional:
         return [d_outputs]
     if layer.merge == "concat":
-        return [d_outputs[..., : layer.units], d_outputs[..., layer.units :]]
+        return [d_outputs[..., : layer.of_direction], d_outputs[..., layer.of_direction :]]
     if layer.merge == "sum":
         return [d_outputs, d_outputs]
     if layer.merge == "mul":

@@ -50,5 +50,5 @@ def initial_parts(
     """Each part of the state before the first timestep, (units, batch); zeros for None."""
     if initial is not None:
         return tuple(np.ascontiguousarray(part.T) for part in initial)
-    U = weights["U"]
-    return tuple(np.zeros((width, batch), U.dtype) for width in cell.widths(U.shape[1]).values())
+    units, dtype = len(weights["U"]) // len(cell.gates), weights["U"].dtype
+    return tuple(np.zeros((width, batch), dtype) for width in cell.widths(units).values())

@@ -52,9 +52,14 @@ class Layer:
         return self.direction == "bidirectional"
 
     @property
+    def of_direction(self) -> int:
+        """How many numbers a timestep each direction of it puts out."""
+        return self.cell.widths(self.units)["h"]
+
+    @property
     def width(self) -> int:
         """How many numbers a timestep the layer puts out."""
-        return 2 * self.units if self.is_bidirectional and self.merge == "concat" else self.units
+        return 2 * self.of_direction if self.is_bidirectional and self.merge == "concat" else self.of_direction
 
     def __str__(self) -> str:
         words = [
