@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_cell_bounds import CELLS, Drawn, draw, share
 
 from rnn_conformance.reference.arithmetic.plain import Plain
-from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, standard_precision, ulp
+from rnn_conformance.reference.arithmetic.rounding import Precision, gamma, standard_precision, ulp, wider_sums
 from rnn_conformance.reference.bounds import verified
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.bounds.unseen import unseen_of
@@ -103,6 +103,18 @@ def test_right_cells_stay_within(
         assert (expected.bound <= propagated.bound).all()
         bounded = np.isfinite(expected.bound)
         assert (np.abs(part.astype(np.float64) - expected.value) <= expected.bound)[bounded].all()
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("float16", 0.1), ("bfloat16", np.inf)])
+@pytest.mark.parametrize("cell", [SimpleRnn(), Lstm(), Gru(), Gru(reset="before")], ids=str)
+def test_sums_in_float32_stay_within(cell: Cell, dtype: str, most: float) -> None:
+    """Half precision whose sums are float32, and rounded where a runtime stores them; 5 ULP of bfloat16 are too coarse."""
+    rng = np.random.default_rng(0)
+    drawn = draw(rng, cell, dtype, (2, 12, 4, 6), scale=0.3)
+    parts = run_in_any_order(cell, drawn.weights, drawn.x, drawn.initial, rng, wide=True)
+    expected = bounds_of(drawn, wider_sums(dtype))
+    assert max(map(share, parts, expected)) <= 1
+    assert max(part.bound.max() for part in expected) <= most
 
 
 @pytest.mark.parametrize("precision", [standard_precision("float32"), COARSE], ids=["float32", "tf32"])
