@@ -108,7 +108,7 @@ def test_right_cells_stay_within(
 @pytest.mark.parametrize(("dtype", "most"), [("float16", 0.1), ("bfloat16", np.inf)])
 @pytest.mark.parametrize("cell", [SimpleRnn(), Lstm(), Gru(), Gru(reset="before")], ids=str)
 def test_sums_in_float32_stay_within(cell: Cell, dtype: str, most: float) -> None:
-    """Half precision whose sums are float32, and rounded where a runtime stores them; 5 ULP of bfloat16 are too coarse."""
+    """Half precision whose sums are float32, and rounded where a runtime stores them; bfloat16 is too coarse for it."""
     rng = np.random.default_rng(0)
     drawn = draw(rng, cell, dtype, (2, 12, 4, 6), scale=0.3)
     parts = run_in_any_order(cell, drawn.weights, drawn.x, drawn.initial, rng, wide=True)
