@@ -137,6 +137,7 @@ WAYS = (
     "reloaded",
     "exported",
     "without-cudnn",
+    "without-onednn",
     "implementation-1",
 )
 

@@ -1,4 +1,4 @@
-"""PyTorch: torch.nn.RNN, torch.nn.RNNCell stepped in a Python loop, and the same cell through torch.compile."""
+"""PyTorch: torch.nn.RNN, LSTM and GRU, their cells stepped in a loop, and the same cells through torch.compile."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
-from rnn_conformance.adapters.torch.model import CELL_MODES, is_native_stack
+from rnn_conformance.adapters.torch.gates import KINDS
+from rnn_conformance.adapters.torch.model import CELL_MODES, WITHOUT_ONEDNN, is_native_stack
 from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
 from rnn_conformance.adapters.torch.script import script
-from rnn_conformance.adapters.torch.ways import CellNetwork, ExportedNetwork, ReloadedNetwork, SequenceNetwork
+from rnn_conformance.adapters.torch.ways import (
+    CellNetwork,
+    ExportedNetwork,
+    ReloadedNetwork,
+    SequenceNetwork,
+    WithoutOnednnNetwork,
+)
 from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Choices
 
-_NO_SUCH_ACTIVATION = "torch.nn.RNN offers tanh and relu"
+_NO_SUCH_ACTIVATION = "torch.nn.RNN offers tanh and relu, and LSTM and GRU have tanh"
+_NO_CHOICE = "the activations of torch.nn.LSTM and GRU are tanh and sigmoid"
 _NO_MASK = "torch.nn.RNN takes lengths, as a packed sequence, and no masks"
 _DROPOUT_BETWEEN_LAYERS = "torch.nn.RNN(dropout=) is one rate, for the inputs of all layers of a stack but the first"
 
@@ -43,6 +54,7 @@ class TorchAdapter:
             "compiled": CellNetwork,
             "reloaded": ReloadedNetwork,
             "exported": ExportedNetwork,
+            WITHOUT_ONEDNN: WithoutOnednnNetwork,
         }[architecture.mode]
         return network(architecture)
 
@@ -63,7 +75,7 @@ def _description() -> Description:
         framework="PyTorch",
         versions=versions("torch"),
         modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
-        ways=("reloaded", "exported"),
+        ways=("reloaded", "exported", WITHOUT_ONEDNN),
         # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
         # 0.5 ULP, in layers of 1 to 64 units, and sums are float32 (benchmarks/accumulation.py).
         precision={
@@ -72,7 +84,9 @@ def _description() -> Description:
             "float32": standard_precision("float32"),
             "float64": standard_precision("float64"),
         },
+        cells=tuple(KINDS),
         activations=("tanh", "relu"),
+        variants=(SimpleRnn("tanh"), SimpleRnn("relu"), Lstm(recurrent_bias="all"), Gru()),
         offers=(
             "lengths",
             "bidirectional",
@@ -93,6 +107,13 @@ def _description() -> Description:
             "merge modes": "a bidirectional torch.nn.RNN joins its directions by concatenation only",
             "stateful": NO_STATE_KEPT,
             "recurrent dropout": "torch.nn.RNN has none",
+            "lstm relu": _NO_CHOICE,
+            "lstm recurrent bias none": "torch.nn.LSTM keeps two biases, or none",
+            "gru relu": _NO_CHOICE,
+            "gru reset before": "torch.nn.GRU multiplies with the reset gate after the product with U",
+            "gru recurrent bias candidate": "torch.nn.GRU keeps a second bias for each gate",
+            "gru recurrent bias none": "torch.nn.GRU keeps two biases, or none",
+            "gru keep 1-z": "torch.nn.GRU keeps z of the output before",
         },
         choices=Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh"),
         conventions={

@@ -1,8 +1,8 @@
-"""Weights in torch.nn.RNN, LSTM and GRU: their names there, how they are loaded, read and run, as a user would do it."""
+"""Weights in torch.nn.RNN, LSTM and GRU: their names there, how one loads, reads and runs them, as a user would."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,26 @@ def gru_state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, 
     """The arrays of a GRU by PyTorch's names, their gates in its order."""
     there = {name: weights[name] for name in "WUbc" if weights.get(name) is not None}
     return state_of({name: z_and_r_swapped(array) for name, array in there.items()}, where)
+
+
+def parts(state: Any) -> tuple[Any, ...]:
+    """The parts of a state: h alone, or (h, c) for an LSTM."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def each_part(change: Callable[[Any], Any], state: Any) -> Any:
+    """A state whose every part is changed."""
+    return tuple(map(change, state)) if isinstance(state, tuple) else change(state)
+
+
+def stacked(states: Any) -> Any:
+    """The states of several layers and directions as PyTorch has them: h_0, or (h_0, c_0) for an LSTM."""
+    return tuple(map(torch.stack, zip(*states, strict=True))) if isinstance(states[0], tuple) else torch.stack(states)
+
+
+def unstacked(state: Any) -> list[Any]:
+    """The states of several layers and directions, from h_n or (h_n, c_n)."""
+    return list(zip(*state, strict=True)) if isinstance(state, tuple) else list(state)
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_conformance.adapters.torch import example
 from rnn_conformance.reference.cells.cell import Cell
 
 NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
@@ -27,11 +26,15 @@ class Kind:
 
     def state_dict(self, arrays: Mapping[str, Any], where: str) -> dict[str, Any]:
         """The arrays of one direction as tensors, by torch's names in the place `where`."""
+        from rnn_conformance.adapters.torch import example
+
         found: dict[str, Any] = getattr(example, self.state_of)(arrays, where)
         return found
 
     def reordered(self, array: Any) -> Any:
         """The rows of an array of torch's in the canonical order, or the other way round."""
+        from rnn_conformance.adapters.torch import example
+
         return getattr(example, self.order)(array) if self.order else array
 
 

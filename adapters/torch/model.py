@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CELL_MODES = ("cells", "compiled")
 """The modes in which a model is made of torch.nn.RNNCell and its like."""
 
+WITHOUT_ONEDNN = "without-onednn"
+"""The way in which torch is told to leave oneDNN alone."""
+
 
 def build(architecture: Architecture) -> torch.nn.ModuleDict:
     """Modules under ``layers``, to be applied in order, and perhaps an ``embedding``; in inference mode.

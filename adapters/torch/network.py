@@ -48,7 +48,7 @@ class TorchNetwork:
     ) -> Output:
         import torch
 
-        with torch.no_grad():
+        with torch.no_grad(), self._settings():
             return self._output(*self._forward(tensor(inputs), _tensors(initial_state), lengths))
 
     def gradients(
@@ -69,13 +69,13 @@ class TorchNetwork:
         arguments += flat(states)
         for argument in arguments:
             argument.requires_grad_()
-        outputs, final = self._forward(x, states, lengths)
-        of, cotangents = [outputs], [cotangent.outputs]
-        if cotangent.final_state is not None:
-            of += flat(final)
-            cotangents += flat(cotangent.final_state)
-
-        found = torch.autograd.grad(of, [*parameters.values(), *arguments], [tensor(c) for c in cotangents])
+        with self._settings():
+            outputs, final = self._forward(x, states, lengths)
+            of, cotangents = [outputs], [cotangent.outputs]
+            if cotangent.final_state is not None:
+                of += flat(final)
+                cotangents += flat(cotangent.final_state)
+            found = torch.autograd.grad(of, [*parameters.values(), *arguments], [tensor(c) for c in cotangents])
         rest = (array(gradient) for gradient in found[len(parameters) :])
         return Gradients(
             weights_of(self._architecture, dict(zip(parameters, found, strict=False))),
@@ -88,9 +88,10 @@ class TorchNetwork:
         import torch
 
         x = tensor(inputs).requires_grad_()
-        outputs, _ = self._forward(x, None, None)
-        (first,) = torch.autograd.grad(outputs, x, tensor(cotangent.outputs), create_graph=True)
-        (second,) = torch.autograd.grad(first.square().sum() / 2, x)
+        with self._settings():
+            outputs, _ = self._forward(x, None, None)
+            (first,) = torch.autograd.grad(outputs, x, tensor(cotangent.outputs), create_graph=True)
+            (second,) = torch.autograd.grad(first.square().sum() / 2, x)
         return array(second)
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
@@ -98,11 +99,12 @@ class TorchNetwork:
         import torch
 
         optimizer = torch.optim.SGD(self._model.parameters(), lr=rate)
-        with self._training(), self._autocast():
-            outputs, _ = self._forward(tensor(inputs), None, None)
-            loss: Any = torch.nn.functional.mse_loss(outputs, tensor(targets))
         optimizer.zero_grad()
-        loss.backward()
+        with self._settings():
+            with self._training(), self._autocast():
+                outputs, _ = self._forward(tensor(inputs), None, None)
+                loss: Any = torch.nn.functional.mse_loss(outputs, tensor(targets))
+            loss.backward()
         optimizer.step()
 
     def run_training(self, inputs: Inputs, seed: int) -> Output:
@@ -110,7 +112,7 @@ class TorchNetwork:
         import torch
 
         torch.manual_seed(seed)
-        with self._training():
+        with self._training(), self._settings():
             return self._output(*self._forward(tensor(inputs), None, None))
 
     def parameter_count(self) -> int:
@@ -146,6 +148,10 @@ class TorchNetwork:
     def _output(self, outputs: Tensor, final: Tensors) -> Output:
         state = each_state(array, final)
         return Output(array(outputs), state if self._architecture.return_state else None)
+
+    def _settings(self) -> AbstractContextManager[None]:
+        """torch as the architecture's mode wants it set while it computes."""
+        return nullcontext()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision, where the architecture asks for it."""

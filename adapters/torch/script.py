@@ -1,9 +1,7 @@
 """A call of torch's layers as a script of its own, such as one pastes into a bug report.
 
-A script reads `layers` (of each layer a dict with W, U, b or None, and backward, another such dict or None), `table`,
-`inputs`, `initial_state` (None or, for each layer, a tuple of arrays), `lengths` and `cotangent` (a dict with outputs
-and final_state). It defines `outputs` and, if the architecture returns it, `final_state`; or `gradients`, by the names
-of Gradients.arrays(). What torch has in bfloat16, which NumPy lacks, comes out as float32, without loss.
+A script reads and sets what `Adapter` in protocol.py says. What torch has in bfloat16, which NumPy lacks, comes out as
+float32, without loss.
 """
 
 from __future__ import annotations
@@ -11,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnn_conformance.adapters.inlining import functions
-from rnn_conformance.adapters.torch.model import CELL_MODES, NAMES, is_native_stack, places
+from rnn_conformance.adapters.torch.gates import NAMES, kind_of
+from rnn_conformance.adapters.torch.model import CELL_MODES, WITHOUT_ONEDNN, is_native_stack, places
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.states import part_names
 from rnn_conformance.reference.model.weights import direction_shapes
 
 _IN_NUMPY = {"bfloat16": ".float().numpy()", "float16": ".numpy()", "float32": ".numpy()", "float64": ".numpy()"}
@@ -53,7 +53,10 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield f"embedding = torch.nn.Embedding({table.tokens}, {table.features}{_dtype(architecture)})"
         yield 'embedding.load_state_dict({"weight": tensor(table)})'
     yield from _modules(architecture)
-    states = [f'state_of({source}, "{where}")' for _, _, source, where in _directions(architecture)]
+    states = [
+        f'{kind_of(architecture.layers[k].cell).state_of}({source}, "{where}")'
+        for k, _, source, where in _directions(architecture)
+    ]
     if len(states) == 1:
         yield f"model.load_state_dict({states[0]})"
     else:
@@ -91,8 +94,9 @@ def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
         "bidirectional=True" if layer.is_bidirectional else "",
         f"dropout={dropout}" if dropout else "",
     ]
-    name = "torch.nn.RNNCell" if cell else "torch.nn.RNN"
-    return f"{name}({', '.join(filter(None, words))}{_dtype(architecture)})"
+    kind = kind_of(layer.cell)
+    name = kind.cell if cell else kind.layer
+    return f"torch.nn.{name}({', '.join(filter(None, words))}{_dtype(architecture)})"
 
 
 def _arguments(architecture: Architecture, gradients: bool) -> Iterator[str]:
@@ -101,12 +105,16 @@ def _arguments(architecture: Architecture, gradients: bool) -> Iterator[str]:
         yield "x = tensor(inputs)"
     else:
         yield f"x = tensor(inputs){grad}"
-    yield f"state = initial_state and [[tensor(h){grad} for h in layer] for layer in initial_state]"
+    change = f"lambda part: tensor(part){grad}" if grad else "tensor"
+    yield f"state = initial_state and [[each_part({change}, h) for h in layer] for layer in initial_state]"
 
 
 def _call(architecture: Architecture) -> Iterator[str]:
-    """From `x` and `state` to `y` and, where it is of use, `final`: for each layer a tuple of tensors."""
+    """From `x` and `state` to `y` and, where it is of use, `final`: for each layer the state of each direction."""
     lines = list(_forward(architecture))
+    if architecture.mode == WITHOUT_ONEDNN:
+        yield "with torch.backends.mkldnn.flags(enabled=False):"
+        lines = [f"    {line}" for line in lines]
     if architecture.weights_dtype:
         yield f'with torch.autocast("cpu", dtype=torch.{architecture.dtype}):'
         lines = [f"    {line}" for line in lines]
@@ -128,7 +136,8 @@ def _forward(architecture: Architecture) -> Iterator[str]:
     if packed and architecture.return_sequences:
         yield "y, _ = pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])"
     if not architecture.return_sequences:
-        yield "y = torch.cat(final[-1], -1)" if _joins_final_states(architecture) else "y = y[..., -1, :]"
+        joins = _joins_final_states(architecture)
+        yield "y = torch.cat([parts(h)[0] for h in final[-1]], -1)" if joins else "y = y[..., -1, :]"
 
 
 def _joins_final_states(architecture: Architecture) -> bool:
@@ -138,25 +147,28 @@ def _joins_final_states(architecture: Architecture) -> bool:
 
 
 def _stack(architecture: Architecture, x: str) -> Iterator[str]:
-    yield "h_0 = None if state is None else torch.stack([h for layer in state for h in layer])"
+    yield "h_0 = None if state is None else stacked([h for layer in state for h in layer])"
     if architecture.mode == "exported":
         yield f"program = torch.export.export(model, ({x}, h_0)).module()"
         yield f"y, h_n = program({x}, h_0)"
     else:
         yield f"y, h_n = model({x}, h_0)"
     if architecture.return_state or _joins_final_states(architecture):
-        directions = 2 if architecture.layers[0].is_bidirectional else 1
-        yield f"final = [layer.unbind() for layer in h_n.split({directions})]"
+        if architecture.layers[0].is_bidirectional:
+            yield "final = unstacked(h_n)"
+            yield "final = list(zip(final[::2], final[1::2]))"
+        else:
+            yield "final = [(h,) for h in unstacked(h_n)]"
 
 
 def _layer_by_layer(architecture: Architecture, x: str) -> Iterator[str]:
     yield f"y, final = {x}, []"
     yield "for k, rnn in enumerate(model):"
-    yield "    h_0 = None if state is None else torch.stack(state[k])"
+    yield "    h_0 = None if state is None else stacked(state[k])"
     if architecture.mode == "exported":
         yield "    rnn = torch.export.export(rnn, (y, h_0)).module()"
     yield "    y, h_n = rnn(y, h_0)"
-    yield "    final.append(h_n.unbind())"
+    yield "    final.append(unstacked(h_n))"
 
 
 def _steps(architecture: Architecture, x: str) -> Iterator[str]:
@@ -167,7 +179,7 @@ def _steps(architecture: Architecture, x: str) -> Iterator[str]:
     yield "    h, hs = None if state is None else state[k][0], []"
     yield "    for y_t in y.unbind(-2):"
     yield "        h = cell(y_t, h)"
-    yield "        hs.append(h)"
+    yield "        hs.append(parts(h)[0])"
     yield "    y = torch.stack(hs, -2)"
     yield "    final.append((h,))"
 
@@ -176,30 +188,36 @@ def _results(architecture: Architecture) -> Iterator[str]:
     detach = f".detach(){_IN_NUMPY[architecture.dtype]}"
     yield f"outputs = y{detach}"
     if architecture.return_state:
-        yield f"final_state = [tuple(h{detach} for h in layer) for layer in final]"
+        change = f"lambda part: part{detach}"
+        yield f"final_state = [tuple(each_part({change}, h) for h in layer) for layer in final]"
 
 
 def _gradients(architecture: Architecture) -> Iterator[str]:
     yield "of = {"
     if architecture.embedding is not None:
         yield '    "embedding": embedding.weight,'
+    swapped = []
     for k, j, _, where in _directions(architecture):
-        for part in direction_shapes(architecture.layers[k]):
-            yield f'    "{name_of("layers", k, j, part)}": model.get_parameter("{where.format(NAMES[part])}"),'
+        layer = architecture.layers[k]
+        for part in direction_shapes(layer):
+            name = name_of("layers", k, j, part)
+            yield f'    "{name}": model.get_parameter("{where.format(NAMES[part])}"),'
+            if order := kind_of(layer.cell).order:
+                swapped.append(f'gradients["{name}"] = {order}(gradients["{name}"])')
     if architecture.embedding is None:
         yield '    "inputs": x,'
     yield "}"
-    yield "for k, layer in enumerate(state or []):"
-    yield '    of[f"initial_state[{k}]"] = layer[0]'
-    if any(layer.is_bidirectional for layer in architecture.layers):
-        yield "    if len(layer) == 2:"
-        yield '        of[f"initial_state[{k}].backward"] = layer[1]'
+    yield "if state is not None:"
+    for k, j, _, _ in _directions(architecture):
+        of = (f'of["{name}"]' for name in part_names("initial_state", k, j, len(architecture.layers[k].cell.parts)))
+        yield f"    {', '.join(of)} = state[{k}][{j}]"
     yield 'results, cotangents = [y], [tensor(cotangent["outputs"])]'
     if architecture.return_state:
-        yield "results += [h for layer in final for h in layer]"
-        yield 'cotangents += [tensor(h) for layer in cotangent["final_state"] for h in layer]'
+        yield "results += [part for layer in final for h in layer for part in parts(h)]"
+        yield 'cotangents += [tensor(part) for layer in cotangent["final_state"] for h in layer for part in parts(h)]'
     yield "found = torch.autograd.grad(results, list(of.values()), cotangents)"
     yield f"gradients = {{name: g{_IN_NUMPY[architecture.dtype]} for name, g in zip(of, found)}}"
+    yield from swapped
 
 
 def _directions(architecture: Architecture) -> Iterator[tuple[int, int, str, str]]:

@@ -1,10 +1,11 @@
-"""The ways to run torch's layers: torch.nn.RNN as it is, loaded from a file, exported; and torch.nn.RNNCell."""
+"""The ways to run torch's layers: as they are, loaded from a file, exported, without oneDNN; and as cells."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +26,22 @@ class SequenceNetwork(TorchNetwork):
     def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         import torch
 
+        from rnn_conformance.adapters.torch.example import parts, stacked, unstacked
+
         rnns = self._model["layers"]
         given: list[Any] = [None] * len(rnns)
         if states is not None:
             one = is_native_stack(self._architecture)
-            stacks = [[parts for layer in states for parts in layer]] if one else states
-            given = [_theirs([torch.stack(part) for part in zip(*stack, strict=True)]) for stack in stacks]
+            stacks = [[h for layer in states for h in layer]] if one else states
+            given = [stacked([_theirs(h) for h in stack]) for stack in stacks]
         y: Any = x
         if lengths is not None:
             y = torch.nn.utils.rnn.pack_padded_sequence(x, tensor(lengths), batch_first=True, enforce_sorted=False)
         final: list[Sequence[Sequence[Tensor]]] = []
         for rnn, h_0 in zip(rnns, given, strict=True):
             y, h_n = self._call(rnn, y, h_0)
-            directions = 2 if rnn.bidirectional else 1
-            layers = zip(*(part.split(directions) for part in _parts(h_n)), strict=True)
-            final += [list(zip(*layer, strict=True)) for layer in layers]
+            each, directions = [parts(h) for h in unstacked(h_n)], 2 if rnn.bidirectional else 1
+            final += [each[k : k + directions] for k in range(0, len(each), directions)]
         if lengths is not None:
             y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
         return y, final
@@ -49,14 +51,9 @@ class SequenceNetwork(TorchNetwork):
         return rnn(x, h_0)
 
 
-def _theirs(parts: Sequence[Tensor]) -> Any:
-    """A state as torch has it: a tensor, or a tuple where there are several parts."""
-    return parts[0] if len(parts) == 1 else tuple(parts)
-
-
-def _parts(state: Any) -> tuple[Tensor, ...]:
-    """The inverse of `_theirs`."""
-    return state if isinstance(state, tuple) else (state,)
+def _theirs(state: Sequence[Tensor]) -> Any:
+    """The state of one direction as torch has it: a tensor, or a tuple where there are several parts."""
+    return state[0] if len(state) == 1 else tuple(state)
 
 
 class ReloadedNetwork(SequenceNetwork):
@@ -86,14 +83,30 @@ class ExportedNetwork(SequenceNetwork):
     def _call(self, rnn: Any, x: Any, h_0: Any) -> Any:
         import torch
 
+        from rnn_conformance.adapters.torch.example import each_part
+
         key = rnn, x.shape, h_0 is None
         if key not in self._programs:
-            example = x.detach(), None if h_0 is None else _theirs([part.detach() for part in _parts(h_0)])
+            example = x.detach(), None if h_0 is None else each_part(lambda part: part.detach(), h_0)
             with warnings.catch_warnings():
                 # torch's own layer assigns these at each call, and torch.export warns of it.
                 warnings.filterwarnings("ignore", r"The tensor attributes self\._flat_weights", UserWarning)
                 self._programs[key] = torch.export.export(rnn, example).module()
         return self._programs[key](x, h_0)
+
+
+class WithoutOnednnNetwork(SequenceNetwork):
+    """The same layers where torch is told not to use oneDNN, which else has a kernel for a whole LSTM in float32."""
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        import torch
+
+        with warnings.catch_warnings():
+            # The flags of oneDNN set one of Intel's GPUs, too, and torch warns that it has none.
+            warnings.filterwarnings("ignore", "TF32 acceleration on top of oneDNN", UserWarning)
+            with torch.backends.mkldnn.flags(enabled=False):
+                yield
 
 
 class CellNetwork(TorchNetwork):
@@ -118,13 +131,15 @@ class CellNetwork(TorchNetwork):
     def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         import torch
 
+        from rnn_conformance.adapters.torch.example import parts
+
         final = []
-        given: list[Any] = [None] * len(self._cells) if states is None else [_theirs(parts) for (parts,) in states]
+        given: list[Any] = [None] * len(self._cells) if states is None else [_theirs(h) for (h,) in states]
         for cell, state in zip(self._cells, given, strict=True):
             outputs = []
             for x_t in x.unbind(-2):
                 state = cell(x_t, state)
-                outputs.append(_parts(state)[0])
+                outputs.append(parts(state)[0])
             x = torch.stack(outputs, dim=-2)
-            final.append([_parts(state)])
+            final.append([parts(state)])
         return x, final
