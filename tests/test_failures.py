@@ -18,7 +18,8 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.failures import kind_of
 from rnn_conformance.conformance.engine.verdicts import Kept, Outcome
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.base import WAYS, MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.layers import network
@@ -152,6 +153,20 @@ def test_each_kind_has_a_witness_of_its_own() -> None:
     (other,) = record.further
     assert (record.witness_file, other.witness_file) == ("witnesses/0.json", "witnesses/1.json")
     assert (str(seen[0]), str(seen[1])) == (record.case, other.case)
+
+
+def test_ways_are_told_apart() -> None:
+    """The same in two ways to run a model may well be two faults: each has its place."""
+
+    class Two(ReloadedWithoutBias, UnrolledOneStepShort):
+        pass
+
+    record = concluded(MutantAdapter(Two), "test_ways.py::test_double_in_every_way", dtype="float64", patience=60)
+    assert record.verdict == "fails"
+    ways = [
+        next(way for way in WAYS if f" {way}," in case) for case in (record.case, *(f.case for f in record.further))
+    ]
+    assert sorted(ways) == ["reloaded", "unrolled"]
 
 
 def test_kinds_are_told_by_words() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.engine.failures import Error, Failure, Pin, kind_of
+from rnn_conformance.conformance.engine.failures import Error, Failure, Pin, kind_of, way_of
 from rnn_conformance.conformance.judging.comparing import Judgement
 from rnn_conformance.conformance.witnesses.deviations import Deviation
 from rnn_conformance.reports.records.parts import Row
@@ -79,9 +79,9 @@ class Evidence:
             self.touched[deviation.name] += 1
 
     def fail(self, error: Error, pin: Pin | None) -> bool:
-        """Remember a failure, and say whether it is the first of its kind."""
+        """Remember a failure, and say whether it is the first of its kind in this way to run a model."""
         for failure in self.failures:
-            if failure.kind == kind_of(error):
+            if (failure.kind, failure.way) == (kind_of(error), way_of(pin)):
                 failure.times += 1
                 return False
         self.failures.append(Failure(error, pin))

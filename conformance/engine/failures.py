@@ -33,6 +33,15 @@ class Failure:
     def kind(self) -> str:
         return kind_of(self.error)
 
+    @property
+    def way(self) -> str:
+        return way_of(self.pin)
+
+
+def way_of(pin: Pin | None) -> str:
+    """The way in which the model of an example is run; empty for an example without a case."""
+    return pin.case.architecture.mode if pin and pin.case else ""
+
 
 def kind_of(error: Error) -> str:
     """What failures of one kind have in common: their type, and their message without its numbers and places."""

@@ -105,7 +105,8 @@ def told_of_rows(record: CheckRecord) -> Iterator[str]:
         return
     judged = sum(row.outcome in (*FAILING, "conforms") for row in record.rows.values())
     for each in blamed(record.rows):
-        common = f", all with {' or '.join(each.features)}" if each.features else f": {each.rows[0]}"
+        told = 0 < len(each.features) <= _FEW  # where more could be to blame, none is
+        common = f", all with {' or '.join(each.features)}" if told else f", such as {each.rows[0]}"
         yield f"{len(each.rows)} of {count(judged, 'row')} of features fail{common}: {_short(each.message)}"
 
 
