@@ -29,6 +29,7 @@ class NumpyNetwork:
     """
 
     def __init__(self, architecture: Architecture, choices: Choices) -> None:
+        self.refuse_rates(architecture)
         self.architecture = architecture
         self.choices = choices
         self.dtype = dtype_of(architecture.dtype)
@@ -36,6 +37,13 @@ class NumpyNetwork:
         self.computing = np.dtype(np.float32) if architecture.dtype == "bfloat16" else self.dtype
         self.state: State | None = None
         self._weights: Weights | None = None
+
+    def refuse_rates(self, architecture: Architecture) -> None:
+        """Raise ValueError for a rate of dropout that is no probability less than one."""
+        for layer in architecture.layers:
+            for name, rate in (("dropout", layer.dropout), ("recurrent_dropout", layer.recurrent_dropout)):
+                if not 0 <= rate < 1:
+                    raise ValueError(f"{name} should be a rate from 0 to less than 1, but is {rate:g}")
 
     def load(self, weights: Weights) -> None:
         wanted, given = weight_shapes(self.architecture), {name: array.shape for name, array in weights.arrays()}
@@ -200,6 +208,9 @@ def _refuse_inputs(architecture: Architecture, inputs: Inputs) -> None:
     features = architecture.layers[0].features
     if inputs.ndim != axes or (architecture.embedding is None and inputs.shape[-1] != features):
         raise ValueError(f"inputs of shape {inputs.shape} for {axes} axes and {features} features")
+    table = architecture.embedding
+    if table is not None and inputs.size and not 0 <= inputs.min() <= inputs.max() < table.tokens:
+        raise ValueError(f"the tokens should lie between 0 and {table.tokens - 1}: {inputs.min()} to {inputs.max()}")
     if architecture.batch is not None and len(inputs) != architecture.batch:
         raise ValueError(f"inputs of shape {inputs.shape} for a batch of {architecture.batch}")
 

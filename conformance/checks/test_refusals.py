@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +14,13 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.checks.crossing import UNROLLED
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.reference.model.architecture import DIRECTIONS
+from rnn_conformance.reference.model.architecture import DIRECTIONS, Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
@@ -44,24 +47,32 @@ def test_wrong_number_of_features(check: Check) -> None:
 
 @pytest.mark.clause("14.2", thrifty=FLOAT32)
 def test_wrong_initial_state(check: Check) -> None:
-    """An initial state for another batch or other units is refused, also where it could be broadcast."""
+    """An initial state for another batch, other units or of another rank is refused, also where it could be broadcast.
+
+    So it is in every way to run a model, and for a single sequence, too.
+    """
     check.requires("initial state")
 
     def examine(make: Callable[[Array], Array | None], case: Case) -> bool | None:
-        (((h, *others),),) = case.initial_state
-        wrong = make(h)
-        if wrong is None:
+        ((parts,),) = case.initial_state
+        if make(parts[0]) is None:
             return None
         network = check.network(case)
         network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
-        state: State = (((wrong, *others),),)
-        result = attempt(partial(network.run, case.inputs, initial_state=state))
-        _refused(result, f"an initial state of shape {wrong.shape} for a batch of {len(h)} and {h.shape[1]} units")
+        for k, part in enumerate(parts):
+            wrong = make(part)
+            assert wrong is not None
+            state: State = (((*parts[:k], wrong, *parts[k + 1 :]),),)
+            result = attempt(partial(network.run, case.inputs, initial_state=state))
+            _refused(result, f"an initial state of shape {wrong.shape} where it has the shape {part.shape}")
         return True
 
     for wrong, make in _WRONG_STATES.items():
         cases = few_cases(check, ["layer"], where=lambda structure: structure.batch > 1)
-        check.every(cases, partial(examine, make), wrong=wrong)
+        check.every(_in_every_way(check, cases), partial(examine, make), wrong=wrong)
+    for wrong, make in _WRONG_SINGLE_STATES.items():
+        single = few_cases(check, ["layer"], batched=False) if check.offers("single sequence") else ()
+        check.every(_in_every_way(check, single), partial(examine, make), wrong=wrong)
 
 
 _WRONG_STATES: Mapping[str, Callable[[Array], Array | None]] = {
@@ -71,8 +82,58 @@ _WRONG_STATES: Mapping[str, Callable[[Array], Array | None]] = {
     "a unit more": lambda h: np.concatenate([h, h[:, :1]], axis=1),
     "one unit": lambda h: h[:, :1] if h.shape[1] > 1 else None,
     "turned": lambda h: np.ascontiguousarray(h.T) if len(h) != h.shape[1] else None,
+    "a sequence fewer": lambda h: h[1:] if len(h) > 2 else None,
+    "an axis more in front": lambda h: h[np.newaxis],
+    "an axis more behind": lambda h: h[..., np.newaxis],
+    "one number": lambda h: np.array(h[0, 0]),
 }
 """Arrays of other shapes than (batch, units), batch being more than one; None where that would be the right shape."""
+
+_WRONG_SINGLE_STATES: Mapping[str, Callable[[Array], Array | None]] = {
+    "a batch of one for a single sequence": lambda h: h[np.newaxis],
+    "a batch of two for a single sequence": lambda h: np.stack([h, h]),
+    "a unit more for a single sequence": lambda h: np.concatenate([h, h[:1]]),
+    "one unit for a single sequence": lambda h: h[:1] if len(h) > 1 else None,
+}
+"""Arrays of other shapes than (units,); None where that would be the right shape."""
+
+
+def _in_every_way(check: Check, cases: Iterable[Case]) -> Iterator[Case]:
+    """The cases and, where there is time and they are those of the main mode, the first in each further way."""
+    for k, case in enumerate(cases):
+        yield case
+        if k == 0 and check.in_main_mode and not check.profile.thrifty:
+            for way in check.subject.description.ways:
+                timesteps = case.timesteps if way == UNROLLED else None
+                yield replace(case, architecture=replace(case.architecture, mode=way, timesteps=timesteps))
+
+
+@pytest.mark.clause("14.8", modes="main", thrifty=FLOAT32)
+def test_wrong_number_of_states(check: Check) -> None:
+    """Initial states for more layers or directions than the model has, or for fewer, are refused."""
+    check.requires("initial state")
+
+    def examine(make: Callable[[State], State], case: Case) -> bool:
+        network = check.network(case)
+        network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
+        wrong = make(case.initial_state)
+        counts = [[len(layer) for layer in state] for state in (wrong, case.initial_state)]
+        result = attempt(partial(network.run, case.inputs, initial_state=wrong))
+        _refused(result, f"initial states for so many directions a layer: {counts[0]} in place of {counts[1]}")
+        return True
+
+    for wrong, (kind, how, make) in _WRONG_COUNTS.items():
+        cases = few_cases(check, [kind], **how) if all(map(check.offers, how.values())) else ()
+        check.every(cases, partial(examine, make), wrong=wrong)
+
+
+_WRONG_COUNTS: Mapping[str, tuple[str, Mapping[str, str], Callable[[State], State]]] = {
+    "a layer more": ("layer", {}, lambda state: (*state, state[-1])),
+    "a layer fewer": ("stack", {}, lambda state: state[:-1]),
+    "a direction more": ("layer", {}, lambda state: ((*state[0], state[0][0]), *state[1:])),
+    "a direction fewer": ("layer", {"direction": "bidirectional"}, lambda state: (state[0][:1], *state[1:])),
+}
+"""For a model of this kind, the states of another one."""
 
 
 @pytest.mark.clause("14.3", thrifty=FLOAT32)
@@ -142,6 +203,109 @@ _WRONG_LENGTHS: Mapping[str, Callable[[int], int]] = {
     "a length of twice as many": lambda timesteps: 2 * timesteps,
 }
 """Lengths that no sequence of so many timesteps has."""
+
+
+@pytest.mark.clause("14.6", thrifty=FLOAT32)
+def test_wrong_shape_of_mask(check: Check) -> None:
+    """Lengths and masks for another batch or other timesteps are refused, also where they could be broadcast."""
+    lacking = [check.subject.description.lacks(masking) for masking in _WRONG_MASKS]
+    if all(lacking):
+        raise Unsupported(lacking[0])
+
+    def examine(make: Callable[[Array], Array], case: Case) -> bool:
+        network = check.network(case)
+        network.run(case.inputs, **case.given)  # what is right is not refused
+        ((name, right),) = case.given.items()
+        wrong = make(right)
+        result = attempt(partial(network.run, case.inputs, **{name: wrong}))
+        _refused(result, f"{name} of shape {wrong.shape} for inputs of shape {case.inputs.shape}")
+        return True
+
+    for masking, shapes in _WRONG_MASKS.items():
+        for wrong, make in shapes.items():
+            longer = {"where": lambda structure: structure.batch > 1 and structure.timesteps > 1}
+            cases = few_cases(check, ["layer"], masking=masking, pattern="right", **longer)
+            check.every(cases if check.offers(masking) else (), partial(examine, make), wrong=f"{masking}: {wrong}")
+
+
+_WRONG_MASKS: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
+    "lengths": {
+        "one sequence": lambda lengths: lengths[:1],
+        "a sequence more": lambda lengths: np.concatenate([lengths, lengths[:1]]),
+        "an axis more": lambda lengths: lengths[:, np.newaxis],
+    },
+    "mask": {
+        "one sequence": lambda mask: mask[:1],
+        "a sequence more": lambda mask: np.concatenate([mask, mask[:1]]),
+        "one timestep": lambda mask: mask[:, :1],
+        "a timestep more": lambda mask: np.concatenate([mask, mask[:, :1]], axis=1),
+        "no batch": lambda mask: mask[0],
+        "an axis more": lambda mask: mask[..., np.newaxis],
+    },
+}
+"""Arrays of other shapes than (batch,) and (batch, timesteps), both being more than one."""
+
+
+@pytest.mark.clause("14.7", modes="main", thrifty=FLOAT32)
+def test_wrong_tokens(check: Check) -> None:
+    """Tokens below zero, or beyond the table of the embedding, are refused."""
+    check.requires("embedding")
+
+    def examine(make: Callable[[int], int], case: Case) -> bool:
+        network = check.network(case)
+        network.run(case.inputs)  # what is right is not refused
+        assert case.architecture.embedding is not None
+        tokens, wrong = case.inputs.copy(), make(case.architecture.embedding.tokens)
+        tokens[case.seed % case.batch, -1] = wrong
+        _refused(attempt(partial(network.run, tokens)), f"token {wrong} of {case.architecture.embedding.tokens}")
+        return True
+
+    for wrong, make in _WRONG_TOKENS.items():
+        check.every(few_cases(check, ["embedding"]), partial(examine, make), wrong=wrong)
+
+
+_WRONG_TOKENS: Mapping[str, Callable[[int], int]] = {
+    "a negative token": lambda tokens: -1,
+    "a token one beyond the table": lambda tokens: tokens,
+    "a token far beyond the table": lambda tokens: 1000 * tokens,
+}
+
+
+@pytest.mark.clause("14.9", modes="main", dtypes=FLOAT32)
+def test_wrong_rates(check: Check) -> None:
+    """Rates of dropout below zero, of one, or above it are refused when a model is built or trained."""
+    offered = [feature for feature in _RATES if check.offers(feature)]
+    if not offered:
+        check.requires("dropout")
+
+    def examine(rates: Mapping[str, float], case: Case) -> bool:
+        *below, last = case.architecture.layers
+        check.subject.network(_with_rates(case, below, last, dict.fromkeys(rates, 0.5)))  # what is right is not refused
+        wrong = _with_rates(case, below, last, rates)
+        told = " and ".join(f"{name} at rate {rate:g}" for name, rate in rates.items())
+        _refused(attempt(partial(_build_and_train, check, wrong, case)), told)
+        return True
+
+    for feature, word in _RATES.items():
+        for rate in (-0.25, 1.0, 1.5):
+            # Some have dropout between the layers of a stack only.
+            cases = few_cases(check, ["layer", "stack"]) if feature in offered else ()
+            check.every(cases, partial(examine, {word: rate}), wrong=f"{feature} at rate {rate:g}")
+
+
+_RATES = {"dropout": "dropout", "recurrent dropout": "recurrent_dropout"}
+"""The names of the features, and those of a layer's rates."""
+
+
+def _with_rates(case: Case, below: Sequence[Layer], last: Layer, rates: Mapping[str, Any]) -> Architecture:
+    return replace(case.architecture, layers=(*below, replace(last, **rates)))
+
+
+def _build_and_train(check: Check, architecture: Architecture, case: Case) -> Output:
+    network = check.subject.network(architecture)
+    network.load(case.weights)
+    found: Output = network.ask("run_training", case.inputs, check.seed)
+    return found
 
 
 @pytest.mark.clause("14.5", modes="main", dtypes=("float32",))
