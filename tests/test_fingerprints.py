@@ -27,7 +27,7 @@ RECURRENCE = "test_values.py::test_recurrence"
 def taken(name: str = RECURRENCE, mutant: str = "", profile: str = "smoke", seed: int = 0) -> list[Fingerprint]:
     """The fingerprints of one check of the NumPy adapter, or of a planted fault."""
     subject = Subject(catalogue()[mutant].adapter() if mutant else adapter)
-    dtype = dtypes_of(checks()[name], PROFILES["smoke"])[-1]
+    dtype = [*dtypes_of(checks()[name], PROFILES["default"]), *dtypes_of(checks()[name], PROFILES["smoke"])][-1]
     return fingerprints(check_of(f"{name}[{dtype}]", subject, dtype, profile, seed), checks()[name])
 
 
