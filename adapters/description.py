@@ -54,6 +54,7 @@ CONVENTIONS = {
     "U": "where the recurrent kernel is kept, and its shape there",
     "b": "where the bias is kept, and its shape there",
     "orientation": "whether W and U are kept `as they are` in SPEC.md, or `transposed`",
+    "gates": "the order of the gates of an LSTM and of a GRU, which are stacked in W, U and the biases",
     "biases": "how many biases a layer has, and what becomes of those beside b",
     "load": "the call that puts arrays into the parameters",
     "read": "the call that gets them out",
@@ -91,7 +92,9 @@ class Description:
     and b live; of `notes`, which says by any name what else there is to know; and of `example`, a script such as a user
     would write. That reads the float32 arrays `W` (units, features), `U` (units, units), `b` (units,) and `x` (batch,
     timesteps, features), loads a tanh layer of the framework with them, runs it to `outputs` (batch, timesteps, units),
-    and reads the weights back as `W_read`, `U_read` and `b_read`. In words, `code` stands between backticks.
+    and reads the weights back as `W_read`, `U_read` and `b_read`. `examples` has such a script for each other cell, by
+    its name and for its usual variant, with the gates in the order of SPEC.md; where that one has a recurrent bias,
+    the script reads `c`, too, and leaves `c_read` behind. In words, `code` stands between backticks.
 
     Raises ValueError for a key that is none of these, for a feature both offered and unsupported, and for an example
     that is no Python or leaves one of its variables unset.
@@ -114,6 +117,7 @@ class Description:
     conventions: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     example: str = ""
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {*FEATURES, *EXTRAS, *DTYPES, *CELLS, *ACTIVATIONS}
@@ -135,8 +139,10 @@ class Description:
                 f"conventions names {wrong}, but the conventions are {', '.join(CONVENTIONS)}; "
                 "what else there is to say stands in notes"
             )
-        if self.example:
-            _check_example(self.example)
+        for example in filter(None, (self.example, *self.examples.values())):
+            _check_example(example)
+        if wrong := sorted(set(self.examples) - set(self.cells)):
+            raise ValueError(f"examples has {', '.join(wrong)}, which cells does not name")
 
     def lacks(self, feature: str) -> str:
         """Why there is no such feature, dtype, cell or activation; empty if there is."""

@@ -1,7 +1,8 @@
 """Plain modules as parts of scripts: what is inlined is ordinary code of this package, typed, tested and used by it.
 
-An `example.py` of a framework has functions that load, read and run its layers, and a function `example(W, U, b, x)`.
-The atlas shows that one's body, and the scripts of bug reports call the others.
+An `example.py` of a framework has functions that load, read and run its layers, a function `example(W, U, b, x)`, and
+perhaps one for another cell, such as `lstm_example`. The atlas shows the bodies of these, and the scripts of bug
+reports call the others.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def functions(file: str, code: str) -> str:
 
 
 @cache
-def example(file: str) -> str:
-    """The example of a plain module as a script of its own: its imports, what it uses, and the body of `example`."""
-    text, node = _text(file), _defined(file)["example"]
+def example(file: str, name: str = "example") -> str:
+    """The example of a plain module as a script of its own: its imports, what it uses, and the body of `name`."""
+    text, node = _text(file), _defined(file)[name]
     docstring, *_, end = node.body
     lines = text.splitlines()[docstring.end_lineno or 0 : end.lineno - 1]
     body = textwrap.dedent("\n".join(lines)).strip()

@@ -123,3 +123,17 @@ def test_scripts_say_what_is_not_usual() -> None:
     plain = ADAPTER.script(Architecture((Layer(2, 3, Lstm()),), mode=MAIN), "outputs")
     assert 'keras.layers.LSTM(3, "tanh", return_sequences=True)' in plain
     assert "flat" not in ADAPTER.script(case_of(cell).architecture, "outputs")
+
+
+@pytest.mark.parametrize("cell", [Lstm(), Gru()], ids=["lstm", "gru"])
+def test_examples_of_the_atlas(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script of the atlas loads, runs and reads the usual layer, and needs no more than the framework."""
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    case = Case(Architecture((Layer(2, 3, cell),), mode=MAIN), 2, 4, "unit", 1)
+    (weights,) = case.weights.layers
+    script, left = ADAPTER.describe().examples[cell.name], {**weights.named, "x": case.inputs}
+    assert "rnn_conformance" not in script
+    exec(compile(script, "example.py", "exec"), left)
+    assert_right(case, Output(left["outputs"]))
+    for name, array in weights.named.items():
+        np.testing.assert_array_equal(left[f"{name}_read"], array)

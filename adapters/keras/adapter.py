@@ -92,11 +92,14 @@ def _description(adapter: KerasAdapter) -> Description:
             "U": "`layer.weights[1]`, `(units, units)`",
             "b": "`layer.weights[2]`, `(units,)`",
             "orientation": "transposed",
-            "biases": "one",
-            "load": "`layer.set_weights([W.T, U.T, b])`, or `variable.assign(array)`, once the layer is built",
+            "gates": "LSTM i, f, g, o (Keras calls g c); GRU z, r, n (Keras calls n h)",
+            "biases": "one; of a `GRU` with `reset_after`, its default, b and the recurrent bias c in one array, "
+            "`(2, 3 * units)`",
+            "load": "`layer.set_weights([W.T, U.T, b])`, of a `GRU` `[W.T, U.T, numpy.stack([b, c])]`, or `variable.assign(array)`, once the layer is built",
             "read": "`layer.get_weights()`, or `keras.ops.convert_to_numpy(variable.value)`",
             "time axis": "1",
-            "state": "`(batch, units)`; of a `Bidirectional` the forward one, then the backward one",
+            "state": "`(batch, units)`, of an `LSTM` h and then c; of a `Bidirectional` the forward one, then the "
+            "backward one",
             "padding": "a mask: `layer(x, mask=mask)`, `(batch, timesteps)`, true where a timestep is valid; or "
             "`Embedding(mask_zero=True)` in front",
             "backward": "`SimpleRNN(go_backwards=True)`",
@@ -107,10 +110,22 @@ def _description(adapter: KerasAdapter) -> Description:
         notes={
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
+            "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: weights "
+            "that are loaded take its place",
+            "hard sigmoid": "`hard_sigmoid` is x / 6 + 1/2 between 0 and 1; in Keras 2 it was x / 5 + 1/2",
+            "fast paths": 'with `use_cudnn="auto"`, the default, other code runs on PyTorch (`LSTM`, and `GRU` with '
+            "`reset_after`) and on JAX (that `GRU`), unless there is a mask, or recurrent dropout in training",
+            "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a mask of "
+            "dropout for each gate, where the default has one for all; recurrent dropout sets it by itself",
         },
-        example=f'import os\n\nos.environ["KERAS_BACKEND"] = "{adapter.backend}"  # before Keras is imported\n'
-        + example("keras/example.py"),
+        example=_example(adapter.backend, "example"),
+        examples={cell: _example(adapter.backend, f"{cell}_example") for cell in ("lstm", "gru")},
     )
+
+
+def _example(backend: str, name: str) -> str:
+    chosen = f'os.environ["KERAS_BACKEND"] = "{backend}"  # before Keras is imported'
+    return f"import os\n\n{chosen}\n{example('keras/example.py', name)}"
 
 
 def _device(backend: str) -> str:

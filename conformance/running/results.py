@@ -114,6 +114,7 @@ def _plain(description: Description) -> dict[str, Any]:
         "conventions": dict(description.conventions),
         "notes": dict(description.notes),
         "example": description.example,
+        "examples": dict(description.examples),
     }
 
 

@@ -17,6 +17,7 @@ FACTS = {
     "U": ("1.1", "6.1"),
     "b": ("1.1", "6.1"),
     "orientation": ("1.1", "6.1"),
+    "gates": ("1.1", "6.1"),
     "biases": ("6.3",),
     "load": ("6.2",),
     "read": ("6.1",),
@@ -105,6 +106,7 @@ class Section:
     facts: Sequence[Fact]
     notes: Sequence[Fact]
     example: str
+    examples: Mapping[str, str]
 
     def fact(self, name: str) -> Fact:
         """The fact of this name; one without a value if it is not declared."""
@@ -137,6 +139,7 @@ def _section(summary: Summary, backend: Backend) -> Section:
         [Fact(name, value, _held(summary, backend, held.get(name, ()))) for name, value in values.items()],
         [Fact(name, value) for name, value in _words(description.get("notes")).items()],
         plain(description.get("example", "")),
+        _words(description.get("examples")),
     )
 
 
@@ -185,6 +188,11 @@ def _lines(sections: Sequence[Section]) -> Iterator[str]:
         if section.example:
             yield ""
             yield fenced(section.example.strip("\n"), "python")
+        for cell, example in section.examples.items():
+            yield ""
+            yield f"{escape(cell)}:"
+            yield ""
+            yield fenced(example.strip("\n"), "python")
 
 
 def _clause(held: Held) -> str:
