@@ -95,7 +95,8 @@ def _description(adapter: KerasAdapter) -> Description:
             "gates": "LSTM i, f, g, o (Keras calls g c); GRU z, r, n (Keras calls n h)",
             "biases": "one; of a `GRU` with `reset_after`, its default, b and the recurrent bias c in one array, "
             "`(2, 3 * units)`",
-            "load": "`layer.set_weights([W.T, U.T, b])`, of a `GRU` `[W.T, U.T, numpy.stack([b, c])]`, or `variable.assign(array)`, once the layer is built",
+            "load": "`layer.set_weights([W.T, U.T, b])`, of a `GRU` `[W.T, U.T, numpy.stack([b, c])]`, or "
+            "`variable.assign(array)`, once the layer is built",
             "read": "`layer.get_weights()`, or `keras.ops.convert_to_numpy(variable.value)`",
             "time axis": "1",
             "state": "`(batch, units)`, of an `LSTM` h and then c; of a `Bidirectional` the forward one, then the "
