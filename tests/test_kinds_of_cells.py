@@ -106,6 +106,17 @@ def test_numbers_are_drawn_for_every_array(regime: str) -> None:
     assert all(h.any() for h in flat(case.initial_state))
 
 
+@pytest.mark.parametrize("regime", REGIMES)
+def test_numbers_of_a_projection(regime: str) -> None:
+    """Also where h has fewer numbers than there are units, or more, everything has its shape."""
+    for projection in (2, 5):
+        layer = Layer(2, 3, Lstm(projection=projection), direction="bidirectional")
+        case = Case(Architecture((layer,), return_state=True), 2, 4, regime, 0)
+        assert {name: array.shape for name, array in case.weights.arrays()} == weight_shapes(case.architecture)
+        assert case.weights.layers[0].named["P"].any()
+        assert [h.shape for h in flat(case.initial_state)] == [(2, projection), (2, 3)] * 2
+
+
 def test_same_numbers_with_and_without_biases() -> None:
     bare = replace(STACK, layers=tuple(replace(layer, use_bias=False) for layer in STACK.layers))
     arrays = dict(CASE.weights.arrays())

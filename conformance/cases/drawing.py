@@ -93,7 +93,7 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
         named = {name: next(arrays) for name in _with_biases(layer)}
         state = tuple(next(arrays).astype(dtype, copy=False) for _ in layer.cell.parts)
         if scales is None:
-            named["U"] = _one_a_row(rng, len(named["U"]), layer.units, named["U"].dtype)
+            named["U"] = _one_a_row(rng, named["U"], layer.units)
         else:
             _scale(rng, layer, scales, named)
         kept = direction_shapes(layer)
@@ -137,7 +137,8 @@ def _scale(rng: np.random.Generator, layer: Layer, scales: Regime, named: dict[s
     """Make the weights of one direction, drawn with a standard deviation of 1, as large as the regime says."""
     gain = scales.U if layer.cell.activation in _LIMITED else min(scales.U, _GAIN_WITHOUT_LIMITS)
     for name, array in named.items():
-        factor = {"W": scales.W / layer.features**0.5, "U": gain / layer.units**0.5}.get(name, scales.b)
+        is_kernel = array.ndim > 1
+        factor = {"W": scales.W, "U": gain}.get(name, 1) / array.shape[1] ** 0.5 if is_kernel else scales.b
         array *= array.dtype.type(factor)
     if scales.zeros:
         for name in ("W", "U"):
@@ -159,9 +160,14 @@ def _arrays(rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], whole: 
         yield numbers[end - size : end].reshape(shape)
 
 
-def _one_a_row(rng: np.random.Generator, rows: int, units: int, dtype: np.dtype) -> Array:
-    """A signed permutation for each gate: h can grow by no more than |W x + b| a timestep."""
-    U = np.zeros((rows, units), dtype)
-    for begin in range(0, rows, units):
-        U[begin + np.arange(units), rng.permutation(units)] = rng.choice([-1, 1], units)
+def _one_a_row(rng: np.random.Generator, like: Array, units: int) -> Array:
+    """A signed permutation for each gate: h can grow by no more than |W x + b| a timestep.
+
+    Where h has not as many numbers as there are units, each row has one of them.
+    """
+    U, width = np.zeros_like(like), like.shape[1]
+    for begin in range(0, len(U), units):
+        signs = rng.choice([-1, 1], units)
+        columns = rng.permutation(units) if width == units else rng.integers(0, width, units)
+        U[begin + np.arange(units), columns] = signs
     return U
