@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, mutant
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
+from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.weights import Array
 
 
@@ -140,3 +145,33 @@ class SecondLayerIsTanh(Sound):
 
     def activate(self, name: str, z: Array) -> Array:
         return super().activate("tanh" if self.position else name, z)
+
+
+@mutant("7.5")
+class HalfSigmoidFarOutIsZero(Sound):
+    """In half precision, sigmoid of numbers below -9 is zero, where there are smaller numbers yet."""
+
+    def activate(self, name: str, z: Array) -> Array:
+        y = super().activate(name, z)
+        return np.where(z < -9, 0, y).astype(y.dtype) if name == "sigmoid" and self.dtype.itemsize == 2 else y
+
+
+@mutant("7.5")
+class HalfTanhOffInANarrowBand(_Tanh):
+    """In half precision, tanh is off by a thirtieth between 2.71 and 2.72."""
+
+    def changed(self, z: Array, y: Array) -> Array:
+        in_band = (np.abs(z) > 2.71) & (np.abs(z) < 2.72)
+        return np.where(in_band, y * (29 / 30), y) if self.dtype.itemsize == 2 else y
+
+
+@mutant("7.5")
+class HalfSlopesNearSaturationAreZero(Sound):
+    """In half precision, no gradient passes through an activation that is within a hundredth of its limits."""
+
+    def back(self, layer: Layer, one: Pass, d_h: Array, *rest: Any) -> Backpropagated:
+        activation = layer.cell.activation
+        if self.dtype.itemsize == 2 and activation in ("tanh", "sigmoid"):
+            low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
+            d_h = np.where((one.h > high - 0.01) | (one.h < low + 0.01), 0, d_h).astype(d_h.dtype)
+        return super().back(layer, one, d_h, *rest)
