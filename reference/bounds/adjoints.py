@@ -1,4 +1,4 @@
-"""How far a subject's d_z may lie from the reference's at each timestep of backpropagation (BOUNDS.md, sections 8, 10).
+"""How far a subject's d_z may lie from the reference's at each timestep of backpropagation (BOUNDS.md, sections 8, 11).
 
 `propagated` adds up absolute values at each timestep, `to_first_order` carries linear forms: each is a bound.
 """

@@ -6,7 +6,7 @@ linear arithmetic: a step's gradients depend linearly on what came from the step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,18 +34,29 @@ def bounded_back(passage: Passage[Term], on: Linear, direct: Sequence[Sum], time
     found: dict[Node[Term], Term] = {node: stacked(numbers[::-1]) for node, numbers in came.items()}
     given = _given(each)
     if not (caps <= SHARP * _least(passage, direct, given)).all():
-        errors, bounds = _to_first_order(passage, on, direct, given, caps)
+        handed = [np.stack([parts[k][0].value for parts in each[::-1]]) for k in range(len(direct))]
+        errors, bounds = _to_first_order(passage, on, direct, given, handed, found, caps)
         found = {node: Number(number.value, np.fmin(number.error, errors[node])) for node, number in found.items()}
         back = _within(back, bounds[-1].T)
     return passage.gathered(found, back)
 
 
 def _to_first_order(
-    passage: Passage[Term], on: Linear, direct: Sequence[Sum], given: Sequence[Term], caps: Array
+    passage: Passage[Term],
+    on: Linear,
+    direct: Sequence[Sum],
+    given: Sequence[Term],
+    handed: Sequence[Array],
+    came: Mapping[Node[Term], Term],
+    caps: Array,
 ) -> tuple[dict[Node[Term], Array], Array]:
-    """How far what came back to each number may be off, and what is carried on, the last timestep first."""
+    """How far what came back to each number may be off, and what is handed on, the last timestep first.
+
+    `given` and `handed` are what the loop gave each timestep and what it handed on from it, `came` what came back.
+    Computed for all timesteps at once, these may differ in the last bits: by so much more the bounds are larger.
+    """
     timesteps = len(caps)
-    errors = {node: np.empty(np.shape(node.value.value)) for node in passage.nothing()}
+    errors = {node: np.empty_like(number.value) for node, number in came.items()}
 
     def evaluate(steps: slice, guess: Array) -> tuple[Array, Array]:
         times = slice(timesteps - steps.stop, timesteps - steps.start)
@@ -57,9 +68,12 @@ def _to_first_order(
         seeds: Came = {node: [at(d), form] for node, d, form in zip(passage.after, direct, forms, strict=True)}
         found = passage.steps.back(seeds, at)
         for node, error in errors.items():
-            error[times] = on.closed(found[node]).error
-        jacobians, rests = on.linear_parts([found[node] for node in passage.before])
-        return jacobians[::-1], rests[::-1]
+            number = on.closed(found[node])
+            error[times] = number.error + np.abs(number.value - came[node].value[times])
+        parts = [found[node] for node in passage.before]
+        apart = [np.abs(part.value - own[times]) for part, own in zip(parts, handed, strict=True)]
+        jacobians, rests = on.linear_parts(parts)
+        return jacobians[::-1], (rests + np.concatenate(apart, axis=1).swapaxes(1, 2))[::-1]
 
     bounds, right = verified(evaluate, caps)
     right = right[::-1].swapaxes(1, 2)
