@@ -1,4 +1,4 @@
-"""Flax Linen: flax.linen.RNN and Bidirectional over flax.linen.SimpleCell."""
+"""Flax Linen: flax.linen.RNN and Bidirectional over its cells."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.flax.linen_cells import KINDS, Kind
 from rnn_conformance.adapters.flax.linen_script import script
-from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation
 from rnn_conformance.adapters.jax.model import apply_layers
@@ -17,6 +18,7 @@ from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
@@ -31,6 +33,7 @@ def _description() -> Description:
     return describe(
         "Flax Linen",
         "flax.linen",
+        Gru(recurrent_bias="candidate"),
         {
             "W": '`params["cell"]["i"]["kernel"]`, `(features, units)`',
             "U": '`params["cell"]["h"]["kernel"]`, `(units, units)`',
@@ -76,8 +79,8 @@ class _LinenNetwork(JaxNetwork):
             table, params = parameters
             embed = partial(embedding.apply, {"params": table}) if embedding else None
             applied = [
-                partial(rnn.apply, {"params": p}, seq_lengths=lengths, return_carry=True)
-                for rnn, p in zip(layers, params, strict=True)
+                in_our_order(layer, partial(rnn.apply, {"params": p}, seq_lengths=lengths, return_carry=True))
+                for layer, rnn, p in zip(architecture.layers, layers, params, strict=True)
             ]
             return apply_layers(architecture, embed, applied, inputs, initial_state)
 
@@ -93,11 +96,15 @@ class _LinenNetwork(JaxNetwork):
 
     def pack(self, weights: Weights) -> Parameters:
         table = weights.embedding
-        return None if table is None else {"embedding": table}, [_pack(layer) for layer in weights.layers]
+        return None if table is None else {"embedding": table}, [
+            _pack(_kind(layer), each) for layer, each in zip(self._architecture.layers, weights.layers, strict=True)
+        ]
 
     def unpack(self, parameters: Parameters) -> Weights:
         table, layers = parameters
-        read = tuple(_unpack(params) for params in layers)
+        read = tuple(
+            _unpack(_kind(layer), params) for layer, params in zip(self._architecture.layers, layers, strict=True)
+        )
         return Weights(read, np.asarray(table["embedding"]) if table else None)
 
     def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
@@ -117,7 +124,7 @@ def _layer(architecture: Architecture, layer: Layer) -> Any:
     from flax import linen
 
     def rnn() -> Any:
-        cell = linen.SimpleCell(
+        cell = getattr(linen, KINDS[layer.cell.name].cell)(
             layer.units,
             activation_fn=activation(layer.cell.activation),
             dtype=dtype_of(architecture.dtype),
@@ -131,21 +138,22 @@ def _layer(architecture: Architecture, layer: Layer) -> Any:
 def _zero_carry(layer: Layer, dtype: np.dtype[Any]) -> Carry:
     """A carry for a batch of one: RNN cannot make its own where dtype is not param_dtype (flax 0.12.8)."""
     h = np.zeros((1, layer.units), dtype)
-    return (h, h) if layer.is_bidirectional else h
+    state = h if len(layer.cell.parts) == 1 else (h, h)
+    return (state, state) if layer.is_bidirectional else state
 
 
-def _pack(weights: LayerWeights) -> Parameters:
-    from rnn_conformance.adapters.flax.linen_example import params_of
+def _kind(layer: Layer) -> Kind:
+    return KINDS[layer.cell.name]
 
-    trees = [params_of(direction.named) for direction in weights.directions]
+
+def _pack(kind: Kind, weights: LayerWeights) -> Parameters:
+    trees = [kind.params_of(direction.named) for direction in weights.directions]
     return trees[0] if len(trees) == 1 else dict(zip(_DIRECTIONS, trees, strict=True))
 
 
-def _unpack(params: Parameters) -> LayerWeights:
-    from rnn_conformance.adapters.flax.linen_example import weights_in
-
+def _unpack(kind: Kind, params: Parameters) -> LayerWeights:
     trees = [params[name] for name in _DIRECTIONS] if _DIRECTIONS[0] in params else [params]
-    return LayerWeights.of([LayerWeights(weights_in(tree)) for tree in trees])
+    return LayerWeights.of([LayerWeights(kind.weights_in(tree)) for tree in trees])
 
 
 adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork, script)

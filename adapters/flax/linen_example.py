@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,49 @@ def weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
     """W, U and b in such a tree, or in one of gradients."""
     i, h = params["cell"]["i"], params["cell"]["h"]
     return {"W": np.asarray(i["kernel"]).T, "U": np.asarray(h["kernel"]).T, "b": np.asarray(i["bias"])}
+
+
+def lstm_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of an RNN over LSTMCell: a layer for each gate, by name; the one bias is beside the recurrent kernel."""
+    W, U, b = (split(weights[name], 4) for name in ("W", "U", "b"))
+    tree = {}
+    for k, gate in enumerate("ifgo"):
+        tree |= {f"i{gate}": {"kernel": W[k].T}, f"h{gate}": {"kernel": U[k].T, "bias": b[k]}}
+    return {"cell": tree}
+
+
+def lstm_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
+    """W, U and b in such a tree, or in one of gradients."""
+    i, h = ([params["cell"][f"{side}{gate}"] for gate in "ifgo"] for side in "ih")
+    return {"W": joined(i, "kernel"), "U": joined(h, "kernel"), "b": joined(h, "bias")}
+
+
+def gru_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree of an RNN over GRUCell: a layer for each gate, by name; the candidate has a recurrent bias c, too."""
+    W, U, b = (split(weights[name], 3) for name in ("W", "U", "b"))
+    tree = {}
+    for k, gate in enumerate("zrn"):
+        tree |= {f"i{gate}": {"kernel": W[k].T, "bias": b[k]}, f"h{gate}": {"kernel": U[k].T}}
+    tree["hn"]["bias"] = weights["c"]
+    return {"cell": tree}
+
+
+def gru_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
+    """W, U, b and c in such a tree, or in one of gradients."""
+    i, h = ([params["cell"][f"{side}{gate}"] for gate in "zrn"] for side in "ih")
+    c = np.asarray(h[2]["bias"])
+    return {"W": joined(i, "kernel"), "U": joined(h, "kernel"), "b": joined(i, "bias"), "c": c}
+
+
+def split(array: Any, gates: int) -> list[Any]:
+    """The rows of each gate."""
+    units = len(array) // gates
+    return [array[k * units : (k + 1) * units] for k in range(gates)]
+
+
+def joined(layers: Sequence[Mapping[str, Any]], name: str) -> Any:
+    """The rows of all gates, from the parameters of that name, which are kept transposed."""
+    return np.concatenate([np.asarray(layer[name]).T for layer in layers])
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:

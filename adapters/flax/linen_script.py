@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from rnn_conformance.adapters.flax.script import bidirectional_arguments, cell_arguments, rnn_arguments
+from rnn_conformance.adapters.flax.linen_cells import KINDS
+from rnn_conformance.adapters.flax.script import (
+    bidirectional_arguments,
+    cell_arguments,
+    flax_carry_in,
+    flax_carry_out,
+    rnn_arguments,
+)
 from rnn_conformance.adapters.inlining import functions
-from rnn_conformance.adapters.jax.script import call, carry_in, ending, given, header, join, returns, weights_of
+from rnn_conformance.adapters.jax.script import call, ending, given, header, join, returns, weights_of
 from rnn_conformance.reference.model.architecture import Architecture
 
 
 def script(architecture: Architecture, wants: str) -> str:
     """Python source that uses only NumPy, jax and flax; `wants` is "outputs" or "gradients"."""
-    table = architecture.embedding
+    table, kinds = architecture.embedding, [KINDS[layer.cell.name] for layer in architecture.layers]
     weights = ["layers", "table"] if table else ["layers"]
     imports = ["from flax import linen, serialization" if architecture.mode == "reloaded" else "from flax import linen"]
     lines = [*header(architecture, *imports), *_layers(architecture), ""]
-    lines += ["", functions("flax/linen_example.py", "params_of"), ""]
+    lines += ["", functions("flax/linen_example.py", "; ".join(f"{kind.prefix}params_of" for kind in kinds)), ""]
     lines += ["", f"def {call('model', *weights, *given(architecture))}:"]
     lines += ['    x = embed.apply({"params": {"embedding": table}}, inputs)'] if table else ["    x = inputs"]
     for k, layer in enumerate(architecture.layers):
-        tree = f"params_of(layers[{k}])"
+        params_of = f"{kinds[k].prefix}params_of"
+        tree = f"{params_of}(layers[{k}])"
         if layer.is_bidirectional:
-            tree = f'{{"forward_rnn": {tree}, "backward_rnn": params_of(layers[{k}]["backward"])}}'
+            tree = f'{{"forward_rnn": {tree}, "backward_rnn": {params_of}(layers[{k}]["backward"])}}'
         lengths = ["seq_lengths=lengths"] if architecture.masking == "lengths" else []
-        options = [f"initial_carry={carry_in(layer, k)}", *lengths, "return_carry=True"]
+        options = [f"initial_carry={flax_carry_in(layer, k)}", *lengths, "return_carry=True"]
         apply = call(f"rnns[{k}].apply", '{"params": tree}', "x", *options)
-        lines += [f"    tree = {tree}", f"    carry_{k}, x = {apply}"]
+        lines += [f"    tree = {tree}", f"    carry_{k}, x = {apply}", *flax_carry_out(layer, k)]
     lines += [*returns(architecture), ""]
     if architecture.mode == "reloaded":
         lines += ["", "layers = serialization.from_bytes(layers, serialization.to_bytes(layers))"]
@@ -38,7 +46,7 @@ def _layers(architecture: Architecture) -> list[str]:
         lines.append(f"embed = {call('linen.Embed', table.tokens, table.features, *cell_arguments(architecture))}")
     lines.append("rnns = [")
     for layer in architecture.layers:
-        cell = call("linen.SimpleCell", layer.units, *cell_arguments(architecture, layer))
+        cell = call(f"linen.{KINDS[layer.cell.name].cell}", layer.units, *cell_arguments(architecture, layer))
         rnn = call("linen.RNN", cell, *rnn_arguments(architecture, layer))
         if layer.is_bidirectional:
             rnn = call("linen.Bidirectional", rnn, rnn, *bidirectional_arguments(layer))

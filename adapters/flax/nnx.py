@@ -1,4 +1,4 @@
-"""Flax NNX: flax.nnx.RNN and Bidirectional over flax.nnx.SimpleCell."""
+"""Flax NNX: flax.nnx.RNN and Bidirectional over its cells."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from packaging.version import Version
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.flax.nnx_script import script
-from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, rnn_options
+from rnn_conformance.adapters.flax.nnx_script import CELLS, script
+from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, activation, x64
 from rnn_conformance.adapters.jax.model import apply_layers
@@ -19,9 +19,10 @@ from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.names import name_of
+from rnn_conformance.reference.model.names import name_of, place_of
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
 
@@ -31,6 +32,7 @@ def _description() -> Description:
     return describe(
         "Flax NNX",
         "flax.nnx",
+        Gru(recurrent_bias="none"),
         {
             "W": "`rnn.cell.dense_i.kernel`, `(features, units)`",
             "U": "`rnn.cell.dense_h.kernel`, `(units, units)`",
@@ -91,7 +93,7 @@ class _NnxNetwork(JaxNetwork):
         with x64(self._architecture.dtype):
             for name, array in weights.arrays():
                 # Copied first: JAX may read an array after the call.
-                _write(params[name], jnp.array(np.array(array if name == "embedding" else array.T)))
+                _write(params[name], jnp.array(np.array(_there(self._architecture, name, array))))
             self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
             if self._architecture.mode == "reloaded":
                 self._parameters = _reloaded(self._architecture, self._loaded)
@@ -101,7 +103,7 @@ class _NnxNetwork(JaxNetwork):
 
     def unpack(self, parameters: Parameters) -> Weights:
         params = {name: _read(param) for name, param in _params(self._architecture, parameters).items()}
-        return Weights.of({name: array if name == "embedding" else array.T for name, array in params.items()})
+        return Weights.of({name: _here(self._architecture, name, array) for name, array in params.items()})
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         from flax import nnx
@@ -157,7 +159,7 @@ def _modules(architecture: Architecture) -> list[Any]:
     rngs = nnx.Rngs(0)
 
     def rnn(layer: Layer) -> Any:
-        cell = nnx.SimpleCell(
+        cell = getattr(nnx, CELLS[layer.cell.name])(
             layer.features,
             layer.units,
             dtype=dtype,
@@ -185,6 +187,22 @@ def _modules(architecture: Architecture) -> list[Any]:
     return modules
 
 
+def _there(architecture: Architecture, name: str, array: Any) -> Any:
+    """An array of weights as NNX has it: transposed, its gates in NNX's order."""
+    from rnn_conformance.adapters.flax.nnx_example import reordered
+
+    place = place_of(name)
+    return array if place is None else reordered(array, architecture.layers[place.layer].cell.name).T
+
+
+def _here(architecture: Architecture, name: str, array: Any) -> Any:
+    """The inverse of `_there`."""
+    from rnn_conformance.adapters.flax.nnx_example import reordered
+
+    place = place_of(name)
+    return array if place is None else reordered(array.T, architecture.layers[place.layer].cell.name)
+
+
 def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
     """The nnx.Param of each weight by its name, in a list of modules or in their split state."""
     from rnn_conformance.adapters.flax.nnx_example import params_of
@@ -194,7 +212,9 @@ def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
     for k, layer in enumerate(architecture.layers):
         module = tree[first + k]
         for j, rnn in enumerate((module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,)):
-            params |= {name_of("layers", k, j, part): param for part, param in params_of(rnn.cell).items()}
+            params |= {
+                name_of("layers", k, j, part): param for part, param in params_of(rnn.cell, layer.cell.name).items()
+            }
     return params
 
 
@@ -206,7 +226,10 @@ def _apply(
     lengths: Lengths | None,
 ) -> tuple[JaxArray, State]:
     embed, layers = (modules[0], modules[1:]) if architecture.embedding else (None, modules)
-    applied = [partial(rnn, seq_lengths=lengths, return_carry=True) for rnn in layers]
+    applied = [
+        in_our_order(layer, partial(rnn, seq_lengths=lengths, return_carry=True))
+        for layer, rnn in zip(architecture.layers, layers, strict=True)
+    ]
     return apply_layers(architecture, embed, applied, inputs, initial_state)
 
 

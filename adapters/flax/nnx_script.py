@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnn_conformance.adapters.flax.script import bidirectional_arguments, cell_arguments, rnn_arguments
+from rnn_conformance.adapters.flax.script import (
+    bidirectional_arguments,
+    cell_arguments,
+    flax_carry_in,
+    flax_carry_out,
+    rnn_arguments,
+)
 from rnn_conformance.adapters.inlining import functions
-from rnn_conformance.adapters.jax.script import call, carry_in, ending, given, header, join, returns
+from rnn_conformance.adapters.jax.script import call, ending, given, header, join, returns
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.names import name_of
+
+CELLS = {"simple_rnn": "SimpleCell", "lstm": "OptimizedLSTMCell", "gru": "GRUCell"}
+"""What flax.nnx calls each cell. LSTMCell, which has a layer for each gate, computes the same."""
 
 
 def script(architecture: Architecture, wants: str) -> str:
@@ -20,7 +29,7 @@ def script(architecture: Architecture, wants: str) -> str:
     lines += ["", *_modules(architecture), "", "", "modules = build()"]
     cells = list(_cells(architecture))
     lines += ["modules[0].embedding[...] = jnp.array(table)"] if architecture.embedding else []
-    lines += [f"load(modules{cell}, {source})" for _, cell, source in cells]
+    lines += [f"load(modules{cell}, {source}{kind})" for _, cell, source, kind in cells]
     if reloaded:
         lines += [
             "saved = serialization.to_bytes(nnx.to_pure_dict(nnx.state(modules, nnx.Param)))",
@@ -36,12 +45,14 @@ def script(architecture: Architecture, wants: str) -> str:
     lines += ["    x = modules[0](inputs)" if first else "    x = inputs"]
     for k, layer in enumerate(architecture.layers):
         lengths = ["seq_lengths=lengths"] if architecture.masking == "lengths" else []
-        options = [f"initial_carry={carry_in(layer, k)}", *lengths, "return_carry=True"]
-        lines += [f"    carry_{k}, x = {call(f'modules[{first + k}]', 'x', *options)}"]
+        options = [f"initial_carry={flax_carry_in(layer, k)}", *lengths, "return_carry=True"]
+        lines += [f"    carry_{k}, x = {call(f'modules[{first + k}]', 'x', *options)}", *flax_carry_out(layer, k)]
     lines += [*returns(architecture), ""]
     gradients = [("embedding", "of_params[0].embedding[...]")] if architecture.embedding else []
     gradients += [
-        (f"{name}{part}", f'read(of_params{cell})["{part}"]') for name, cell, _ in cells for part in ("W", "U", "b")
+        (f"{name}{part}", f'read(of_params{cell}{kind})["{part}"]')
+        for name, cell, _, kind in cells
+        for part in ("W", "U", "b")
     ]
     return join([*lines, *ending(architecture, wants, ["params"], gradients)])
 
@@ -56,17 +67,21 @@ def _modules(architecture: Architecture) -> list[str]:
     zeros = ["recurrent_kernel_init=nnx.initializers.zeros_init()"] if half else []
     for layer in architecture.layers:
         arguments = [layer.features, layer.units, *cell_arguments(architecture, layer), *zeros, "rngs=rngs"]
-        rnn = call("nnx.RNN", call("nnx.SimpleCell", *arguments), *rnn_arguments(architecture, layer))
+        rnn = call("nnx.RNN", call(f"nnx.{CELLS[layer.cell.name]}", *arguments), *rnn_arguments(architecture, layer))
         if layer.is_bidirectional:
             rnn = call("nnx.Bidirectional", rnn, rnn, *bidirectional_arguments(layer))
         lines.append(f"        {rnn},")
     return [*lines, "    ]"]
 
 
-def _cells(architecture: Architecture) -> Iterator[tuple[str, str, str]]:
-    """Of each direction the names of its arrays without their ends, its cell in the list of modules, and its source."""
+def _cells(architecture: Architecture) -> Iterator[tuple[str, str, str, str]]:
+    """Of each direction the names of its arrays without their ends, its cell in the list of modules, and its source.
+
+    Last comes the argument that says which cell it is, if it is no simple RNN.
+    """
     first = 1 if architecture.embedding else 0
     for k, layer in enumerate(architecture.layers):
         both = ((".forward_rnn", ""), (".backward_rnn", '["backward"]'))
         for j, (rnn, key) in enumerate(both if layer.is_bidirectional else (("", ""),)):
-            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}"
+            kind = "" if layer.cell.name == "simple_rnn" else f', "{layer.cell.name}"'
+            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}", kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnn_conformance.adapters.flax.shared import UNROLL
-from rnn_conformance.adapters.jax.script import ACTIVATIONS, MERGES
+from rnn_conformance.adapters.jax.script import ACTIVATIONS, MERGES, carry_in
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 
 
@@ -27,3 +27,19 @@ def rnn_arguments(architecture: Architecture, layer: Layer) -> list[str]:
 def bidirectional_arguments(layer: Layer) -> list[str]:
     """Those of Bidirectional, beside its two RNNs."""
     return [] if layer.merge == "concat" else [f"merge_fn=lambda forward, backward: {MERGES[layer.merge]}"]
+
+
+def flax_carry_in(layer: Layer, k: int) -> str:
+    """The initial carry of layer k, or None: of an LSTM, Flax wants (c, h)."""
+    if len(layer.cell.parts) == 1:
+        return carry_in(layer, k)
+    turned = f"tuple(state[::-1] for state in initial_state[{k}])" if layer.is_bidirectional else ""
+    return f"initial_state and {turned or f'initial_state[{k}][0][::-1]'}"
+
+
+def flax_carry_out(layer: Layer, k: int) -> list[str]:
+    """The line that puts the carry of layer k into our order, where it has another."""
+    if len(layer.cell.parts) == 1:
+        return []
+    turned = f"tuple(state[::-1] for state in carry_{k})" if layer.is_bidirectional else f"carry_{k}[::-1]"
+    return [f"    carry_{k} = {turned}"]

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.jax.arrays import merge_function
+from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, merge_function
 from rnn_conformance.adapters.jax.shared import MODES, PRECISION
 from rnn_conformance.adapters.support import versions
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 
 UNROLL = 4
 """How many timesteps the mode "unrolled" puts into one turn of the loop: fewer than most sequences have."""
 
 
-def describe(framework: str, module: str, conventions: Mapping[str, str], reloaded: str, example: str) -> Description:
-    """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save."""
+def describe(
+    framework: str, module: str, gru: Gru, conventions: Mapping[str, str], reloaded: str, example: str
+) -> Description:
+    """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save.
+
+    `gru` is the one whose biases it has.
+    """
     import jax
 
-    cell = f"{module}.SimpleCell"
     return Description(
         framework=framework,
         versions=versions("flax", "optax", "jax", "jaxlib"),
+        cells=("simple_rnn", "lstm", "gru"),
+        variants=(
+            *(Lstm(name, output_activation=name) for name in ("tanh", "relu", "sigmoid")),
+            *(replace(gru, activation=name) for name in ("tanh", "relu", "sigmoid")),
+        ),
         modes=MODES,
         ways=("unrolled", "vmapped", "reloaded"),
         device=jax.default_backend(),
@@ -39,12 +51,13 @@ def describe(framework: str, module: str, conventions: Mapping[str, str], reload
             "mixed precision",
         ),
         unsupported={
-            "no bias": f"{cell} always has a bias",
+            "no bias": f"the cells of {module} always have a bias",
+            "gru reset before": f"{module}.GRUCell multiplies with the reset gate after the product",
             "mask": f"{module}.RNN takes seq_lengths, and no mask",
             "mask_zero": f"{module}.Embed makes no mask",
             "stateful": f"{module}.RNN keeps no state between calls",
-            "dropout": f"{cell} and {module}.RNN have none; {module}.Dropout is a layer of its own",
-            "recurrent dropout": f"{cell} and {module}.RNN have none",
+            "dropout": f"the cells of {module} and {module}.RNN have none; {module}.Dropout is a layer of its own",
+            "recurrent dropout": f"the cells of {module} and {module}.RNN have none",
         },
         choices=Choices(padded_outputs="continue", backward_outputs="aligned"),
         conventions={
@@ -52,7 +65,8 @@ def describe(framework: str, module: str, conventions: Mapping[str, str], reload
             "orientation": "transposed",
             "biases": "one, beside the input kernel",
             "time axis": "1, the one before the features; `time_major=True` makes it 0",
-            "state": "the carry, `(batch, units)`; of a `Bidirectional` a pair, the forward one first",
+            "state": "the carry, `(batch, units)`; of an LSTM `(c, h)`; of a `Bidirectional` a pair of such, the forward "
+            "one first",
             "padding": "lengths: `rnn(x, seq_lengths=lengths)`, `(batch,)`",
             "backward": "`RNN(reverse=True, keep_order=True)`; without `keep_order` the outputs are in the order of "
             "processing",
@@ -69,6 +83,23 @@ def describe(framework: str, module: str, conventions: Mapping[str, str], reload
         },
         example=example,
     )
+
+
+def swapped(layer: Layer, carry: Carry) -> Carry:
+    """The carry of a layer as Flax has it, whose LSTM has (c, h); or such a one as (h, c). None stays None."""
+    if carry is None or len(layer.cell.parts) == 1:
+        return carry
+    return tuple(state[::-1] for state in carry) if layer.is_bidirectional else carry[::-1]
+
+
+def in_our_order(layer: Layer, apply: Callable[..., tuple[Carry, JaxArray]]) -> Callable[..., tuple[Carry, JaxArray]]:
+    """A layer of Flax's that takes and gives its carry in the order of SPEC.md."""
+
+    def applied(sequence: JaxArray, *, initial_carry: Carry) -> tuple[Carry, JaxArray]:
+        carry, outputs = apply(sequence, initial_carry=swapped(layer, initial_carry))
+        return swapped(layer, carry), outputs
+
+    return applied
 
 
 def rnn_options(architecture: Architecture, layer: Layer) -> dict[str, Any]:

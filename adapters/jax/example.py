@@ -1,4 +1,4 @@
-"""The recurrence under jax.lax.scan, as its users write it."""
+"""Recurrent layers under jax.lax.scan, as its users write them."""
 
 from __future__ import annotations
 
@@ -10,45 +10,95 @@ import numpy as np
 from jax import numpy as jnp
 
 
+def simple_rnn(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
+    """The next h."""
+    return f(x @ weights["W"].T + h @ weights["U"].T + bias(weights, "b"))
+
+
+def lstm(f: Callable[[Any], Any], weights: Mapping[str, Any], state: Any, x: Any) -> Any:
+    """The next h and c; the gates are stacked as i, f, g, o."""
+    h, c = state
+    z = x @ weights["W"].T + h @ weights["U"].T + bias(weights, "b") + bias(weights, "c")
+    i, forget, g, o = jnp.split(z, 4, axis=-1)
+    c = jax.nn.sigmoid(forget) * c + jax.nn.sigmoid(i) * f(g)
+    return jax.nn.sigmoid(o) * f(c), c
+
+
+def gru(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
+    """The next h; the gates are stacked as z, r, n, and r is multiplied with what U and the recurrent bias c give."""
+    x_z, x_r, x_n = jnp.split(x @ weights["W"].T + bias(weights, "b"), 3, axis=-1)
+    h_z, h_r, h_n = jnp.split(h @ weights["U"].T + bias(weights, "c"), 3, axis=-1)
+    z, r = jax.nn.sigmoid(x_z + h_z), jax.nn.sigmoid(x_r + h_r)
+    return z * h + (1 - z) * f(x_n + r * h_n)
+
+
+def gru_reset_before(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
+    """The same, but r is multiplied with h before the product with U."""
+    x_z, x_r, x_n = jnp.split(x @ weights["W"].T + bias(weights, "b"), 3, axis=-1)
+    U_z, U_r, U_n = jnp.split(weights["U"], 3)
+    z, r = jax.nn.sigmoid(x_z + h @ U_z.T), jax.nn.sigmoid(x_r + h @ U_r.T)
+    return z * h + (1 - z) * f(x_n + (r * h) @ U_n.T)
+
+
+def bias(weights: Mapping[str, Any], name: str) -> Any:
+    """That bias, or 0 where there is none."""
+    return 0 if weights.get(name) is None else weights[name]
+
+
+def zeros(cell: Callable[..., Any], weights: Mapping[str, Any], x: Any) -> Any:
+    """The state before the first timestep: h, or h and c."""
+    h = jnp.zeros((*x.shape[:-2], weights["U"].shape[1]), x.dtype)
+    return (h, h) if cell is lstm else h
+
+
+def h_of(state: Any) -> Any:
+    """What a layer puts out: the first part of the state, where it has several."""
+    return state[0] if isinstance(state, tuple) else state
+
+
 def layer(
-    f: Callable[[Any], Any], weights: Mapping[str, Any], x: Any, h: Any = None, reverse: bool = False, unroll: int = 1
+    cell: Callable[..., Any],
+    f: Callable[[Any], Any],
+    weights: Mapping[str, Any],
+    x: Any,
+    state: Any = None,
+    reverse: bool = False,
+    unroll: int = 1,
 ) -> tuple[Any, Any]:
-    """The last h, and all of them. lax.scan goes along the first axis, so time comes first on the way."""
-    W, U, b = weights["W"], weights["U"], 0 if weights.get("b") is None else weights["b"]
+    """The last state, and every h. lax.scan goes along the first axis, so time comes first on the way."""
 
-    def step(h: Any, x: Any) -> tuple[Any, Any]:
-        h = f(x @ W.T + h @ U.T + b)
-        return h, h
+    def step(state: Any, x: Any) -> tuple[Any, Any]:
+        state = cell(f, weights, state, x)
+        return state, h_of(state)
 
-    if h is None:
-        h = jnp.zeros((*x.shape[:-2], len(U)), x.dtype)
-    h, outputs = jax.lax.scan(step, h, jnp.moveaxis(x, -2, 0), reverse=reverse, unroll=unroll)
-    return h, jnp.moveaxis(outputs, 0, -2)
+    state = zeros(cell, weights, x) if state is None else state
+    state, outputs = jax.lax.scan(step, state, jnp.moveaxis(x, -2, 0), reverse=reverse, unroll=unroll)
+    return state, jnp.moveaxis(outputs, 0, -2)
 
 
 def masked_layer(
+    cell: Callable[..., Any],
     f: Callable[[Any], Any],
     weights: Mapping[str, Any],
     x: Any,
     valid: Any,
-    h: Any = None,
+    state: Any = None,
     reverse: bool = False,
     unroll: int = 1,
 ) -> tuple[Any, Any]:
-    """The same, but where a timestep is not valid h stays as it is, and the output is zero."""
-    W, U, b = weights["W"], weights["U"], 0 if weights.get("b") is None else weights["b"]
+    """The same, but where a timestep is not valid the state stays as it is, and the output is zero."""
 
-    def step(h: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
+    def step(before: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
         x, keep = now
         # Twice, because a gradient that meets NaN in what the outer one leaves out is NaN itself.
-        h = jnp.where(keep, f(jnp.where(keep, x, 0) @ W.T + h @ U.T + b), h)
-        return h, jnp.where(keep, h, 0)
+        state = cell(f, weights, before, jnp.where(keep, x, 0))
+        state = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state, before)
+        return state, jnp.where(keep, h_of(state), 0)
 
-    if h is None:
-        h = jnp.zeros((*x.shape[:-2], len(U)), x.dtype)
+    state = zeros(cell, weights, x) if state is None else state
     by_time = jnp.moveaxis(x, -2, 0), jnp.moveaxis(valid, -1, 0)[..., None]
-    h, outputs = jax.lax.scan(step, h, by_time, reverse=reverse, unroll=unroll)
-    return h, jnp.moveaxis(outputs, 0, -2)
+    state, outputs = jax.lax.scan(step, state, by_time, reverse=reverse, unroll=unroll)
+    return state, jnp.moveaxis(outputs, 0, -2)
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
@@ -57,7 +107,7 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     weights = {"W": jnp.array(W), "U": jnp.array(U), "b": jnp.array(b)}
 
     # Run.
-    _, outputs = layer(jnp.tanh, weights, jnp.array(x))
+    _, outputs = layer(simple_rnn, jnp.tanh, weights, jnp.array(x))
     outputs = np.asarray(outputs)
 
     # Read.

@@ -12,12 +12,14 @@ from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation, merge_function
 from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
-from rnn_conformance.adapters.jax.scan_script import UNROLL, script
+from rnn_conformance.adapters.jax.scan_script import UNROLL, script, step_of
 from rnn_conformance.adapters.jax.shared import MODES, PRECISION, JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.cell import Shape
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import State
@@ -33,6 +35,8 @@ def _description() -> Description:
     return Description(
         framework="JAX (lax.scan)",
         versions=versions("jax", "jaxlib"),
+        cells=("simple_rnn", "lstm", "gru"),
+        variants=(Lstm(), Lstm(recurrent_bias="all"), Gru(), Gru(reset="before", recurrent_bias="none")),
         modes=MODES,
         ways=("unrolled", "vmapped"),
         device=jax.default_backend(),
@@ -142,15 +146,14 @@ def _layer(
 
     `valid` is the mask, without the last of these axes, or None. Of a bidirectional layer the carry is a pair.
     """
-    from rnn_conformance.adapters.jax.example import layer as plain_layer
-    from rnn_conformance.adapters.jax.example import masked_layer
+    from rnn_conformance.adapters.jax import example as example_module
 
-    def run(weights: dict[str, Any], h: JaxArray | None, reverse: bool) -> tuple[JaxArray, JaxArray]:
-        f = activation(layer.cell.activation)
-        options: dict[str, Any] = {"h": h, "reverse": reverse, "unroll": unroll}
+    def run(weights: dict[str, Any], state: Carry, reverse: bool) -> tuple[Carry, JaxArray]:
+        cell, f = getattr(example_module, step_of(layer.cell)), activation(layer.cell.activation)
+        options: dict[str, Any] = {"state": state, "reverse": reverse, "unroll": unroll}
         if valid is None:
-            return plain_layer(f, weights, sequence, **options)
-        return masked_layer(f, weights, sequence, valid, **options)
+            return example_module.layer(cell, f, weights, sequence, **options)
+        return example_module.masked_layer(cell, f, weights, sequence, valid, **options)
 
     if not layer.is_bidirectional:
         return run(weights, initial_carry, layer.direction == "backward")
@@ -165,7 +168,8 @@ def _pack(weights: LayerWeights) -> Parameters:
 
 
 def _unpack(params: Parameters) -> LayerWeights:
-    arrays = {name: np.asarray(array) for name, array in params.items() if name != "backward"}
+    # JAX sorts the keys of a dict.
+    arrays = {name: np.asarray(params[name]) for name in ("W", "U", "b", "c") if name in params}
     return LayerWeights(arrays, _unpack(params["backward"]) if "backward" in params else None)
 
 

@@ -15,6 +15,8 @@ from rnn_conformance.adapters.jax.script import (
     returns,
     weights_of,
 )
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.model.architecture import Architecture
 
 UNROLL = 4
@@ -27,7 +29,8 @@ def script(architecture: Architecture, wants: str) -> str:
     weights = ["layers", "table"] if table else ["layers"]
     name, valid = ("masked_layer", ", valid") if architecture.is_masked else ("layer", "")
     unroll = f", unroll={UNROLL}" if architecture.mode == "unrolled" else ""
-    lines = [*header(architecture), "", functions("jax/example.py", name), ""]
+    used = "; ".join([name, *(step_of(layer.cell) for layer in architecture.layers)])
+    lines = [*header(architecture), "", functions("jax/example.py", used), ""]
     lines += ["", f"def {call('model', *weights, *given(architecture))}:"]
     if architecture.weights_dtype:
         lines += [f"    cast = lambda array: array.astype(jnp.{architecture.dtype})"]
@@ -35,20 +38,25 @@ def script(architecture: Architecture, wants: str) -> str:
     lines += ["    x = jnp.take(table, inputs, axis=0)" if table else "    x = inputs"]
     lines += _valid(architecture)
     for k, layer in enumerate(architecture.layers):
-        f = ACTIVATIONS[layer.cell.activation]
+        cell, f = step_of(layer.cell), ACTIVATIONS[layer.cell.activation]
         lines += [f"    h = {carry_in(layer, k)}"]
         if layer.is_bidirectional:
             lines += [
-                f"    h_forward, forward = {name}({f}, layers[{k}], x{valid}, h and h[0]{unroll})",
+                f"    h_forward, forward = {name}({cell}, {f}, layers[{k}], x{valid}, h and h[0]{unroll})",
                 f'    weights, h = layers[{k}]["backward"], h and h[1]',
-                f"    h_backward, backward = {name}({f}, weights, x{valid}, h, reverse=True{unroll})",
+                f"    h_backward, backward = {name}({cell}, {f}, weights, x{valid}, h, reverse=True{unroll})",
                 f"    carry_{k}, x = (h_forward, h_backward), {MERGES[layer.merge]}",
             ]
         else:
             reverse = ", reverse=True" if layer.direction == "backward" else ""
-            lines += [f"    carry_{k}, x = {name}({f}, layers[{k}], x{valid}, h{reverse}{unroll})"]
+            lines += [f"    carry_{k}, x = {name}({cell}, {f}, layers[{k}], x{valid}, h{reverse}{unroll})"]
     lines += [*returns(architecture), ""]
     return join([*lines, *ending(architecture, wants, weights, weights_of(architecture))])
+
+
+def step_of(cell: Cell) -> str:
+    """The function of example.py that makes a step of this cell."""
+    return "gru_reset_before" if isinstance(cell, Gru) and cell.reset == "before" else cell.name
 
 
 def _valid(architecture: Architecture) -> list[str]:

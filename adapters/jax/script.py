@@ -52,10 +52,12 @@ def returns(architecture: Architecture) -> list[str]:
     layer = architecture.layers[-1]
     outputs, lines = "x", []
     if not architecture.return_sequences:
+        h = "[0]" if len(layer.cell.parts) > 1 else ""
         if layer.is_bidirectional:
             lines, outputs = [f"    forward, backward = carry_{last}"], MERGES[layer.merge]
+            lines += [f"    forward, backward = forward{h}, backward{h}"] if h else []
         elif layer.direction == "backward" or architecture.is_masked:
-            outputs = f"carry_{last}"
+            outputs = f"carry_{last}{h}"
         else:
             outputs = "x[..., -1, :]"
     if not architecture.return_state:
@@ -82,7 +84,7 @@ def ending(
         results = "outputs, final_state" if architecture.return_state else "outputs"
         lines += [f"{results} = {call(function, *arguments)}", "outputs = np.asarray(outputs)"]
         if architecture.return_state:
-            lines.append("final_state = [tuple(np.asarray(h) for h in state) for state in final_state]")
+            lines.append("final_state = jax.tree.map(np.asarray, final_state)")
         return lines
     if wants == "gradients":
         return [*lines, *_gradient(architecture, weights, arguments, named)]
@@ -96,8 +98,8 @@ def _gradient(
     if architecture.return_state:
         yield f"    outputs, final_state = {call('model', *arguments)}"
         yield '    total = jnp.sum(outputs * cotangent["outputs"])'
-        yield '    for state, of_state in zip(final_state, cotangent["final_state"]):'
-        yield "        total += sum(jnp.sum(h * of_h) for h, of_h in zip(state, of_state))"
+        yield '    for h, of_h in zip(jax.tree.leaves(final_state), jax.tree.leaves(cotangent["final_state"])):'
+        yield "        total += jnp.sum(h * of_h)"
         yield "    return total"
     else:
         yield f'    return jnp.sum({call("model", *arguments)} * cotangent["outputs"])'
@@ -116,7 +118,11 @@ def _gradient(
     yield "}"
     yield "for k, state in enumerate(of_initial_state or ()):"
     yield '    for h, direction in zip(state, ("", ".backward")):'
-    yield '        gradients[f"initial_state[{k}]{direction}"] = h'
+    if any(len(layer.cell.parts) > 1 for layer in architecture.layers):
+        yield '        parts = {".h": h[0], ".c": h[1]} if isinstance(h, tuple) else {"": h}'
+        yield '        gradients |= {f"initial_state[{k}]{direction}{part}": array for part, array in parts.items()}'
+    else:
+        yield '        gradients[f"initial_state[{k}]{direction}"] = h'
     yield "gradients = {name: np.asarray(array) for name, array in gradients.items()}"
 
 
