@@ -56,6 +56,8 @@ def covering_rows(
     seed: int,
     refuses: Callable[[Row], str] = lambda row: "",
     known: Callable[[Row], str] = lambda row: "",
+    *,
+    around: str = "",
 ) -> Cover:
     """Rows that cover every pair that can be had. The same seed gives the same rows.
 
@@ -65,10 +67,11 @@ def covering_rows(
 
     `known` names what is known to be wrong with a row, or with whatever has this part. Such rows are there as they
     would be if nothing were known, so that they are the same whatever is; more rows follow, in which each pair that
-    met in none but these meets without anything that is known to be wrong, if there is such a row.
+    met in none but these meets without anything that is known to be wrong, if there is such a row. With a factor
+    `around` which all is to meet, only the pairs that have it are covered.
     """
     rng = np.random.default_rng(seed)
-    pairs = all_pairs(factors)
+    pairs = [pair for pair in all_pairs(factors) if not around or around in dict(pair)]
     order = [pairs[k] for k in rng.permutation(len(pairs))]
     cover = _cover(order, factors, allowed, refuses, rng)
     sound = set().union(*(pairs_of(row) for row in cover.rows if not known(row)))

@@ -13,7 +13,6 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import in_direction
 from rnn_conformance.conformance.cases.pairs import Factors, Row
 from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LENGTHS
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
@@ -124,9 +123,9 @@ def lacking(description: Description) -> set[tuple[str, Any]]:
     return {item for item in items if any(map(description.lacks, needed(*item)))}
 
 
-def known_of(deviations: Sequence[Deviation], row: Row) -> str:
-    """The names of the known deviations that carve out a row, or whatever has this part of one."""
-    said: dict[str, set[Any]] = {}
+def known_of(deviations: Sequence[Deviation], row: Row, dtype: str = "float32") -> str:
+    """The names of the known deviations that carve out a row, or whatever has this part of one, in this dtype."""
+    said: dict[str, set[Any]] = {"dtype": {dtype}, "weights_dtype": {row.get("weights") or dtype}}
     for item in row.items():
         for word, values in _facts(*item).items():
             said.setdefault(word, set()).update(values)
@@ -153,7 +152,7 @@ def _facts(factor: str, value: Any) -> Facts:
             return {"embedding": {table is not None}, "mask_zero": {makes_mask}, **masking}
         case "batched":
             return {"batched": {value}, "batch": {BATCH if value else 1}}
-        case "gradient":
+        case "gradient" | "weights":
             return {}
     return {_WORDS.get(factor, factor): {value}}
 
@@ -168,8 +167,6 @@ _WORDS = {
 """The words of known deviations for the factors of which a value says nothing but itself."""
 
 _ALIKE: Facts = {
-    "dtype": FLOAT32,
-    "weights_dtype": FLOAT32,
     "cell": {"simple_rnn"},
     "dropout": {False},
     "recurrent_dropout": {False},
@@ -195,6 +192,7 @@ def architecture_of(row: Row, dtype: str) -> Architecture:
         mode=row["way"],
         masking=row["masking"],
         stateful=row["stateful"],
+        weights_dtype=row.get("weights", ""),
         batch=BATCH if row["stateful"] else None,
         timesteps=TIMESTEPS if row["way"] == UNROLLED else None,
     )

@@ -12,7 +12,6 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.crossing import UNROLLED
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 
 _FEATURES, _UNITS = 3, 4
@@ -50,9 +49,8 @@ def _cases(check: Check, way: str, given: bool, masked: bool) -> Iterator[Case]:
     masking = next((kind for kind in ("mask", "lengths") if check.offers(kind)), "") if masked else "none"
     if not masking:
         return
-    offered = check.subject.description.activations
     architecture = Architecture(
-        (Layer(_FEATURES, _UNITS, SimpleRnn(offered[0])),),
+        (Layer(_FEATURES, _UNITS, check.cells[0]),),
         dtype=check.dtype,
         mode=way,
         masking=masking,

@@ -7,9 +7,10 @@ linear, so that nothing else makes a zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -217,6 +218,102 @@ def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
                 f"the mask of timestep {int(same.argmax()) + 1} is that before it, but should be another: "
                 "the adapter declares a fresh one"
             )
+
+
+@pytest.mark.clause("13.6", "13.7", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+def test_seeds(check: Check) -> None:
+    """The same seed drops the same numbers, another seed others, and none is dropped in the call thereafter."""
+    for network in _identities(check, (0.5, 0.25)):
+        x = np.random.default_rng(check.seed).uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+        check.example(partial(_judge_seeds, check, network, x))
+
+
+def _judge_seeds(check: Check, network: GuardedNetwork, x: Array) -> bool:
+    before = network.run(x).outputs.copy()
+    first, other, again = (network.ask("run_training", x, check.seed + seed).outputs.copy() for seed in (0, 1, 0))
+    same_bits("outputs of a second call in training", again, first, "the seed is the same")
+    if (first == other).all():
+        raise NonConforming("two calls in training give the same outputs, but should not: their seeds differ")
+    same_bits("outputs after a call in training", network.run(x).outputs, before, "it is a call outside training")
+    return bool((first != before).any())
+
+
+@pytest.mark.clause("13.3", "13.4", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+def test_rates_together(check: Check) -> None:
+    """With both, in each direction, inputs and state are dropped at the rate of each, for each sequence anew."""
+    for feature in _FEATURES:
+        check.requires(feature)
+    for network in _identities(check, _RATES):
+        check.example(partial(_judge_both, check, network))
+
+
+_RATES = (0.5, 0.125)
+
+
+def _identities(check: Check, rates: tuple[float, float]) -> Iterator[GuardedNetwork]:
+    """Layers in each direction, with those of both rates that the subject has; W and U are the identity, b is one.
+
+    The bias keeps every state away from zero, so that it shows where one is dropped.
+    """
+    activation = next((name for name in ("relu", "linear") if check.offers(name)), "")
+    offered = [feature for feature in _FEATURES if check.offers(feature)]
+    if not activation or not offered:
+        check.requires(_FEATURES[0])
+        raise Unsupported("dropout cannot be seen without relu or linear")
+    reasons = []
+    directions = ("forward", *(["bidirectional"] if check.offers("bidirectional") else []))
+    for direction in directions:
+        layer = Layer(_UNITS, _UNITS, SimpleRnn(activation), direction=direction)
+        for feature, rate in zip(_FEATURES, rates, strict=True):
+            layer = _dropping(layer, feature, rate) if feature in offered else layer
+        try:
+            network = check.subject.network(Architecture((layer,), dtype=check.dtype, mode=check.mode))
+        except Unsupported as reason:
+            reasons.append(reason)
+            continue
+        one = np.eye(_UNITS, dtype=check.dtype)
+        both = LayerWeights({"W": one, "U": one, "b": np.ones(_UNITS, check.dtype)})
+        network.load(Weights((LayerWeights.of([both] * (1 + layer.is_bidirectional)),)))
+        yield network
+    if len(reasons) == len(directions):
+        raise reasons[0]
+
+
+def _judge_both(check: Check, network: GuardedNetwork) -> bool:
+    """Each h_t is one more than the sum of x_t and h_{t-1}, each of them dropped or divided by one minus its rate."""
+    rng = np.random.default_rng(check.seed)
+    dropped: list[list[Mask]] = []
+    for call in range(_CALLS):
+        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+        outputs = network.ask("run_training", x, check.seed + call).outputs.astype(np.float64)
+        forward, backward = outputs[..., :_UNITS], outputs[..., _UNITS:]
+        turned = [(x.astype(np.float64), forward)]
+        if backward.shape[-1]:
+            turned.append((x[:, ::-1].astype(np.float64), backward[:, ::-1]))
+        dropped += [[mask for each in turned for mask in _both_masks(check, *each)]]
+    # A fixed mask is drawn once for all timesteps, so only one timestep of it counts.
+    drawn = [np.stack(masks)[:, :, : 1 if _is_fixed(check) else None] for masks in zip(*dropped, strict=True)]
+    for k, masks in enumerate(drawn):
+        rate, what = _RATES[k % 2], ("inputs", "the state")[k % 2]
+        _judge_share(f"of {what} is dropped", masks, rate)
+        rows = masks.reshape(_CALLS, _BATCH, -1)
+        if any(len(np.unique(each, axis=0)) < _BATCH for each in rows):
+            raise NonConforming(f"two sequences of a batch have the same mask of {what}, but should have their own")
+    # What both directions read may be dropped before either of them; their states are two.
+    if len(drawn) > 2 and (drawn[1] == drawn[3]).all():
+        raise NonConforming("both directions have the same mask of the state, but should have their own")
+    return True
+
+
+def _both_masks(check: Check, x: Array, h: Array) -> tuple[Mask, Mask]:
+    """Where inputs and where the state were dropped, from the second timestep on. Raises NonConforming elsewhere."""
+    scales = [(0.0, 1 / (1 - rate)) for rate in _RATES]
+    expected = np.stack([a * x[:, 1:] + b * h[:, :-1] + 1 for a, b in product(*scales)])
+    which = np.abs(expected - h[:, 1:]).argmin(axis=0)
+    wanted = np.take_along_axis(expected, which[np.newaxis], 0)[0]
+    bound = (gamma(7, check.precision.unit_roundoff) + gamma(5, 2.0**-53)) * wanted
+    check.evidence.add(compare("outputs", h[:, 1:], wanted, bound, check.dtype), None)
+    return which < 2, which % 2 == 0
 
 
 def _is_fixed(check: Check) -> bool:

@@ -19,9 +19,10 @@ import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.lattice import in_direction
+from rnn_conformance.conformance.cases.lattice import KINDS, in_direction
 from rnn_conformance.conformance.cases.pairs import covering_rows
 from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
@@ -113,6 +114,33 @@ def test_call_after_training(check: Check) -> None:
 
     # Steps that are too long end in overflow: numbers stay small.
     check.for_all(("layer", "stack"), examine, regimes=["small", "contractive"], few=True)
+
+
+@pytest.mark.clause("12.5", modes="main", dtypes=FLOAT32, thrifty=())
+def test_second_step(check: Check) -> None:
+    """A second step does to the bit what a first step from the same weights does in another model of that shape."""
+    check.requires("training step")
+    twins = check.subject.anew()
+
+    def examine(case: Case) -> bool:
+        trained, second = check.network(case), case.next()
+        trained.ask("train", case.inputs, case.cotangent.outputs, _RATE)
+        between = trained.weights().map(np.copy)
+        trained.ask("train", second.inputs, second.cotangent.outputs, _RATE / 2)
+        twin = twins.network(case.architecture)
+        twin.load(between)
+        twin.ask("train", second.inputs, second.cotangent.outputs, _RATE / 2)
+        moved = True
+        pairs = zip(trained.weights().arrays(), twin.weights().arrays(), between.arrays(), strict=True)
+        for (name, array), (_, wanted), (_, before) in pairs:
+            same_bits(f"{name} after a second step", array, wanted, "so does a first step from the same weights")
+            moved &= bool((array != before).any())
+        return moved
+
+    kinds = [kind for kind in KINDS if check.offers(kind)]
+    for direction in ("forward", *(["bidirectional"] if check.offers("bidirectional") else [])):
+        cases = few_cases(check, kinds, where=lambda structure: structure.timesteps <= 5, direction=direction)
+        check.every([replace(case, regime="small") for case in cases], examine)
 
 
 def _cases(check: Check) -> Iterator[Case]:

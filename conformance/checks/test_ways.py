@@ -41,6 +41,7 @@ from rnn_conformance.reference.model.weights import in_float64
 _RELOADED = "reloaded"
 _SMOKE_ROWS = 3
 _PARTS = 10
+_SMALL = 2.0**8
 
 
 @pytest.mark.clause("12.1", modes="main", dtypes=("float32",), cells=SIMPLE_RNN)
@@ -147,6 +148,34 @@ def _judge_second_call(check: Check, first: Case, second: Case, output: Output) 
     same_bits("outputs of the second call", output.outputs, expected, "it goes on from the first")
 
 
+@pytest.mark.clause("12.1", modes="main", dtypes=("float16", "bfloat16", "float64"), thrifty=(), cells=SIMPLE_RNN)
+def test_types_crossed(check: Check) -> None:
+    """In half types, in mixed precision and in float64, too, every feature and every way to run a model is right."""
+    description = check.subject.description
+    mixed = check.dtype != "float64" and check.offers("mixed precision")
+    factors = {**factors_of(description), "weights": ("", "float32") if mixed else ("",)}
+    cases: dict[tuple[bool, bool], list[Case]] = {}
+    if not check.pin:
+        allowed, known = (
+            partial(is_allowed, lacking(description)),
+            partial(known_of, check.deviations, dtype=check.dtype),
+        )
+        cover = covering_rows(
+            factors, allowed, check.shapes_seed, partial(_refused, check, {}), known, around="weights"
+        )
+        for row in cover.rows:
+            key = row["initial state"], row["gradient"]
+            cases.setdefault(key, []).extend(case for case in cases_of(check, row) if _stays_small(case))
+    for given, gradient in product((False, True), (False, True)):
+        check.every(cases.get((given, gradient), []), partial(_examine, check, given, gradient), initial_state=given)
+
+
+def _stays_small(case: Case) -> bool:
+    """Whether no number on the way, nor a gradient, comes near the largest of float16."""
+    grows = any(layer.cell.activation in ("relu", "linear") for layer in case.architecture.layers)
+    return case.architecture.dtype != "float16" or not grows or largest_sum(case) < _SMALL
+
+
 @pytest.mark.clause("12.1", modes="main", dtypes=("float64",))
 def test_double_in_every_way(check: Check) -> None:
     """In float64, each way to run a model keeps the digits that float32 has not."""
@@ -156,8 +185,25 @@ def test_double_in_every_way(check: Check) -> None:
         for cell in [check.cells[k % len(check.cells)]] if check.profile.thrifty else check.cells:
             layer, timesteps = Layer(FEATURES, 4, cell), TIMESTEPS if way == UNROLLED else None
             architecture = Architecture((layer,), dtype=check.dtype, mode=way, timesteps=timesteps)
-            cases.append(Case(architecture, BATCH, TIMESTEPS, "unit", check.seed))
-    check.every(cases, lambda case: check.judge(case, check.run(case)))
+            case = Case(architecture, BATCH, TIMESTEPS, "unit", check.seed)
+            state = check.offers("final state")
+            more = (
+                [] if check.profile.thrifty else [case.returning(sequences=each, state=state) for each in (True, False)]
+            )
+            cases += dict.fromkeys([case, *more])
+    check.every(cases, partial(_judge_double, check))
+
+
+def _judge_double(check: Check, case: Case) -> bool:
+    """Judge a call and, where there is time and the way has them, its gradients."""
+    told = check.judge(case, check.run(case))
+    if check.offers("gradients") and not check.profile.thrifty:
+        try:
+            found = check.gradients(case)
+        except Unsupported:  # the call is right, and this way has no gradients
+            return told
+        check.judge_gradients(case, found)
+    return told
 
 
 @pytest.mark.clause("12.2", modes="main", thrifty=FLOAT32)

@@ -31,6 +31,8 @@ THEMES = (
     "memory",
     "batches",
     "lifetimes",
+    "rare",
+    "mistakes",
     "ways",
     "dropout",
     "refusals",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, mutant
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
@@ -128,3 +129,58 @@ class DropoutMaskOtherwise(Sound):
         super().__init__(*given)
         other = "fresh" if self.choices.dropout_mask == "fixed" else "fixed"
         self.choices = replace(self.choices, dropout_mask=other)
+
+
+@mutant("13.4")
+class OneRateForBoth(Sound):
+    """Where there is dropout of the inputs, recurrent dropout works at the same rate."""
+
+    def over_time(self, layer: Layer, weights: LayerWeights, x: Array, h: Array) -> Array:
+        both = layer.dropout and layer.recurrent_dropout
+        return super().over_time(replace(layer, recurrent_dropout=layer.dropout) if both else layer, weights, x, h)
+
+
+@mutant("13.3", "13.4")
+class DirectionsDropTheSame(Sound):
+    """The backward direction draws the random numbers of the forward one once more."""
+
+    def direction(
+        self, layer: Layer, weights: LayerWeights, x: Array, h: Array | None, mask: Mask | None, backward: bool
+    ) -> Pass:
+        if self.random is not None:
+            self.random = np.random.default_rng(int(np.abs(x).sum()))
+        return super().direction(layer, weights, x, h, mask, backward)
+
+
+@mutant("13.3", "13.4")
+class HalvesOfTheBatchDropTheSame(_OtherScales):
+    """The second half of a batch has the masks of the first."""
+
+    def changed(self, scales: Array, rate: float) -> Array:
+        half = len(scales) // 2
+        return scales if len(scales) % 2 or not half else np.concatenate([scales[:half], scales[:half]])
+
+
+@mutant("13.6")
+class SeedNotUsed(Sound):
+    """The random numbers of a call in training go on from those of the call before, whatever the seed."""
+
+    def run_training(self, inputs: Inputs, seed: int) -> Output:
+        self.number = getattr(self, "number", 0) + 1
+        return super().run_training(inputs, self.number)
+
+
+@mutant("13.7")
+class TrainingLeavesDropoutOn(Sound):
+    """The first call after one in training is one in training, too."""
+
+    left = False
+
+    def run_training(self, inputs: Inputs, seed: int) -> Output:
+        output = super().run_training(inputs, seed)
+        self.left = True
+        return output
+
+    def run(self, inputs: Inputs, **given: Any) -> Output:
+        left, self.left = self.left, False
+        return super().run_training(inputs, 0) if left and self.random is None else super().run(inputs, **given)

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
+from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import State, each_state
@@ -204,3 +205,53 @@ class GradientsAlwaysDouble(Sound):
     def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
         found = super().differentiate(inputs, cotangent, start, mask)
         return found if found.inputs is None else replace(found, inputs=found.inputs.astype(np.float64))
+
+
+# Types that meet features
+
+
+@mutant("12.1")
+class HalfIgnoresTheMask(Sound):
+    """A float16 layer does not use the mask."""
+
+    def valid(self, inputs: Inputs, mask: Mask | None) -> Mask | None:
+        return None if self.dtype == np.float16 else super().valid(inputs, mask)
+
+
+@mutant("12.1")
+class Bfloat16ForgetsTheInitialState(Sound):
+    """A bfloat16 layer starts from zeros, whatever initial state is given."""
+
+    def read_state(self, state: State | None) -> State | None:
+        return None if self.dtype == ml_dtypes.bfloat16 else super().read_state(state)
+
+
+@mutant("12.1")
+class MixedBackwardReadsForward(Sound):
+    """With mixed precision, a backward direction reads the sequence from its beginning."""
+
+    def direction(
+        self, layer: Layer, weights: LayerWeights, x: Array, h: Array | None, mask: Mask | None, backward: bool
+    ) -> Pass:
+        return super().direction(layer, weights, x, h, mask, backward and not self.architecture.weights_dtype)
+
+
+@mutant("12.1")
+class DoubleStatesInSingle(Sound):
+    """In compiled models of float64, final states have come through float32."""
+
+    def returned(self, outputs: Array, final: State) -> Output:
+        if self.architecture.mode == "compiled":
+            final = each_state(lambda h: h.astype(np.float32).astype(h.dtype), final)
+        return super().returned(outputs, final)
+
+
+@mutant("12.1")
+class DoubleGradientsInSingle(Sound):
+    """In compiled models of float64, the gradients of weights are added up in float32."""
+
+    def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
+        found = super().differentiate(inputs, cotangent, start, mask)
+        if self.architecture.mode != "compiled":
+            return found
+        return replace(found, weights=found.weights.map(lambda g: g.astype(np.float32).astype(g.dtype)))

@@ -157,6 +157,31 @@ class TrainedInSingle(Sound):
         super().train(inputs, targets, rate)
 
 
+@mutant("12.5")
+class GradientsAccumulated(Sound):
+    """The gradient of the step before is added to that of a step of training: nobody has set it to zero."""
+
+    before: Weights | None = None
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        old, last = self._loaded, self.before
+        super().train(inputs, targets, rate)
+        self.before = self._loaded.map(lambda new, kept: (kept - new) / new.dtype.type(rate), old)
+        if last is not None:
+            self._weights = self._loaded.map(lambda new, g: new - new.dtype.type(rate) * g, last)
+
+
+@mutant("12.5")
+class RateOfTheFirstStep(Sound):
+    """Every step of training is taken at the rate of the first."""
+
+    rate = 0.0
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        self.rate = self.rate or rate
+        super().train(inputs, targets, self.rate)
+
+
 @mutant("12.4")
 class CompiledBeforeTraining(Sound):
     """After a step of training, calls go on with the weights from before it."""
