@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
@@ -36,6 +37,7 @@ from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.states import each_state
 from rnn_conformance.reference.model.weights import in_float64
 
 _RELOADED = "reloaded"
@@ -118,9 +120,15 @@ def _examine(check: Check, given: bool, gradient: bool, case: Case) -> bool:
     else:
         subject = check.network(case)
         subject.ask("reset")
-        discriminates = check.judge(case, subject.run(case.inputs, **case.given))
+        output = subject.run(case.inputs, **case.given)
+        discriminates = check.judge(case, output)
         second = case.next()
-        _judge_second_call(check, case, second, subject.run(second.inputs, **second.given))
+        ended = None if output.final_state is None else each_state(np.copy, output.final_state)
+        again = subject.run(second.inputs, **second.given)
+        if ended is not None:  # in the state that the first call returned, as far as it was right, the second begins
+            goes_on = replace(case.arrays, inputs=second.inputs, mask=second.mask, initial_state=ended)
+            check.judge(case.with_arrays(goes_on), again, from_given_state=True)
+        _judge_second_call(check, case, second, again)
         subject.ask("reset")
     if gradient:
         found = check.gradients(case, from_given_state=given)
