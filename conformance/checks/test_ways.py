@@ -188,7 +188,7 @@ def _stays_small(case: Case) -> bool:
 def test_double_in_every_way(check: Check) -> None:
     """In float64, each way to run a model keeps the digits that float32 has not."""
     description = check.subject.description
-    cases = []
+    cases: list[Case] = []
     for k, way in enumerate(description.modes + description.ways):
         for cell in [check.cells[k % len(check.cells)]] if check.profile.thrifty else check.cells:
             layer, timesteps = Layer(FEATURES, 4, cell), TIMESTEPS if way == UNROLLED else None
