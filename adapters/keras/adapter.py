@@ -111,13 +111,13 @@ def _description(adapter: KerasAdapter) -> Description:
         notes={
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
-            "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: weights "
-            "that are loaded take its place",
+            "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: "
+            "weights that are loaded take its place",
             "hard sigmoid": "`hard_sigmoid` is x / 6 + 1/2 between 0 and 1; in Keras 2 it was x / 5 + 1/2",
             "fast paths": 'with `use_cudnn="auto"`, the default, other code runs on PyTorch (`LSTM`, and `GRU` with '
             "`reset_after`) and on JAX (that `GRU`), unless there is a mask, or recurrent dropout in training",
-            "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a mask of "
-            "dropout for each gate, where the default has one for all; recurrent dropout sets it by itself",
+            "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a "
+            "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself",
         },
         example=_example(adapter.backend, "example"),
         examples={cell: _example(adapter.backend, f"{cell}_example") for cell in ("lstm", "gru")},

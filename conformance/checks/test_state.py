@@ -162,7 +162,8 @@ def test_reset(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, where=laws.has_parts, stateful=True, few=True, return_state=False)
 
 
-@pytest.mark.clause("3.7", "3.8", modes="main", dtypes=("float32",))
+# Gates of a sigmoid leave no sum exact, and what a stateful model keeps is not to be seen.
+@pytest.mark.clause("3.7", "3.8", modes="main", dtypes=("float32",), cells=("simple_rnn",))
 def test_stateful_masks_and_directions(check: Check) -> None:
     """A stateful model carries on from the last valid timestep, each of its directions from a state of its own."""
     check.requires("stateful")
