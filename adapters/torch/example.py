@@ -75,3 +75,43 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     W_read, U_read = read["weight_ih_l0"], read["weight_hh_l0"]
     b_read = read["bias_ih_l0"] + read["bias_hh_l0"]
     return outputs, W_read, U_read, b_read
+
+
+def lstm_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """torch.nn.LSTM."""
+    units, features = W.shape[0] // 4, W.shape[1]  # gates i, f, g, o: that is PyTorch's order, too
+    lstm = torch.nn.LSTM(features, units, batch_first=True)
+
+    # Load.
+    lstm.load_state_dict(state_of({"W": W, "U": U, "b": b, "c": c}))
+
+    # Run.
+    with torch.no_grad():
+        outputs, (_h_n, _c_n) = lstm(torch.tensor(x))
+    outputs = outputs.numpy()
+
+    # Read. The two biases are added: a layer that has one takes their sum.
+    read = {name: tensor.numpy() for name, tensor in lstm.state_dict().items()}
+    W_read, U_read = read["weight_ih_l0"], read["weight_hh_l0"]
+    b_read, c_read = read["bias_ih_l0"], read["bias_hh_l0"]
+    return outputs, W_read, U_read, b_read, c_read
+
+
+def gru_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """torch.nn.GRU."""
+    units, features = W.shape[0] // 3, W.shape[1]  # gates z, r, n; PyTorch's order is r, z, n
+    gru = torch.nn.GRU(features, units, batch_first=True)
+
+    # Load.
+    gru.load_state_dict(gru_state_of({"W": W, "U": U, "b": b, "c": c}))
+
+    # Run.
+    with torch.no_grad():
+        outputs, _ = gru(torch.tensor(x))
+    outputs = outputs.numpy()
+
+    # Read. Of z and r the two biases are added; that of n in c_read is multiplied by r, and so is no part of b.
+    read = {name: z_and_r_swapped(tensor.numpy()) for name, tensor in gru.state_dict().items()}
+    W_read, U_read = read["weight_ih_l0"], read["weight_hh_l0"]
+    b_read, c_read = read["bias_ih_l0"], read["bias_hh_l0"]
+    return outputs, W_read, U_read, b_read, c_read
