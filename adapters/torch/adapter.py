@@ -108,6 +108,10 @@ def _description() -> Description:
             "stateful": NO_STATE_KEPT,
             "recurrent dropout": "torch.nn.RNN has none",
             "lstm relu": _NO_CHOICE,
+            "lstm recurrent activation hard_sigmoid": _NO_CHOICE,
+            "lstm recurrent activation hard_sigmoid_fifth": _NO_CHOICE,
+            "lstm forget bias 1.0": "torch.nn.LSTM adds nothing to the forget gate: its users load a bias",
+            "gru recurrent activation hard_sigmoid": _NO_CHOICE,
             "lstm recurrent bias none": "torch.nn.LSTM keeps two biases, or none",
             "gru relu": _NO_CHOICE,
             "gru reset before": "torch.nn.GRU multiplies with the reset gate after the product with U",
@@ -121,24 +125,30 @@ def _description() -> Description:
             "U": "`weight_hh_l{k}`, `(units, units)`",
             "b": "`bias_ih_l{k}`, `(units,)`",
             "orientation": "as they are",
-            "biases": "two, which are added: `bias_hh_l{k}` is loaded with zeros, and `b` is read as their sum",
+            "gates": "LSTM i, f, g, o; GRU r, z, n: z and r change places",
+            "biases": "two, which are added: in `RNN`, `bias_hh_l{k}` is loaded with zeros, and `b` is read as their "
+            "sum; in `LSTM` and `GRU` it is the recurrent bias c, of which `GRU` multiplies the rows of n by r",
             "load": "`rnn.load_state_dict({name: tensor})`",
             "read": "`rnn.state_dict()[name].numpy()`",
             "time axis": "1 with `batch_first=True`; by default 0, as for a single sequence",
-            "state": "`(num_layers * directions, batch, units)`, the directions of a layer side by side",
+            "state": "`(num_layers * directions, batch, units)`, the directions of a layer side by side; of an `LSTM` "
+            "a tuple of two, h and c",
             "padding": "lengths: `pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)`, and "
             "`pad_packed_sequence(packed, batch_first=True, total_length=timesteps)`",
             "both directions": "the same names with `_reverse` at their end",
             "embedding": "`Embedding.weight`, `(tokens, features)`",
         },
         notes={
-            "cells": "`RNNCell` has `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
-            "training": "`bias_hh_l{k}` is frozen, with `requires_grad_(False)`: were both biases trained, a step "
-            "would change their sum, which is `b`, by twice the rate times its gradient",
+            "cells": "`RNNCell`, `LSTMCell` and `GRUCell` have `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
+            "oneDNN": "on a CPU, `LSTM` runs a kernel of oneDNN in float32, and has other last bits under "
+            "`torch.backends.mkldnn.flags(enabled=False)`, and when gradients are recorded",
+            "training": "`bias_hh_l{k}` of `RNN` is frozen, with `requires_grad_(False)`: were both biases trained, a "
+            "step would change their sum, which is `b`, by twice the rate times its gradient",
             "dropout": "`torch.nn.RNN(dropout=)`, which drops between layers and draws anew at each timestep",
             "mixed precision": '`torch.autocast("cpu")`, the parameters in float32',
         },
         example=example("torch/example.py"),
+        examples={cell: example("torch/example.py", f"{cell}_example") for cell in ("lstm", "gru")},
     )
 
 
