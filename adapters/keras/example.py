@@ -11,7 +11,7 @@ import numpy as np
 
 def keras_weights(weights: Mapping[str, Any]) -> list[Any]:
     """W, U and b as a layer of Keras keeps them, both kernels transposed; a recurrent bias c is the second row of b."""
-    W, U, b, c = (weights.get(name) for name in "WUbc")
+    W, U, b, c = weights["W"], weights["U"], weights.get("b"), weights.get("c")
     biases = [] if b is None else [b if c is None else np.stack([b, c])]
     return [W.T, U.T, *biases]
 
