@@ -65,8 +65,8 @@ def describe(
             "orientation": "transposed",
             "biases": "one, beside the input kernel",
             "time axis": "1, the one before the features; `time_major=True` makes it 0",
-            "state": "the carry, `(batch, units)`; of an LSTM `(c, h)`; of a `Bidirectional` a pair of such, the forward "
-            "one first",
+            "state": "the carry, `(batch, units)`; of an LSTM `(c, h)`; of a `Bidirectional` a pair of such, forward "
+            "first",
             "padding": "lengths: `rnn(x, seq_lengths=lengths)`, `(batch,)`",
             "backward": "`RNN(reverse=True, keep_order=True)`; without `keep_order` the outputs are in the order of "
             "processing",
