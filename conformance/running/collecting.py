@@ -65,7 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = _session(config)
     only = config.getoption("--conformance-only")
     wanted = set(specification().select(only))
-    ours = sorted((item for item in items if _is_check(item) and _is_about(item, session.cell)), key=_turn)
+    about = [item for item in items if _is_check(item) and _is_about(item, session.cell)]
+    # Of a check that this profile runs in no dtype, pytest makes one item, which it skips.
+    ours = sorted((item for item in about if not item.name.endswith("[NOTSET]")), key=_turn)
     chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
     if session.witness:
         chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
