@@ -22,8 +22,9 @@ def test_functions_that_are_used_and_those_that_they_use() -> None:
 def test_annotations_go_and_comments_stay() -> None:
     """Nested functions too; a long list of parameters becomes one line."""
     code = functions("jax/example.py", "masked_layer")
-    assert code.startswith('def masked_layer(f, weights, x, valid, h=None, reverse=False, unroll=1):\n    """')
-    assert "\n    def step(h, now):\n" in code
+    head = "def masked_layer(cell, f, weights, x, valid, state=None, reverse=False, unroll=1):"
+    assert f'\n{head}\n    """' in code
+    assert "\n    def step(before, now):\n" in code
     assert "        # Twice, because" in code
     assert "Any" not in code
     assert functions("flax/nnx_example.py", "load").endswith(".T)  # b.T is b")
