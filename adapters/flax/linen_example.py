@@ -24,7 +24,7 @@ def weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
 def lstm_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of an RNN over LSTMCell: a layer for each gate, by name; the one bias is beside the recurrent kernel."""
     W, U, b = (split(weights[name], 4) for name in ("W", "U", "b"))
-    tree = {}
+    tree: dict[str, Any] = {}
     for k, gate in enumerate("ifgo"):
         tree |= {f"i{gate}": {"kernel": W[k].T}, f"h{gate}": {"kernel": U[k].T, "bias": b[k]}}
     return {"cell": tree}
@@ -39,7 +39,7 @@ def lstm_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
 def gru_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of an RNN over GRUCell: a layer for each gate, by name; the candidate has a recurrent bias c, too."""
     W, U, b = (split(weights[name], 3) for name in ("W", "U", "b"))
-    tree = {}
+    tree: dict[str, Any] = {}
     for k, gate in enumerate("zrn"):
         tree |= {f"i{gate}": {"kernel": W[k].T, "bias": b[k]}, f"h{gate}": {"kernel": U[k].T}}
     tree["hn"]["bias"] = weights["c"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
@@ -159,5 +159,5 @@ def _wrong_calls(check: Check, model: GuardedNetwork, case: Case) -> Iterator[tu
         yield f"{name} for a sequence too many", partial(_call, model, case.inputs, {name: np.repeat(array, 2, axis=0)})
 
 
-def _call(model: GuardedNetwork, inputs: Array, given: dict[str, Any]) -> Output:
+def _call(model: GuardedNetwork, inputs: Array, given: Mapping[str, Any]) -> Output:
     return model.run(inputs, **given)

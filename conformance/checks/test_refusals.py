@@ -124,7 +124,7 @@ def test_wrong_number_of_states(check: Check) -> None:
         return True
 
     for wrong, (kind, how, make) in _WRONG_COUNTS.items():
-        cases = few_cases(check, [kind], **how) if all(map(check.offers, how.values())) else ()
+        cases = few_cases(check, [kind], **dict[str, Any](how)) if all(map(check.offers, how.values())) else ()
         check.every(cases, partial(examine, make), wrong=wrong)
 
 

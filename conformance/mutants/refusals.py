@@ -121,7 +121,7 @@ class MissingStatesAreZero(Sound):
         if initial_state is not None:
             batch = inputs.shape[:1] if self.architecture.batched else ()
             wanted = dict(state_arrays("initial_state", state_shapes(self.architecture, batch)))
-            zeros = {name: np.zeros(shape, self.dtype) for name, shape in wanted.items()}  # type: ignore[arg-type]
+            zeros = {name: np.zeros(shape, self.dtype) for name, shape in wanted.items()}  # type: ignore[type-var]
             initial_state = state_of("initial_state", zeros | dict(state_arrays("initial_state", initial_state)))
         return super().run(inputs, initial_state=initial_state, **given)
 
@@ -236,7 +236,7 @@ class NegativeTokensCountFromTheEnd(_OtherTokens):
     """Negative tokens count from the end of the table, as Python's indices do."""
 
     def changed(self, inputs: Inputs, tokens: int) -> Inputs:
-        return np.where(inputs < 0, inputs % tokens, inputs)
+        return np.where(np.less(inputs, 0), inputs % tokens, inputs)
 
 
 @mutant("14.7")
