@@ -45,11 +45,11 @@ def bias(weights: Mapping[str, Any], name: str) -> Any:
     return 0 if weights.get(name) is None else weights[name]
 
 
-def zeros(weights: Mapping[str, Any], x: Any) -> Any:
-    """The state before the first timestep: h, or h and c for an LSTM, which is the cell of four gates."""
-    rows, units = weights["U"].shape
-    h = jnp.zeros((*x.shape[:-2], units), x.dtype)
-    return (h, h) if rows == 4 * units else h
+def zeros(cell: Callable[..., Any], weights: Mapping[str, Any], x: Any) -> Any:
+    """The state before the first timestep: h, or h and c for an LSTM."""
+    gates = {"simple_rnn": 1, "lstm": 4}.get(cell.__name__, 3)
+    h = jnp.zeros((*x.shape[:-2], len(weights["U"]) // gates), x.dtype)
+    return (h, h) if gates == 4 else h
 
 
 def h_of(state: Any) -> Any:
@@ -72,7 +72,7 @@ def layer(
         state = cell(f, weights, state, x)
         return state, h_of(state)
 
-    state = zeros(weights, x) if state is None else state
+    state = zeros(cell, weights, x) if state is None else state
     state, outputs = jax.lax.scan(step, state, jnp.moveaxis(x, -2, 0), reverse=reverse, unroll=unroll)
     return state, jnp.moveaxis(outputs, 0, -2)
 
@@ -96,7 +96,7 @@ def masked_layer(
         state = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state, before)
         return state, jnp.where(keep, h_of(state), 0)
 
-    state = zeros(weights, x) if state is None else state
+    state = zeros(cell, weights, x) if state is None else state
     by_time = jnp.moveaxis(x, -2, 0), jnp.moveaxis(valid, -1, 0)[..., None]
     state, outputs = jax.lax.scan(step, state, by_time, reverse=reverse, unroll=unroll)
     return state, jnp.moveaxis(outputs, 0, -2)
