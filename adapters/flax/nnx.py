@@ -189,32 +189,34 @@ def _modules(architecture: Architecture) -> list[Any]:
 
 def _there(architecture: Architecture, name: str, array: Any) -> Any:
     """An array of weights as NNX has it: transposed, its gates in NNX's order."""
-    from rnn_conformance.adapters.flax.nnx_example import reordered
+    from rnn_conformance.adapters.flax.nnx_example import z_and_r_swapped
 
     place = place_of(name)
-    return array if place is None else reordered(array, architecture.layers[place.layer].cell.name).T
+    if place is None:
+        return array
+    return (z_and_r_swapped(array) if architecture.layers[place.layer].cell.name == "gru" else array).T
 
 
 def _here(architecture: Architecture, name: str, array: Any) -> Any:
     """The inverse of `_there`."""
-    from rnn_conformance.adapters.flax.nnx_example import reordered
+    from rnn_conformance.adapters.flax.nnx_example import z_and_r_swapped
 
     place = place_of(name)
-    return array if place is None else reordered(array.T, architecture.layers[place.layer].cell.name)
+    if place is None:
+        return array
+    return z_and_r_swapped(array.T) if architecture.layers[place.layer].cell.name == "gru" else array.T
 
 
 def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
     """The nnx.Param of each weight by its name, in a list of modules or in their split state."""
-    from rnn_conformance.adapters.flax.nnx_example import params_of
+    from rnn_conformance.adapters.flax.nnx_example import lstm_params_of, params_of
 
     first = 1 if architecture.embedding else 0
     params = {"embedding": tree[0].embedding} if first else {}
     for k, layer in enumerate(architecture.layers):
-        module = tree[first + k]
+        module, params_in = tree[first + k], lstm_params_of if layer.cell.name == "lstm" else params_of
         for j, rnn in enumerate((module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,)):
-            params |= {
-                name_of("layers", k, j, part): param for part, param in params_of(rnn.cell, layer.cell.name).items()
-            }
+            params |= {name_of("layers", k, j, part): param for part, param in params_in(rnn.cell).items()}
     return params
 
 

@@ -13,7 +13,7 @@ from rnn_conformance.adapters.flax.script import (
 )
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.jax.script import call, ending, given, header, join, returns
-from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 
 CELLS = {"simple_rnn": "SimpleCell", "lstm": "OptimizedLSTMCell", "gru": "GRUCell"}
@@ -24,12 +24,15 @@ def script(architecture: Architecture, wants: str) -> str:
     """Python source that uses only NumPy, jax and flax; `wants` is "outputs" or "gradients"."""
     reloaded = architecture.mode == "reloaded"
     lines = header(architecture, "from flax import nnx, serialization" if reloaded else "from flax import nnx")
-    used = "load; read" if wants == "gradients" else "load"
+    prefixes = {_prefix(layer) for layer in architecture.layers}
+    used = "; ".join(
+        f"{prefix}{name}" for prefix in prefixes for name in ("load", "read")[: 1 + (wants == "gradients")]
+    )
     lines += ["", functions("flax/nnx_example.py", used), ""]
     lines += ["", *_modules(architecture), "", "", "modules = build()"]
     cells = list(_cells(architecture))
     lines += ["modules[0].embedding[...] = jnp.array(table)"] if architecture.embedding else []
-    lines += [f"load(modules{cell}, {source}{kind})" for _, cell, source, kind in cells]
+    lines += [f"{prefix}load(modules{cell}, {source})" for _, cell, source, prefix in cells]
     if reloaded:
         lines += [
             "saved = serialization.to_bytes(nnx.to_pure_dict(nnx.state(modules, nnx.Param)))",
@@ -50,8 +53,8 @@ def script(architecture: Architecture, wants: str) -> str:
     lines += [*returns(architecture), ""]
     gradients = [("embedding", "of_params[0].embedding[...]")] if architecture.embedding else []
     gradients += [
-        (f"{name}{part}", f'read(of_params{cell}{kind})["{part}"]')
-        for name, cell, _, kind in cells
+        (f"{name}{part}", f'{prefix}read(of_params{cell})["{part}"]')
+        for name, cell, _, prefix in cells
         for part in ("W", "U", "b")
     ]
     return join([*lines, *ending(architecture, wants, ["params"], gradients)])
@@ -77,11 +80,14 @@ def _modules(architecture: Architecture) -> list[str]:
 def _cells(architecture: Architecture) -> Iterator[tuple[str, str, str, str]]:
     """Of each direction the names of its arrays without their ends, its cell in the list of modules, and its source.
 
-    Last comes the argument that says which cell it is, if it is no simple RNN.
+    Last comes what the functions of nnx_example.py for this cell begin with.
     """
     first = 1 if architecture.embedding else 0
     for k, layer in enumerate(architecture.layers):
         both = ((".forward_rnn", ""), (".backward_rnn", '["backward"]'))
         for j, (rnn, key) in enumerate(both if layer.is_bidirectional else (("", ""),)):
-            kind = "" if layer.cell.name == "simple_rnn" else f', "{layer.cell.name}"'
-            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}", kind
+            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}", _prefix(layer)
+
+
+def _prefix(layer: Layer) -> str:
+    return "" if layer.cell.name == "simple_rnn" else f"{layer.cell.name}_"

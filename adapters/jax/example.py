@@ -10,34 +10,39 @@ import numpy as np
 from jax import numpy as jnp
 
 
-def simple_rnn(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
-    """The next h."""
-    return f(x @ weights["W"].T + h @ weights["U"].T + bias(weights, "b"))
+def simple_rnn(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> tuple[Any, Any]:
+    """The next state, and what the layer puts out: h both times."""
+    b = 0 if weights.get("b") is None else weights["b"]
+    h = f(x @ weights["W"].T + h @ weights["U"].T + b)
+    return h, h
 
 
-def lstm(f: Callable[[Any], Any], weights: Mapping[str, Any], state: Any, x: Any) -> Any:
-    """The next h and c; the gates are stacked as i, f, g, o."""
+def lstm(f: Callable[[Any], Any], weights: Mapping[str, Any], state: Any, x: Any) -> tuple[Any, Any]:
+    """The next h and c, and h; the gates are stacked as i, f, g, o."""
     h, c = state
     z = x @ weights["W"].T + h @ weights["U"].T + bias(weights, "b") + bias(weights, "c")
     i, forget, g, o = jnp.split(z, 4, axis=-1)
     c = jax.nn.sigmoid(forget) * c + jax.nn.sigmoid(i) * f(g)
-    return jax.nn.sigmoid(o) * f(c), c
+    h = jax.nn.sigmoid(o) * f(c)
+    return (h, c), h
 
 
-def gru(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
-    """The next h; the gates are stacked as z, r, n, and r is multiplied with what U and the recurrent bias c give."""
+def gru(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> tuple[Any, Any]:
+    """The next h, twice; the gates are stacked as z, r, n, and r is multiplied with what U and the recurrent bias c give."""
     x_z, x_r, x_n = jnp.split(x @ weights["W"].T + bias(weights, "b"), 3, axis=-1)
     h_z, h_r, h_n = jnp.split(h @ weights["U"].T + bias(weights, "c"), 3, axis=-1)
     z, r = jax.nn.sigmoid(x_z + h_z), jax.nn.sigmoid(x_r + h_r)
-    return z * h + (1 - z) * f(x_n + r * h_n)
+    h = z * h + (1 - z) * f(x_n + r * h_n)
+    return h, h
 
 
-def gru_reset_before(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> Any:
+def gru_reset_before(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> tuple[Any, Any]:
     """The same, but r is multiplied with h before the product with U."""
     x_z, x_r, x_n = jnp.split(x @ weights["W"].T + bias(weights, "b"), 3, axis=-1)
     U_z, U_r, U_n = jnp.split(weights["U"], 3)
     z, r = jax.nn.sigmoid(x_z + h @ U_z.T), jax.nn.sigmoid(x_r + h @ U_r.T)
-    return z * h + (1 - z) * f(x_n + (r * h) @ U_n.T)
+    h = z * h + (1 - z) * f(x_n + (r * h) @ U_n.T)
+    return h, h
 
 
 def bias(weights: Mapping[str, Any], name: str) -> Any:
@@ -52,11 +57,6 @@ def zeros(cell: Callable[..., Any], weights: Mapping[str, Any], x: Any) -> Any:
     return (h, h) if gates == 4 else h
 
 
-def h_of(state: Any) -> Any:
-    """What a layer puts out: the first part of the state, where it has several."""
-    return state[0] if isinstance(state, tuple) else state
-
-
 def layer(
     cell: Callable[..., Any],
     f: Callable[[Any], Any],
@@ -69,8 +69,7 @@ def layer(
     """The last state, and every h. lax.scan goes along the first axis, so time comes first on the way."""
 
     def step(state: Any, x: Any) -> tuple[Any, Any]:
-        state = cell(f, weights, state, x)
-        return state, h_of(state)
+        return cell(f, weights, state, x)
 
     state = zeros(cell, weights, x) if state is None else state
     state, outputs = jax.lax.scan(step, state, jnp.moveaxis(x, -2, 0), reverse=reverse, unroll=unroll)
@@ -92,9 +91,9 @@ def masked_layer(
     def step(before: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
         x, keep = now
         # Twice, because a gradient that meets NaN in what the outer one leaves out is NaN itself.
-        state = cell(f, weights, before, jnp.where(keep, x, 0))
+        state, h = cell(f, weights, before, jnp.where(keep, x, 0))
         state = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state, before)
-        return state, jnp.where(keep, h_of(state), 0)
+        return state, jnp.where(keep, h, 0)
 
     state = zeros(cell, weights, x) if state is None else state
     by_time = jnp.moveaxis(x, -2, 0), jnp.moveaxis(valid, -1, 0)[..., None]

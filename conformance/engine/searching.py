@@ -167,21 +167,25 @@ class Searcher(Examiner):
                     raise before
                 if time.monotonic() > give_up:
                     return
+            failure: Error | None = None
             try:
                 told = self.judged(partial(examine, case), partial(facts_of, case))
-            except (NonConforming, SubjectExited) as failure:
-                if case.architecture.return_state and not of_states:
-                    attempt(replace(case, architecture=replace(case.architecture, return_state=False)))
-                    return
-                if kind_of(failure) in known or (failures and kind_of(failure) != kind):
-                    return  # to be told of once, and in its turn
-                if not failures:
-                    give_up, kind = time.monotonic() + _SHRINKING_SECONDS, kind_of(failure)
-                    self.evidence.count(True)
-                failures[case], smallest = failure, case
-                raise
-            if not failures and not known and told is not None:
-                self.evidence.count(told)
+            except (NonConforming, SubjectExited) as error:
+                failure = error  # what is raised from within would be another failure to Hypothesis the next time
+            if failure is None:
+                if not failures and not known and told is not None:
+                    self.evidence.count(told)
+                return
+            if case.architecture.return_state and not of_states:
+                attempt(replace(case, architecture=replace(case.architecture, return_state=False)))
+                return
+            if kind_of(failure) in known or (failures and kind_of(failure) != kind):
+                return  # to be told of once, and in its turn
+            if not failures:
+                give_up, kind = time.monotonic() + _SHRINKING_SECONDS, kind_of(failure)
+                self.evidence.count(True)
+            failures[case], smallest = failure, case
+            raise failure
 
         @hypothesis.seed(crc32(f"{self.seed} {self.name}".encode()))
         @hypothesis.settings(
