@@ -28,7 +28,7 @@ def lstm(f: Callable[[Any], Any], weights: Mapping[str, Any], state: Any, x: Any
 
 
 def gru(f: Callable[[Any], Any], weights: Mapping[str, Any], h: Any, x: Any) -> tuple[Any, Any]:
-    """The next h, twice; the gates are stacked as z, r, n, and r is multiplied with what U and the recurrent bias c give."""
+    """The next h, twice; the gates are z, r, n, and r is multiplied with what U and the recurrent bias c give."""
     x_z, x_r, x_n = jnp.split(x @ weights["W"].T + bias(weights, "b"), 3, axis=-1)
     h_z, h_r, h_n = jnp.split(h @ weights["U"].T + bias(weights, "c"), 3, axis=-1)
     z, r = jax.nn.sigmoid(x_z + h_z), jax.nn.sigmoid(x_r + h_r)

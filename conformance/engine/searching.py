@@ -177,7 +177,11 @@ class Searcher(Examiner):
                     self.evidence.count(told)
                 return
             if case.architecture.return_state and not of_states:
-                attempt(replace(case, architecture=replace(case.architecture, return_state=False)))
+                try:
+                    attempt(replace(case, architecture=replace(case.architecture, return_state=False)))
+                except (NonConforming, SubjectExited) as error:
+                    failures[case] = error
+                    raise
                 return
             if kind_of(failure) in known or (failures and kind_of(failure) != kind):
                 return  # to be told of once, and in its turn
