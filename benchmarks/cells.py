@@ -7,8 +7,6 @@ import os
 # One thread each, decided before NumPy loads its BLAS: thread pools make small products slower and timings erratic.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
-import platform
-import sys
 from typing import Any
 
 import numpy as np
@@ -30,15 +28,7 @@ GATES = {"lstm": "ifgo", "gru": "rzn"}
 
 def main() -> None:
     """Print one line for each cell and number of units."""
-    try:
-        import torch
-    except ImportError:
-        print("This benchmark needs torch: pip install torch==2.13.0", file=sys.stderr)
-        sys.exit(2)
-    torch.set_num_threads(1)
-    speed = reference_speed
-    print(f"batch {speed.BATCH}, {speed.TIMESTEPS} timesteps; {speed.ROUNDS} interleaved rounds, one thread each")
-    print(f"Python {platform.python_version()}, NumPy {np.__version__}, torch {torch.__version__}")
+    torch = reference_speed.torch_on_one_thread()
     for units in (64, 256):
         compare(Lstm(recurrent_bias="all"), torch.nn.LSTM, units)
         compare(Gru(), torch.nn.GRU, units)

@@ -23,6 +23,7 @@ from adapting import (
     nested,
     prepared,
     run_script,
+    skip_where_there_are_no_scripts,
     start_of,
 )
 
@@ -189,8 +190,7 @@ def test_scripts_of_outputs(adapter: Any, model: str) -> None:
 
 def test_a_script_is_short(adapter: Any) -> None:
     """A layer by itself takes no more lines than one reads in a bug report, and none of what it does without."""
-    if not hasattr(adapter, "script"):
-        pytest.skip("the adapter writes no scripts")
+    skip_where_there_are_no_scripts(adapter)
     architecture = Architecture((Layer(2, 3),), mode=adapter.describe().modes[0])
     source = adapter.script(architecture, "outputs")
     assert len(source.splitlines()) <= 40
@@ -200,8 +200,7 @@ def test_a_script_is_short(adapter: Any) -> None:
 
 def test_scripts_of_nothing_else(adapter: Any) -> None:
     """There are outputs and gradients, and no third."""
-    if not hasattr(adapter, "script"):
-        pytest.skip("the adapter writes no scripts")
+    skip_where_there_are_no_scripts(adapter)
     with pytest.raises(ValueError, match="outputs or gradients"):
         adapter.script(case_of(adapter, "stack").architecture, "states")
 
