@@ -45,7 +45,7 @@ def deviations(names: tuple[str, ...], form: str) -> None:
     elif form == "json":
         click.echo(json.dumps([{"deviation": d.name, "reason": d.reason, **_facts(d)} for d in chosen], indent=2))
     elif form == "markdown":
-        echo_utf8("\n\n".join(map(_markdown, chosen)))
+        echo_utf8("\n\n".join(_markdown(d, _why(d, chosen)) for d in chosen))
     else:
         _print(chosen)
 
@@ -104,17 +104,23 @@ def _lines(deviation: Deviation) -> Iterator[tuple[str, str]]:
             yield name, value if isinstance(value, str) else ", ".join(value)
 
 
-def _markdown(deviation: Deviation) -> str:
+def _why(deviation: Deviation, chosen: list[Deviation]) -> str:
+    """Its reason, or where that stands already: a twin of another cell often has the same."""
+    first = next(each for each in chosen if each.reason == deviation.reason)
+    return deviation.reason if first == deviation else f"As {first.name}, in another cell."
+
+
+def _markdown(deviation: Deviation, reason: str) -> str:
     told = ((name, f"`{words}`" if name == "again" else escape(words)) for name, words in _lines(deviation))
     facts = "\n".join(f"* {name}: {words}" for name, words in told)
-    return f"## {deviation.name}\n\n{escape(deviation.reason)}\n\n{facts}"
+    return f"## {deviation.name}\n\n{escape(reason)}\n\n{facts}"
 
 
 def _print(chosen: list[Deviation]) -> None:
     console = Console()
     for deviation in chosen:
         console.print(Text(deviation.name, style="bold"))
-        console.print(Padding(Text(deviation.reason), (0, 0, 0, 2)))
+        console.print(Padding(Text(_why(deviation, chosen)), (0, 0, 0, 2)))
         for name, words in _lines(deviation):
             if name == "again":
                 console.print(Text(f"  {name}: {words}"), soft_wrap=True)  # to be copied, in one piece

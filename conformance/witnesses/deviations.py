@@ -191,8 +191,21 @@ def frozen_witness(name: str) -> Witness:
 
 
 def parse(text: str) -> list[Deviation]:
-    """Read entries ``[NAME]``. Raises ValueError, naming the entry, for a field too many, too few or unreadable."""
-    return [_entry(name, table) for name, table in tomllib.loads(text).items()]
+    """Read entries ``[NAME]``, and of each those of further cells, ``[NAME.CELL]``, which are named NAME-CELL.
+
+    Raises ValueError, naming the entry, for a field too many, too few or unreadable.
+    """
+    entries = tomllib.loads(text).items()
+    return [_entry(*twin) for name, table in entries for twin in _by_cell(name, table)]
+
+
+def _by_cell(name: str, table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """An entry and its twins of other cells, which have all that they do not say otherwise, but where it was seen."""
+    yield name, {word: value for word, value in table.items() if word not in CELLS}
+    alike = {word: value for word, value in table.items() if word not in ("versions", "absent", *CELLS)}
+    for cell in CELLS:
+        if cell in table:
+            yield f"{name}-{cell}", {**alike, **table[cell]}
 
 
 def _entry(name: str, table: dict[str, Any]) -> Deviation:
