@@ -80,6 +80,7 @@ def share(actual: Array, expected: Expected) -> float:
     return float(np.divide(error, expected.bound, out=np.zeros_like(error), where=error > 0).max())
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=120)
 @given(
     cell=st.sampled_from(CELLS),

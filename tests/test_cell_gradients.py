@@ -120,6 +120,7 @@ def test_gradients_are_those_of_finite_differences(architecture: Architecture, p
         assert (up - down) / 2 == pytest.approx(float((found[name] * step).sum()), rel=1e-5, abs=1e-12), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padded_outputs", ["", "zero", "repeat", "continue"])
 @pytest.mark.parametrize("architecture", MODELS, ids=str)
 def test_right_gradients_stay_within_their_bounds(architecture: Architecture, padded_outputs: str) -> None:

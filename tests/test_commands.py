@@ -88,6 +88,7 @@ def test_no_worker_outlives_a_run_that_ends_early(tmp_path: Path) -> None:
         os.kill(int((tmp_path / "misbehaving_floods.pid").read_text()), 0)
 
 
+@pytest.mark.slow
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     """Witnesses and scripts lie beside the results, and the summary says how to use them."""
     with workers_in_this_process("U is transposed"):
@@ -184,6 +185,7 @@ def test_report_names_file_and_line_of_damage(tmp_path: Path) -> None:
     assert f"{damaged}, line 1" in result.stderr.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_pytest_without_an_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

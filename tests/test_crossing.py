@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import pytest
 from concluding import concluded
 from test_deviations import frozen
 
@@ -55,6 +56,7 @@ def test_part_of_a_row() -> None:
     assert not any(known_of([one], {name: row[name] for name in row if name != lost}) for lost in row)
 
 
+@pytest.mark.slow
 def test_each_row_has_an_outcome() -> None:
     """Where two ways are wrong, the rows of both fail, each with its message, and all the others are judged."""
     record = concluded(MutantAdapter(TwoFaults), CROSSED, profile="default", patience=60)
@@ -68,6 +70,7 @@ def test_each_row_has_an_outcome() -> None:
     assert record.measured["pairs"]["rows"] == len(record.rows) > len(failing)
 
 
+@pytest.mark.slow
 def test_rows_that_are_known_are_told_and_others_come_in_their_place() -> None:
     """What a deviation carves out is counted, and named where it is the only way to have a pair."""
     deviation = known(mode="reloaded", use_bias=True)
@@ -102,6 +105,7 @@ class SaturatingForgets(Sound):
         return super().run(inputs, **given)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_second_call_is_judged_wherever_the_first_tells_its_state() -> None:
     """Also where rounding leaves no bits to compare, as with tanh."""
     record = concluded(MutantAdapter(SaturatingForgets), CROSSED, profile="default", patience=60)

@@ -66,6 +66,7 @@ def test_breaking_a_clause_is_noticed(clause: str) -> None:
     assert any(noticed(name, clause) for name, function in checks().items() if clause in clauses_of(function))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", checks())
 def test_reference_conforms(name: str) -> None:
     """No check raises a false alarm on the reference, and each has cases that could have failed."""

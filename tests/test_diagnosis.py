@@ -38,6 +38,7 @@ def test_fault_is_named() -> None:
     assert diagnosis(catalogue()["bias-negated"].adapter()) == ["The bias is subtracted"]
 
 
+@pytest.mark.slow
 def test_subject_is_left_as_it_was() -> None:
     """What the check found stays, and the subject is not called."""
     function, check, failure = failed(catalogue()["recurrent-kernel-transposed"].adapter(), RECURRENCE)
@@ -46,6 +47,7 @@ def test_subject_is_left_as_it_was() -> None:
     assert (check.evidence.examples, check.evidence.failing) == (examples, failing)
 
 
+@pytest.mark.slow
 def test_unknown_fault_has_no_name() -> None:
     """A layer that is wrong in a way of its own is not said to be like another."""
 
@@ -56,6 +58,7 @@ def test_unknown_fault_has_no_name() -> None:
     assert diagnosis(MutantAdapter(OwnFault)) == []
 
 
+@pytest.mark.slow
 def test_rounding_does_not_hide_a_fault() -> None:
     """A subject with the fault whose sums are rounded otherwise is recognised all the same."""
 

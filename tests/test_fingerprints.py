@@ -47,6 +47,7 @@ def test_another_layer_is_told_by_its_bits() -> None:
     assert len(small.values) == 2 * 4 * 3 + 2 * 3  # outputs and final state of batch 2, timesteps 4, units 3
 
 
+@pytest.mark.slow
 def test_every_clause_has_frozen_examples() -> None:
     """A change of bits shows whichever clause it is about: what is not run is never a fingerprint."""
     covered = {clause for name, function in checks().items() if taken(name) for clause in clauses_of(function)}

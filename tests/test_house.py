@@ -157,6 +157,7 @@ def test_reference_needs_numpy_only() -> None:
     assert tops - sys.stdlib_module_names == {"ml_dtypes", "numpy", "rnn_conformance"}
 
 
+@pytest.mark.slow
 def test_worker_imports_neither_desk_nor_framework() -> None:
     """The worker runs beside an old framework, where the desk's libraries are not installed."""
     modules = ("running.worker", "running.collecting")
@@ -166,6 +167,7 @@ def test_worker_imports_neither_desk_nor_framework() -> None:
     assert not set(printed.split()) & (DESK | FRAMEWORKS)
 
 
+@pytest.mark.slow
 def test_adapters_can_be_listed_without_importing_frameworks() -> None:
     """Listing what is registered takes no time and cannot crash."""
     code = (

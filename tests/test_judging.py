@@ -82,18 +82,12 @@ def run(case: Case, how: Choices, with_state: bool = False, weights: Weights | N
 
 def gradients_of(case: Case, how: Choices, with_state: bool = False, weights: Weights | None = None) -> Gradients:
     """The gradients of the reference, computed in the dtype of the case."""
-    state = case.initial_state if with_state else None
-    return gradients(
-        case.architecture,
-        weights or case.weights,
-        case.inputs,
-        case.cotangent,
-        state,
-        mask=given_mask(case),
-        choices=how,
-    )
+    state, mask = case.initial_state if with_state else None, given_mask(case)
+    held = weights or case.weights
+    return gradients(case.architecture, held, case.inputs, case.cotangent, state, mask=mask, choices=how)
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=120)
 @given(cases(("float16", "float32", "float64")), choices, st.booleans())
 def test_right_layers_conform(case: Case, how: Choices, with_state: bool) -> None:
@@ -104,6 +98,7 @@ def test_right_layers_conform(case: Case, how: Choices, with_state: bool) -> Non
     assert max(judgement.ratio for judgement in findings.judgements) <= 1
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=120)
 @given(cases(("float16", "float32", "float64")), choices, st.booleans())
 def test_right_gradients_conform(case: Case, how: Choices, with_state: bool) -> None:

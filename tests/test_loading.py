@@ -129,6 +129,7 @@ def test_what_the_schema_refuses(line: object, message: str) -> None:
         validate_line(line)
 
 
+@pytest.mark.slow
 def test_the_reader_and_the_schema_agree(tmp_path: Path) -> None:
     """Whatever field of a line is left out, is one too many or has another type: both refuse it, or neither does."""
     path = tmp_path / "one.jsonl"

@@ -78,6 +78,7 @@ def test_there_are_pictures_of_what_was_measured_only() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_checks_record_what_pictures_draw() -> None:
     """The figures in a results file are those that are looked for: nothing that is measured is lost on the way."""
     found = []

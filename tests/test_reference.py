@@ -25,7 +25,7 @@ from rnn_conformance.reference.model.weights import LayerWeights, Weights, param
 Array = NDArray[np.floating]
 Rows = list[list[float]]
 
-examples = settings(derandomize=True, deadline=None, max_examples=150)
+examples = settings(derandomize=True, deadline=None, max_examples=60)
 
 PLAIN: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,

@@ -75,6 +75,7 @@ def test_refused_altogether() -> None:
     assert record.refusals == {"at most 0 units": record.structures}
 
 
+@pytest.mark.slow
 def test_more_than_half_refused_is_not_trusted() -> None:
     """Unless the adapter has said that it takes some sizes only."""
     record = concluded(Limited(3), RECURRENCE, profile="default")

@@ -56,6 +56,7 @@ def witness(failures: Path, tmp_path: Path) -> Path:
     return Path(copy(failures / "planted_transposed--test_last_output--float32-eager.json", tmp_path))
 
 
+@pytest.mark.slow
 def test_same_adapter_fails_again(witness: Path) -> None:
     """It is the same failure, to the last digit, and the exit status is 1."""
     result = replay(witness)
@@ -64,6 +65,7 @@ def test_same_adapter_fails_again(witness: Path) -> None:
     assert read_witness(witness).message in result.stdout
 
 
+@pytest.mark.slow
 def test_another_adapter_conforms(witness: Path) -> None:
     """The same example is given to it, and the exit status is 0."""
     result = replay(witness, "--adapter", "numpy")
@@ -105,6 +107,7 @@ def test_crash_costs_nothing_but_the_verdict(supervised: Supervised, tmp_path: P
     assert replay(tmp_path / record.witness_file, "--adapter", "numpy").exit_code == 0
 
 
+@pytest.mark.slow
 def test_mode_of_another_adapter(witness: Path, tmp_path: Path) -> None:
     """An adapter that has no mode of that name runs it in its main one."""
     found = read_witness(witness)

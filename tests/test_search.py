@@ -151,6 +151,7 @@ def test_failure_is_shrunk() -> None:
     assert numbers.size < 30
 
 
+@pytest.mark.slow
 def test_unreliable_subject_fails_and_does_not_confuse_the_search() -> None:
     """A subject that is wrong once in a while is caught, though the same case may be right the next time."""
     record = record_of(check_of(catalogue()["each-fiftieth-call-wrong"].adapter(), profile="default"))

@@ -205,6 +205,7 @@ def test_what_a_check_notices() -> None:
     assert noticed_by("test_refusals.py::test_wrong_number_of_features", mutants, 0, "smoke") == mutants[:1]
 
 
+@pytest.mark.slow
 def test_diagnosis_of_a_mutant() -> None:
     """Its own name is among those that it is like."""
     row = diagnose_mutant("bias-negated", "smoke", 0)

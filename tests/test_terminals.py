@@ -161,6 +161,7 @@ def test_report_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.slow
 def test_help_needs_click_alone() -> None:
     """--version and --help import no command; one whose library is missing says what to install."""
     code = (

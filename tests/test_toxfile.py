@@ -82,6 +82,7 @@ def test_commands(toxfile: Any, project: dict[str, Any]) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [["-e", "tests,flax-linen-flax0.10"], ["-eflax-linen-flax0.10"]])
 def test_tox_knows_it(asked: list[str]) -> None:
     """Tox itself, asked for an environment that stands in no list."""

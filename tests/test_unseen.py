@@ -81,6 +81,7 @@ class Worst(Plain):
         return [np.stack(part).transpose(2, 0, 1) for part in zip(*found, strict=True)]
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(
     cell=st.sampled_from(CELLS),

@@ -113,6 +113,7 @@ def sharpness(cell: Cell, units: int, timesteps: int) -> tuple[float, Expected, 
     return float(np.median(expected.bound) / np.median(np.abs(expected.value))), expected, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [Lstm(), Gru(), Gru(reset="before")], ids=str)
 def test_gradients_are_judged_at_users_sizes(cell: Cell) -> None:
     """At 24 units and 24 timesteps a bound is less than a hundredth of the gradient."""

@@ -35,6 +35,7 @@ def measured(**backends: CheckRecord) -> Summary:
     return summarise([results(name, [each]) for name, each in backends.items()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_smoke_run_reaches_lag_200_with_a_call_for_each_kernel(dtype: str) -> None:
     """All lags of a kernel are rows of one batch: more lags cost no calls, and no compilations."""
