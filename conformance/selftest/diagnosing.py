@@ -12,6 +12,7 @@ from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of, in_processes, in_turn
@@ -20,12 +21,11 @@ Failed = tuple[Function, Check, NonConforming | SubjectExited]
 """A check after it failed, with its function and its failure."""
 
 
-def first_failure(name: str, profile: str, seed: int) -> Failed | None:
+def first_failure(fault: Mutant, profile: str, seed: int) -> Failed | None:
     """The first check of the clauses that a mutant breaks that it fails, its case made as small as in a run.
 
     With few examples first, as a check notices most of them, and else with those of the profile.
     """
-    fault = catalogue()[name]
     for budget in dict.fromkeys(("smoke", profile)):
         subject = Subject(fault.adapter())
         for check, function in in_turn(fault):
@@ -41,7 +41,7 @@ def first_failure(name: str, profile: str, seed: int) -> Failed | None:
 
 def diagnose_mutant(name: str, profile: str, seed: int) -> dict[str, Any]:
     """Which mutants the diagnosis says that this one is like; `alike` is empty where it recognises none."""
-    failed = first_failure(name, profile, seed)
+    failed = first_failure(catalogue()[name], profile, seed)
     sentences = diagnose(*failed) if failed else []
     alike = [other.name for other in catalogue().values() if other.sentence in sentences]
     check = failed[1].name if failed else ""
