@@ -11,6 +11,7 @@ from browsing import browser, chromium  # noqa: F401 - fixtures
 from in_this_process import workers_in_this_process
 
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reports.records.records import Results, read
 
@@ -39,7 +40,7 @@ def run_here(tmp_path: Path) -> Iterator[Supervised]:
 
 def runner(folder: Path) -> Supervised:
     def run(name: str, *only: str, timeout: float = 60) -> Results:
-        order = Order("smoke", 0, only, 1, timeout, folder)
+        order = Order("smoke", 0, Selection(only), 1, timeout, folder)
         (results,) = run_all(order, [name], 1, lambda step: None)
         return read(results)
 

@@ -222,9 +222,13 @@ def test_pytest_in_several_processes(given: dict[str, Any]) -> None:
     options.pytest_configure(configured(given))
 
 
+LISTS = ("--conformance-only", "--conformance-check", "--conformance-dtype")
+CHOICES = {"--conformance-profile": "default", "--conformance-cell": "simple_rnn"}
+
+
 def configured(given: dict[str, Any]) -> pytest.Config:
     """A configuration with these options; what it is not given has its default."""
-    ours = {"--adapter": None, "--conformance-only": [], "--conformance-results": None}
+    ours = {"--adapter": None, "--conformance-results": None, **{name: [] for name in LISTS}, **CHOICES}
     return cast(
         pytest.Config,
         SimpleNamespace(

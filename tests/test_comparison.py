@@ -269,6 +269,15 @@ def test_runs_of_other_clauses_are_refused() -> None:
         compare(results(), results(checks=[check("1.1")]))
 
 
+def test_run_of_one_dtype() -> None:
+    """It is compared with that part of a run of all; with the whole, what it lacks would look lost."""
+    half = check("1.2", check="test_types.py::test_half[float16-eager]", dtype="float16")
+    whole, part = results(checks=[check("1.1"), half]), results(checks=[check("1.1")], only_dtypes=["float32"])
+    with pytest.raises(NotComparable, match=r"was asked for in float32 only: compare both with --dtype float32"):
+        compare(whole, part)
+    assert compare(whole, part, dtypes=["float32"]).changes == []
+
+
 # Rendering
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from rnn_conformance.conformance.running import compiled
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.reports.records import records
 
@@ -89,7 +90,7 @@ def test_without_a_folder_nothing_is_kept() -> None:
 def test_what_was_kept_gives_the_same_bits(tmp_path: Path) -> None:
     """Two runs of which the second compiles nothing, and one that keeps nothing, give the same fingerprints."""
     kept = tmp_path / "kept"
-    order = Order("smoke", 0, ("1.4",), 1, 120, tmp_path, compiled=kept)
+    order = Order("smoke", 0, Selection(["1.4"]), 1, 120, tmp_path, compiled=kept)
     found = []
     for folder in (kept, kept, None):
         run_one(replace(order, compiled=folder), "jax-scan", lambda step: None, Event())

@@ -16,6 +16,7 @@ from in_this_process import workers_in_this_process
 
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.conformance.witnesses.witness import read_witness, write_witness
 
@@ -35,7 +36,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The witnesses of a transposed U."""
     folder = tmp_path_factory.mktemp("run")
     with workers_in_this_process():
-        order = Order("smoke", 0, ("1.4", "1.9"), 1, 60, folder)
+        order = Order("smoke", 0, Selection(["1.4", "1.9"]), 1, 60, folder)
         run_one(order, "planted:transposed", lambda step: None, Event())
     return folder / "witnesses"
 

@@ -40,8 +40,9 @@ import sys
 from pathlib import Path
 from threading import Event
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_one
-order = Order("smoke", 0, ["1.10"], 1, 600, Path(sys.argv[1]))
+order = Order("smoke", 0, Selection(["1.10"]), 1, 600, Path(sys.argv[1]))
 run_one(order, "misbehaving:leaves_a_child", lambda step: None, Event())
 """
 

@@ -93,7 +93,7 @@ def test_what_qualifies_a_verdict_stands_before_it() -> None:
     run = results(checks=[check("1.1")], profile="smoke", only=["1.1", "7"], digest="aaa")
     shown = backend(run, Suite("0.1.0", "bbb"))
     assert sentence(shown).startswith(
-        "torch 2.13.0, a first look (profile smoke), asked for 1.1, 7 only (1 of 3 clauses), made by another state "
+        "torch 2.13.0, a first look (profile smoke), asked for 1.1 and 7 only (1 of 3 clauses), made by another state "
         "of the suite (0.1.0 aaa, this is 0.1.0 bbb): float32 conforms on 1 of 1 clause;"
     )
     assert [caveat.kind for caveat in caveats(shown)] == ["first look", "partial", "another suite"]

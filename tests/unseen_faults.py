@@ -1,7 +1,6 @@
 """Faults that the catalogue does not know: written without a look at it, to see what the diagnosis makes of them.
 
-`kinds` of a fault are the families of known mutants whose name would be right for it (families.py); any other name is
-wrong, and to be given no name is right for all of them. More are in unseen_calls.py, unseen_gradients.py, unseen_gates.py.
+More are in unseen_features.py, unseen_calls.py and unseen_gates.py; unseen.py says which names would be right for them.
 """
 
 from __future__ import annotations

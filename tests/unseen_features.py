@@ -1,4 +1,4 @@
-"""More faults that the catalogue does not know (unseen_faults.py): of states, masks, directions, stacks, tokens, dropout."""
+"""More faults that the catalogue does not know (unseen_faults.py): of states, masks, directions, tokens and dropout."""
 
 from __future__ import annotations
 

@@ -16,12 +16,7 @@ from rnn_conformance.reference.spec import specification
 @cache
 def checks() -> Mapping[str, Function]:
     """Every check that cites a clause, such as ``test_values.py::test_recurrence``, in the order of SPEC.md."""
-    folder = importlib.resources.files("rnn_conformance.conformance.checks")
-    files = sorted(file.name for file in folder.iterdir() if file.name.startswith("test_"))
-    found: dict[str, Function] = {}
-    for file in files:
-        module = importlib.import_module(f"rnn_conformance.conformance.checks.{file.removesuffix('.py')}")
-        found |= {f"{file}::{name}": value for name, value in vars(module).items() if name.startswith("test_")}
+    found = every_check()
     cited = {name: clauses_of(function) for name, function in found.items()}
     order = list(specification().clauses)
     return {
@@ -29,14 +24,27 @@ def checks() -> Mapping[str, Function]:
     }
 
 
+@cache
+def every_check() -> Mapping[str, Function]:
+    """The same with the observations, which cite no clause, in the order of the files."""
+    folder = importlib.resources.files("rnn_conformance.conformance.checks")
+    files = sorted(file.name for file in folder.iterdir() if file.name.startswith("test_"))
+    found: dict[str, Function] = {}
+    for file in files:
+        module = importlib.import_module(f"rnn_conformance.conformance.checks.{file.removesuffix('.py')}")
+        found |= {f"{file}::{name}": value for name, value in vars(module).items() if name.startswith("test_")}
+    return found
+
+
 def clauses_of(function: Function) -> tuple[str, ...]:
     """The clauses that a check cites; none for an observation."""
     return tuple(_mark(function).args)
 
 
-def dtypes_of(function: Function, profile: Profile) -> Sequence[str]:
-    """The dtypes in which a check is run."""
-    return profile.dtypes(_mark(function).kwargs)
+def dtypes_of(function: Function, profile: Profile, cell: str | None = None) -> Sequence[str]:
+    """The dtypes in which a check is run; none if it is not of that kind of cell."""
+    asked = _mark(function).kwargs
+    return () if cell is not None and cell not in asked.get("cells", (cell,)) else profile.dtypes(asked)
 
 
 def _mark(function: Function) -> Any:

@@ -11,6 +11,7 @@ import click
 import platformdirs
 from rich.console import Console
 
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.commands.console import report_format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
@@ -21,9 +22,9 @@ from rnn_conformance.conformance.running.interrupts import as_interrupts, status
 from rnn_conformance.conformance.running.live import live_progress
 from rnn_conformance.conformance.running.lock import InUse, alone_in
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection, refuse_wrong
 from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reference.cells.kinds import CELLS
-from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import DamagedResults
 
@@ -49,6 +50,8 @@ from rnn_conformance.reports.records.records import DamagedResults
     "--cell", type=click.Choice(list(CELLS)), default="simple_rnn", show_default=True, help="The kind of cell to check."
 )
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
+@click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
 @timeout_option
@@ -73,6 +76,8 @@ def run(
     seed: int,
     cell: str,
     only: tuple[str, ...],
+    checks: tuple[str, ...],
+    dtypes: tuple[str, ...],
     jobs: int | None,
     seeds: int,
     timeout: float,
@@ -83,19 +88,22 @@ def run(
     """Check adapters, each in a process of its own, and write a report.
 
     ADAPTER is a registered name (see `rnn-conformance adapters`) or package.module:attribute. With none, every adapter
-    whose framework is installed is checked, and the NumPy reference beside them.
+    whose framework is installed is checked, and the NumPy reference beside them. --only, --check and --dtype may be
+    given several times each; a check is run if it is one that each of them asks for.
 
     \b
     rnn-conformance run --profile smoke
     rnn-conformance run torch --only 1.4 --only 3
-    rnn-conformance run torch --cell lstm
+    rnn-conformance run torch --cell lstm --dtype float32
+    rnn-conformance run torch --check test_recurrence --check test_last_output
     rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, or no framework is installed, 3 the run itself did not work, was
     cut short, or another run writes into the folder; 130, 143 or 129 if it was interrupted, terminated or hung up.
     """
+    asked = Selection(only, checks, dtypes)
     try:
-        specification().select(list(only))
+        refuse_wrong(asked, PROFILES[profile], cell)
         chosen = list(dict.fromkeys(adapters)) if adapters else installed()
         for adapter in chosen:
             check_installed(adapter)
@@ -103,7 +111,7 @@ def run(
         raise WrongUsage(error) from None
     compiled = _for_compiled() if cache else None
     seeds = seeds if profile == "soak" else 1
-    order = Order(profile, seed, only, seeds, timeout, out.resolve(), cell=cell, compiled=compiled)
+    order = Order(profile, seed, asked, seeds, timeout, out.resolve(), cell=cell, compiled=compiled)
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
         with as_interrupts(), alone_in(order.folder) as dead:

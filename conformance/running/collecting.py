@@ -18,6 +18,7 @@ from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.running import room
+from rnn_conformance.conformance.running.selection import asked_of
 from rnn_conformance.conformance.running.session import Session
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import read_witness
@@ -63,17 +64,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     That is the order of SPEC.md: values first, so that a layer that is wrong shows in seconds; observations at the end.
     """
     session = _session(config)
-    only = config.getoption("--conformance-only")
-    wanted = set(specification().select(only))
+    asked = asked_of(config.getoption)
     about = [item for item in items if _is_check(item) and _is_about(item, session.cell)]
     # Of a check that this profile runs in no dtype, pytest makes one item, which it skips.
     ours = sorted((item for item in about if not item.name.endswith("[NOTSET]")), key=_turn)
-    chosen = [item for item in ours if not wanted or wanted & set(_clauses(item))]
+    possible = [item for item in ours if asked.takes_function(_name(item), _clauses(item))]
+    chosen = [item for item in possible if asked.takes(_name(item), _clauses(item), _dtype(item))]
     if session.witness:
-        chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
+        possible = chosen = [item for item in ours if _name(item).split("[")[0] == session.witness.check]
         if not chosen:
             pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
-    remaining = session.begin([_name(item) for item in chosen], only)
+    elif not chosen:
+        pytest.exit(f"none of the checks that were asked for is run in profile {session.profile.name} there", 4)
+    remaining = session.begin([_name(item) for item in chosen], asked, [_name(item) for item in possible])
     others = [item for item in items if not _is_check(item)]
     kept = [*others, *(item for item in chosen if _name(item) in remaining)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -151,6 +154,11 @@ def _session(config: pytest.Config) -> Session:
 
 def _is_check(item: pytest.Item) -> bool:
     return isinstance(item.parent, CheckFile)
+
+
+def _dtype(item: pytest.Item) -> str:
+    dtype, _ = cast(pytest.Function, item).callspec.params["check"]
+    return str(dtype)
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:

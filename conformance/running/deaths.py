@@ -49,7 +49,7 @@ def write_broken(order: Order, adapter: str, ended: Ended, when: str) -> None:
     item = Item("adapter", "The adapter works", (), "", "")
     results = order.results(adapter)
     if not results.exists():
-        records.append(results, header(adapter, order.profile, order.seed, [item.check], None, order.only, order.cell))
+        records.append(results, header(adapter, order.profile, order.seed, [item.check], None, order.asked, order.cell))
     message = f"{ended.how} {when}; it said: {_said(order.log(adapter))}"
     records.append(results, records.CheckRecord(**asdict(item), verdict="broken", seconds=0.0, message=message))
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.running.selection import asked_of, refuse_wrong
 from rnn_conformance.reference.cells.kinds import CELLS
 
 _FILE = Path(__file__)
@@ -44,6 +46,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="CLAUSE",
         help="check this clause (1.3) or chapter (1) only; may be given several times",
+    )
+    group.addoption(
+        "--conformance-check",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="run this check only, such as test_recurrence; may be given several times",
+    )
+    group.addoption(
+        "--conformance-dtype",
+        action="append",
+        default=[],
+        choices=DTYPES,
+        help="check in this dtype only; may be given several times",
     )
     group.addoption(
         "--conformance-cell",
@@ -87,11 +103,11 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if config.getoption("--adapter"):
         from rnn_conformance.adapters import registry
-        from rnn_conformance.reference.spec import specification
 
         try:
             registry.resolve(config.getoption("--adapter"))
-            specification().select(config.getoption("--conformance-only"))
+            profile = PROFILES[config.getoption("--conformance-profile")]
+            refuse_wrong(asked_of(config.getoption), profile, config.getoption("--conformance-cell"))
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnn_conformance.conformance.running.results import EVIDENCE, journal_path
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.reports.records.harmless import safe
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -20,7 +21,7 @@ class Order:
 
     profile: str
     seed: int
-    only: Sequence[str]
+    asked: Selection
     seeds: int
     timeout: float
     folder: Path
@@ -47,10 +48,10 @@ class Order:
 
     def options(self, adapter: str) -> list[str]:
         """The worker's command line."""
-        only = [part for clause in self.only for part in ("--conformance-only", clause)]
         return [
             *("--adapter", adapter, "--conformance-profile", self.profile, "--conformance-seed", str(self.seed)),
-            *("--conformance-seeds", str(self.seeds), "--conformance-cell", self.cell, *only),
+            *("--conformance-seeds", str(self.seeds), "--conformance-cell", self.cell),
+            *self.asked.options(),
             *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
         ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import EVERYTHING
 from rnn_conformance.conformance.running.supervisor import run_one
 from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reports.records import records
@@ -20,6 +21,6 @@ def replay(path: Path, adapter: str, timeout: float) -> records.Results:
     """
     witness = read_witness(path)
     with tempfile.TemporaryDirectory() as folder:
-        order = Order(witness.profile, witness.seed, (), 0, timeout, Path(folder), path.resolve())
+        order = Order(witness.profile, witness.seed, EVERYTHING, 0, timeout, Path(folder), path.resolve())
         run_one(order, adapter, lambda step: None, Event())
         return records.read(order.results(adapter))

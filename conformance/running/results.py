@@ -17,6 +17,7 @@ import numpy as np
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.conformance.identity import suite_digest
+from rnn_conformance.conformance.running.selection import EVERYTHING, Selection
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records import records
 
@@ -34,13 +35,12 @@ def header(
     seed: int,
     planned: Sequence[str],
     description: Description | None,
-    only: Sequence[str] = (),
+    asked: Selection = EVERYTHING,
     cell: str = "simple_rnn",
 ) -> records.Header:
     """The header of a run that begins now; without a description if the adapter could not give one.
 
-    `planned` are its checks, `only` the clauses and chapters that it was asked for, none for all, and `cell` is the
-    kind of cell that it is about.
+    `planned` are its checks, `asked` is what it was asked for, and `cell` is the kind of cell that it is about.
     """
     spec = specification()
     return records.Header(
@@ -58,7 +58,9 @@ def header(
         seed=seed,
         planned=list(planned),
         detection=detection(),
-        only=list(only),
+        only=list(asked.clauses),
+        only_checks=list(asked.checks),
+        only_dtypes=list(asked.dtypes),
         cell=cell,
         started=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -21,6 +21,7 @@ from rnn_conformance.conformance.engine.verdicts import Kept, Outcome
 from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
+from rnn_conformance.conformance.running.selection import EVERYTHING, Selection
 from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
@@ -79,19 +80,21 @@ class Session:
         pairs = [(dtype, main) for dtype in dtypes]
         return pairs if main_only else pairs + [(dtype, mode) for dtype in self.profile.other_dtypes for mode in others]
 
-    def begin(self, planned: Sequence[str], only: Sequence[str] = ()) -> set[str]:
+    def begin(
+        self, planned: Sequence[str], asked: Selection = EVERYTHING, possible: Sequence[str] | None = None
+    ) -> set[str]:
         """Write the header of the results file, or read what it has. Returns the checks that remain to be done.
 
-        `only` are the clauses and chapters that were asked for, none for all.
-        A deviation whose witness no check of this run would run again is recorded as broken.
+        `asked` is what the run was asked for; `possible` are the planned checks in all dtypes and modes that they have,
+        if some were not asked for. A deviation whose witness none of these would run again is recorded as broken.
         """
         if self._results is None:
             return set(planned)
         if not self._results.exists():
-            lost = [_complaint(deviation) for deviation in self._without_replay(planned)]
+            lost = [_complaint(deviation) for deviation in self._without_replay(possible or planned)]
             everything = [*planned, *(record.check for record in lost)]
             description = self.subject.description
-            begun = header(self.adapter, self.profile.name, self._seed, everything, description, only, self.cell)
+            begun = header(self.adapter, self.profile.name, self._seed, everything, description, asked, self.cell)
             records.append(self._results, begun)
             for record in lost:
                 self.add(record)
@@ -167,8 +170,8 @@ class Session:
         if self._results is not None:
             finish(self._results)
 
-    def _without_replay(self, planned: Sequence[str]) -> list[Deviation]:
-        """The deviations whose witness belongs to a check of this run, but is not run again in any dtype and mode."""
+    def _without_replay(self, possible: Sequence[str]) -> list[Deviation]:
+        """The deviations whose witness belongs to one of these checks, but is not run again in any dtype and mode."""
         description = self.subject.description
         found = []
         for deviation in self._deviations:
@@ -176,8 +179,8 @@ class Session:
                 witness = deviation.witness
                 name = f"{witness.check}[{witness.dtype}-{mode_of(witness, description)}]"
                 function = witness.check.split("::")[-1]
-                if deviation.applies(self.adapter, function, description.versions) and name not in planned:
-                    found += [deviation] if witness.check in {item.split("[")[0] for item in planned} else []
+                if deviation.applies(self.adapter, function, description.versions) and name not in possible:
+                    found += [deviation] if witness.check in {item.split("[")[0] for item in possible} else []
         return found
 
 

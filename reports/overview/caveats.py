@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rnn_conformance.reports.overview.summary import Backend
 from rnn_conformance.reports.overview.verdicts import NOT_RUN
-from rnn_conformance.reports.overview.wording import count, lacking
+from rnn_conformance.reports.overview.wording import asked_for, count, lacking
 
 SMALL = ("smoke",)
 """The profiles that are no more than a first look."""
@@ -36,8 +36,8 @@ def _caveats(backend: Backend) -> Iterator[Caveat]:
         yield Caveat("cell", f"of the cell {header.cell}")
     whole = len(backend.cells)
     asked = sum(cell.verdict != NOT_RUN for cell in backend.cells.values())
-    if header.only:
-        yield Caveat("partial", f"asked for {', '.join(header.only)} only ({asked:,} of {count(whole, 'clause')})")
+    if wanted := asked_for(header):
+        yield Caveat("partial", f"asked for {wanted} only ({asked:,} of {count(whole, 'clause')})")
     elif asked < whole:
         yield Caveat("partial", f"{whole - asked:,} of {count(whole, 'clause')} not run")
     if backend.reader and backend.reader != backend.suite:

@@ -12,7 +12,7 @@ from rnn_conformance.reports.overview.changes import Change, Story, change_of, s
 from rnn_conformance.reports.overview.rows import FAILING, changes_of_rows
 from rnn_conformance.reports.overview.summary import OVER_TIME, Backend, Observation, Suite, backends, check_comparable
 from rnn_conformance.reports.overview.verdicts import NOT_RUN, worst
-from rnn_conformance.reports.overview.wording import count
+from rnn_conformance.reports.overview.wording import asked_for, count
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results, Worst
 
 _SILENT = {"conforms", NOT_RUN}
@@ -97,7 +97,7 @@ class Timeline:
         headers = [column.backend.results.header for column in self.columns]
         said = {name: _each_once(getattr(header, name) for header in headers) for name in ("profile", "seed")}
         said["state of the suite"] = _each_once(column.backend.suite for column in self.columns)
-        said["asked for"] = _each_once(" and ".join(header.only) or "everything" for header in headers)
+        said["asked for"] = _each_once(asked_for(header) or "everything" for header in headers)
         for name in dict.fromkeys(name for header in headers for name in header.environment):
             said[name] = _each_once(header.environment.get(name, "unknown") for header in headers)
         return [f"{name}: {', '.join(values)}" for name, values in said.items() if len(values) > 1]

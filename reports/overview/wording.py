@@ -28,6 +28,12 @@ def others(backend: Backend) -> str:
     return f"{count(len(found), 'check')} without a clause {' and '.join(dict.fromkeys(found))}" if found else ""
 
 
+def asked_for(header: Header) -> str:
+    """What a run was asked for, such as ``3 and 1.4 in float32``; empty where that is everything."""
+    parts = (("", header.only_checks), ("of ", header.only), ("in ", header.only_dtypes))
+    return " ".join(f"{word}{' and '.join(names)}" for word, names in parts if names).removeprefix("of ")
+
+
 def truncation(results: Results) -> str:
     """That a run is truncated, and what it lacks."""
     return f"truncated: {lacking(results)}"

@@ -91,7 +91,8 @@ class Header:
     `clauses` holds the specification's text by number. `detection` says how many planted faults the suite noticed when
     that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
     `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
-    `only` are the clauses and chapters that were asked for, none for all; `started` is when, such as
+    `only` are the clauses and chapters that were asked for, `only_checks` the names of checks, and `only_dtypes` the
+    dtypes; none of them means all. `started` is when, such as
     ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks were about.
     """
 
@@ -110,6 +111,8 @@ class Header:
     detection: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     only: Sequence[str] = field(default_factory=list)
+    only_checks: Sequence[str] = field(default_factory=list)
+    only_dtypes: Sequence[str] = field(default_factory=list)
     started: str = ""
     cell: str = "simple_rnn"
     schema: int = SCHEMA

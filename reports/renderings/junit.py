@@ -12,7 +12,7 @@ from rnn_conformance.reports.overview.causes import common_causes
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Summary
 from rnn_conformance.reports.overview.verdicts import MEANINGS, MISSING
-from rnn_conformance.reports.overview.wording import evidence, figure, not_looked_at, truncation
+from rnn_conformance.reports.overview.wording import asked_for, evidence, figure, not_looked_at, truncation
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord
 
@@ -56,7 +56,7 @@ def _suite(backend: Backend) -> Element:
         "seed": str(header.seed),
         **{f"version of {name}": version for name, version in header.versions.items()},
         **header.environment,
-        "asked for": ", ".join(header.only) or "everything",
+        "asked for": asked_for(header) or "everything",
         "started": header.started or "unknown",
         "digest": header.digest or "unknown",
         "summary": sentence(backend),

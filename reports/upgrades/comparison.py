@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rnn_conformance.reports.overview.rows import changes_of_rows
 from rnn_conformance.reports.overview.summary import summarise, truncated
 from rnn_conformance.reports.overview.verdicts import PROBLEMS, SEVERITY
-from rnn_conformance.reports.overview.wording import count, title, truncation
+from rnn_conformance.reports.overview.wording import asked_for, count, title, truncation
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results
 from rnn_conformance.reports.upgrades.capabilities import capability_changes, rejudged
 from rnn_conformance.reports.upgrades.causes import CauseChange, by_cause, causes_between
@@ -114,9 +114,10 @@ def compare(old: Results, new: Results, *, across_suites: bool = False, dtypes: 
     `across_suites` compares also what two states of the suite made. Raises NotComparable, with every reason, for runs
     that differ in more than their environment, are truncated, or have no check in these dtypes.
     """
-    _refuse(old, new, across_suites)
     if dtypes:
         old, new = in_dtypes(old, dtypes), in_dtypes(new, dtypes)
+    _refuse(old, new, across_suites)
+    if dtypes:
         for each in (old, new):
             if not any(record.dtype for record in each.checks):
                 raise NotComparable(f"{each.path} has no check in {' or '.join(dtypes)}")
@@ -154,12 +155,16 @@ def _refuse(old: Results, new: Results, across_suites: bool) -> None:
         if truncated(each):
             broken = [record.message.strip() for record in each.checks if record.verdict == "broken"]
             reasons.append(f"{each.path} is {truncation(each)}" + "".join(f"\n{message}" for message in broken[:1]))
+    if old.header.only_dtypes != new.header.only_dtypes:
+        some = next(each for each in (old, new) if each.header.only_dtypes)
+        options = " ".join(f"--dtype {dtype}" for dtype in some.header.only_dtypes)
+        reasons.append(f"{some.path} was asked for {asked_for(some.header)} only: compare both with {options}")
     if not reasons and not across_suites and old.header.description and new.header.description:
         for one, other in ((old, new), (new, old)):
             if more := sorted(_functions(one) - _functions(other)):
                 reasons.append(
                     f"only {one.path} has {count(len(more), 'check')} such as {more[0]}: the runs were asked for other "
-                    "clauses (--only), or by another state of the suite"
+                    "clauses or checks (--only, --check), or by another state of the suite"
                 )
     if reasons:
         raise NotComparable("; ".join(reasons))

@@ -1,0 +1,94 @@
+"""Which checks of a run are asked for: of which clauses, of which names and in which dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from rnn_conformance.adapters.description import DTYPES
+from rnn_conformance.conformance.cases.profiles import Profile
+from rnn_conformance.reference.spec import specification
+
+_NEAR = 5
+"""So many names are suggested for one that there is not."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was asked for; of each, nothing means all. A check is run if all three hold of it.
+
+    `clauses` are clauses and chapters. `checks` are names: ``test_recurrence``, the same with its file,
+    ``test_values.py::test_recurrence``, or as a report has it, ``test_values.py::test_recurrence[float32-eager]``.
+    """
+
+    clauses: Sequence[str] = ()
+    checks: Sequence[str] = ()
+    dtypes: Sequence[str] = ()
+
+    def takes(self, check: str, cited: Sequence[str], dtype: str) -> bool:
+        """Whether the check of this whole name, which cites these clauses, is asked for in that dtype."""
+        if self.dtypes and dtype not in self.dtypes:
+            return False
+        return self.takes_function(check, cited) and (not self.checks or any(_means(n, check) for n in self.checks))
+
+    def takes_function(self, check: str, cited: Sequence[str]) -> bool:
+        """Whether a check is asked for in some dtype and mode."""
+        wanted = set(specification().select(list(self.clauses)))
+        named = not self.checks or any(_means(_function(name), check) for name in self.checks)
+        return named and (not wanted or not wanted.isdisjoint(cited))
+
+    def options(self) -> list[str]:
+        """The same for the worker's command line."""
+        asked = (("only", self.clauses), ("check", self.checks), ("dtype", self.dtypes))
+        return [word for option, names in asked for name in names for word in (f"--conformance-{option}", name)]
+
+
+EVERYTHING = Selection()
+
+
+def asked_of(option: Callable[[str], Sequence[str]]) -> Selection:
+    """What the worker's options ask for."""
+    return Selection(*(option(f"--conformance-{name}") for name in ("only", "check", "dtype")))
+
+
+def refuse_wrong(selection: Selection, profile: Profile, cell: str) -> None:
+    """Raise ValueError for a clause or check that there is not, with what is near, and where nothing would be run."""
+    specification().select(list(selection.clauses))
+    if not selection.checks and not selection.dtypes:
+        return
+    from rnn_conformance.conformance.checks import catalogue  # only here, since pytest imports this file in each run
+
+    known = catalogue.every_check()
+    for name in selection.checks:
+        function = _function(name)
+        if not any(_means(function, check) for check in known):
+            raise ValueError(f"there is no check {name!r}; {_near(function, list(known))}")
+    asked = {name: each for name, each in known.items() if selection.takes_function(name, catalogue.clauses_of(each))}
+    dtypes = {dtype for each in asked.values() for dtype in catalogue.dtypes_of(each, profile, cell)}
+    if not dtypes:
+        raise ValueError(
+            f"no check of {cell} in profile {profile.name} is all that was asked for: ask for less at a time"
+        )
+    if selection.dtypes and dtypes.isdisjoint(selection.dtypes):
+        have = ", ".join(dtype for dtype in DTYPES if dtype in dtypes)
+        raise ValueError(
+            f"what was asked for is not run in {' or '.join(selection.dtypes)} in profile {profile.name}, but in {have}"
+        )
+
+
+def _near(function: str, known: Sequence[str]) -> str:
+    """What is said of the checks whose names are like one that there is not."""
+    names = known if "::" in function else [check.partition("::")[2] for check in known]
+    near = [name for name in names if function in name] or get_close_matches(function, names, _NEAR, cutoff=0.4)
+    return f"near it are {', '.join(near[:_NEAR])}" if near else "a report has the names of all checks"
+
+
+def _means(name: str, check: str) -> bool:
+    """Whether a name that was asked for is that of this check, or a part of it that says which."""
+    function = _function(check)
+    return name in (check, function, function.partition("::")[2])
+
+
+def _function(check: str) -> str:
+    return check.partition("[")[0]
