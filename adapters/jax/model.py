@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, merge_function
 from rnn_conformance.adapters.protocol import Inputs, Lengths
-from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import LayerState, State
 
 
 class Call(Protocol):
@@ -36,19 +36,27 @@ def apply_layers(
     """One layer after the other; each is called as `layer(sequence, initial_carry=...)` and gives (carry, sequence).
 
     The carry is an array or, where the cell's state has several parts, a tuple of them; for a bidirectional layer it is
-    a pair of such, (forward, backward).
+    a pair of such, (forward, backward). Raises ValueError for states of more or fewer layers than there are, or of
+    another number of directions.
     """
     x = inputs if embed is None else embed(inputs)
     final = []
-    for k, (layer, apply) in enumerate(zip(architecture.layers, layers, strict=True)):
-        carry = None
-        if initial_state is not None:
-            directions = [parts[0] if len(parts) == 1 else parts for parts in initial_state[k]]
-            carry = tuple(directions) if layer.is_bidirectional else directions[0]
-        carry, x = apply(x, initial_carry=carry)
+    states = [None] * len(layers) if initial_state is None else initial_state
+    for layer, apply, state in zip(architecture.layers, layers, states, strict=True):
+        carry, x = apply(x, initial_carry=None if state is None else _carry(layer, state))
         each = carry if layer.is_bidirectional else (carry,)
         final.append(tuple((parts,) if len(layer.cell.parts) == 1 else tuple(parts) for parts in each))
     return x, tuple(final)
+
+
+def _carry(layer: Layer, state: LayerState) -> Carry:
+    """The state of a layer as its carry; every direction of it is used, or none."""
+    directions = [parts[0] if len(parts) == 1 else parts for parts in state]
+    if layer.is_bidirectional:
+        forward, backward = directions
+        return forward, backward
+    (carry,) = directions
+    return carry
 
 
 def last_output(architecture: Architecture, outputs: JaxArray, final: State) -> JaxArray:

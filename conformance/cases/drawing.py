@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnn_conformance.conformance.cases.patterns import draw_mask
-from rnn_conformance.conformance.cases.regimes import REGIMES, Regime
+from rnn_conformance.conformance.cases.regimes import Regime, regime_of
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.cell import Shape
@@ -72,8 +72,8 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
     sequence there is no batch axis.
     """
     rng = np.random.default_rng(seed)
-    scales = REGIMES[regime]
     dtype = dtype_of(architecture.dtype)
+    scales = regime_of(regime, architecture.dtype)
     weights_dtype = dtype_of(architecture.weights_dtype or architecture.dtype)
     table = architecture.embedding
     shapes: list[tuple[int, ...]] = (
@@ -140,6 +140,8 @@ def _scale(rng: np.random.Generator, layer: Layer, scales: Regime, named: dict[s
         is_kernel = array.ndim > 1
         factor = {"W": scales.W, "U": gain}.get(name, 1) / array.shape[1] ** 0.5 if is_kernel else scales.b
         array *= array.dtype.type(factor)
+        if scales.band and not is_kernel:
+            array += np.copysign(array.dtype.type(scales.band), array)
     if scales.zeros:
         for name in ("W", "U"):
             named[name][rng.random(named[name].shape) < scales.zeros] = 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
@@ -216,3 +217,17 @@ class GradientsStayInTraining(Sound):
         if not self.taken:
             return output
         return replace(output, outputs=np.nextafter(output.outputs, output.outputs.dtype.type(0)))
+
+
+@mutant("11.1")
+class WeightsNotMovedNearSaturation(Sound):
+    """The gradients of weights do not pass through an activation that is within a ten thousandth of its limits."""
+
+    def back(self, layer: Layer, one: Pass, d_h: Array, d_h_0: Array | None) -> Backpropagated:
+        found = super().back(layer, one, d_h, d_h_0)
+        activation = ACTIVATIONS[layer.cell.activation]
+        near = (one.h > activation.high - 1e-4) | (one.h < activation.low + 1e-4)
+        kept = super().back(
+            layer, replace(one, h=np.where(near, activation.high, one.h).astype(one.h.dtype)), d_h, d_h_0
+        )
+        return replace(found, W=kept.W, U=kept.U, b=kept.b)

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import Sound, in_each_direction, mutant
+from rnn_conformance.reference.arithmetic.rounding import standard_precision
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
@@ -205,3 +207,46 @@ class SumInParts(Sound):
 
     def activate(self, name: str, z: Array) -> Array:
         return super().activate(name, z / z.dtype.type(49) * z.dtype.type(49))
+
+
+@mutant("1.1")
+class SubnormalWeightsReadAsOne(Sound):
+    """A weight that is subnormal is read as if its exponent were that of 1."""
+
+    def used(self) -> Weights:
+        def read(W: Array) -> Array:
+            subnormal = (W != 0) & (np.abs(W) < standard_precision(self.architecture.dtype).tiny)
+            return np.where(subnormal, np.copysign(1, W), W).astype(W.dtype)
+
+        return super().used().map(read)
+
+
+@mutant("1.1")
+class SubnormalInputsAreNan(Sound):
+    """An input that is subnormal makes NaN."""
+
+    def read(self, inputs: Inputs) -> Inputs:
+        read = super().read(inputs)
+        if read.dtype.kind in "iu":
+            return read
+        subnormal = (read != 0) & (np.abs(read) < standard_precision(self.architecture.dtype).tiny)
+        return np.where(subnormal, np.nan, read).astype(read.dtype)
+
+
+@mutant("1.1")
+class SmallRecurrentSumsLost(Sound):
+    """What U adds is left out where all of it is smaller than 1e-20, as if nothing so small could count."""
+
+    def product(self, x: Array, kernel: Array) -> Array:
+        z = super().product(x, kernel)
+        is_recurrent = kernel.shape[0] == kernel.shape[1]
+        return np.where(np.abs(z) < 1e-20, 0, z).astype(z.dtype) if is_recurrent else z
+
+
+@mutant("1.1")
+class StateNearOneIsOne(Sound):
+    """A state that is nearer to 1 or -1 than 20 roundings is kept as that."""
+
+    def kept(self, h: Array) -> Array:
+        near = np.abs(1 - np.abs(h)) < 20 * standard_precision(self.architecture.dtype).eps
+        return super().kept(np.where(near, np.sign(h), h).astype(h.dtype))
