@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copy
 from threading import Event
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Supervised
@@ -18,6 +19,7 @@ from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_one
+from rnn_conformance.conformance.witnesses.converting import in_dtype
 from rnn_conformance.conformance.witnesses.witness import read_witness, write_witness
 
 
@@ -167,6 +169,42 @@ def test_wrong_usage(tmp_path: Path, content: str | None, arguments: Sequence[st
     assert "\x1b" not in result.output
     for text in helps:
         assert text in result.stderr.replace("\n", "")
+
+
+def test_another_dtype(witness: Path, failures: Path) -> None:
+    """The same numbers, where the dtype has them; else it is said what was rounded."""
+    result = replay(witness, "--dtype", "float64")
+    assert result.exit_code == 1, result.output
+    assert "✗ fails: test_values.py::test_last_output[float64-eager] with planted:transposed" in result.stdout
+    assert "all numbers are those of the witness, in float64" in result.stdout
+    wide = read_witness(failures / "planted_transposed--test_last_output--float64-eager.json")
+    assert wide.case is not None
+    wide.case.weights.layers[0].named["U"][0, 0] = 1 + 2.0**-40
+    narrower = replay(write_witness(wide, witness.parent / "wide"), "--dtype", "float32")
+    assert narrower.exit_code == 1, narrower.output
+    assert "  layers[0].U: rounded to float32" in narrower.stdout
+
+
+def test_same_numbers_in_another_dtype(witness: Path) -> None:
+    """To float64 and back is the same example again."""
+    found = read_witness(witness)
+    wider, rounded = in_dtype(found, "float64")
+    back, none = in_dtype(wider, "float32")
+    assert (list(rounded), list(none)) == ([], [])
+    assert wider.case is not None
+    assert back.case is not None
+    assert found.case is not None
+    assert wider.case.architecture.dtype == "float64"
+    assert {array.dtype.name for name, array in wider.case.arrays.arrays() if name != "mask"} == {"float64"}
+    for (name, array), (_, again) in zip(found.case.arrays.arrays(), back.case.arrays.arrays(), strict=True):
+        np.testing.assert_array_equal(array, again, err_msg=name, strict=True)
+
+
+def test_dtype_that_the_check_is_not_run_in(witness: Path) -> None:
+    """It is told which there are, and nothing is run."""
+    result = replay(witness, "--dtype", "bfloat16")
+    assert result.exit_code == 2
+    assert "test_last_output is not run in bfloat16, but in float32, float64" in " ".join(result.stderr.split())
 
 
 def test_help_has_examples() -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from rnn_conformance.adapters.description import DTYPES
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import dtypes_of, every_check
 from rnn_conformance.conformance.commands.console import format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.commands.files import WitnessPath
 from rnn_conformance.conformance.commands.installed import check_installed
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.running.replay import replay as run_again
-from rnn_conformance.conformance.witnesses.witness import read_witness
+from rnn_conformance.conformance.witnesses.converting import in_dtype
+from rnn_conformance.conformance.witnesses.witness import Witness, read_witness
 from rnn_conformance.reports.overview.verdicts import SEVERITY, SYMBOLS
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import CheckRecord, plain
@@ -28,54 +34,94 @@ _STATUS = {"conforms": 0, "observed": 0, "fails": 1, "crashed": 1, "timed out": 
 @click.command()
 @click.argument("witnesses", nargs=-1, required=True, type=WitnessPath(exists=True, dir_okay=False, path_type=Path))
 @click.option("--adapter", metavar="NAME", help="Run it with this adapter.  [default: that of the witness]")
+@click.option("--dtype", type=click.Choice(DTYPES), help="Run it in this dtype.  [default: that of the witness]")
 @timeout_option
 @format_option
-def replay(witnesses: tuple[Path, ...], adapter: str | None, timeout: float, form: str) -> None:
+def replay(witnesses: tuple[Path, ...], adapter: str | None, dtype: str | None, timeout: float, form: str) -> None:
     """Run the failing example of a witness again, to the bit, in a process of its own.
 
     WITNESS is a file that `run` left in the folder witnesses/, or the name of a known deviation (see `rnn-conformance
     deviations`). It holds all that is needed but the framework: weights, inputs, state and mask. With --adapter, the
-    same example is given to another framework.
+    same example is given to another framework; with --dtype, its numbers are given to a layer of another dtype, and
+    what had to be rounded for that is said.
 
     \b
     rnn-conformance replay conformance-report/witnesses/torch--test_recurrence--float32-eager.json
     rnn-conformance replay conformance-report/witnesses/*.json --format json
     rnn-conformance replay conformance-report/witnesses/torch--*.json --adapter keras-jax
-    rnn-conformance replay keras-jax-float64
+    rnn-conformance replay keras-jax-float64 --dtype float32
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 it could not be run. The gravest one counts.
     """
-    found: list[tuple[Path, str, CheckRecord]] = []
+    found: list[Replayed] = []
     try:  # all of them, before anything is run
         if adapter:
             check_installed(adapter)
-        names = [adapter or one.adapter for one in map(read_witness, witnesses)]
+        given = [_in_dtype(one, dtype) for one in map(read_witness, witnesses)]
+        names = [adapter or one.adapter for one, _ in given]
         for name in names:
             check_installed(name)
     except ValueError as error:
         raise WrongUsage(error) from None
-    for witness, name in zip(witnesses, names, strict=True):
+    for file, (witness, rounded), name in zip(witnesses, given, names, strict=True):
         checks = run_again(witness, name, timeout).checks
         record = min(checks, key=lambda each: SEVERITY.index(each.verdict))
-        found.append((witness, name, record))
+        found.append(Replayed(file, name, record, rounded))
         if form == "pretty":
-            click.echo(_pretty(witness, name, record))
+            click.echo(found[-1].pretty())
         elif form == "markdown":
-            echo_utf8(_markdown(witness, name, record))
+            echo_utf8(found[-1].markdown())
     if form == "json":
-        rows = [{"file": str(file), "adapter": name, **dataclasses.asdict(record)} for file, name, record in found]
+        rows = [{**dataclasses.asdict(one.record), **one.told()} for one in found]
         click.echo(json.dumps(plain(rows), indent=2, allow_nan=False))
-    sys.exit(max(_STATUS.get(record.verdict, 3) for _, _, record in found))
+    sys.exit(max(_STATUS.get(one.record.verdict, 3) for one in found))
 
 
-def _pretty(witness: Path, adapter: str, record: CheckRecord) -> str:
-    lines = [f"{SYMBOLS[record.verdict]} {record.verdict}: {record.check} with {adapter}"]
-    lines += [f"  {line}" for line in record.message.splitlines()]
-    lines += [f"  case: {record.case}"] if record.case else []
-    return shown("\n".join([*lines, f"  witness: {witness}"]))
+def _in_dtype(witness: Witness, dtype: str | None) -> tuple[Witness, Sequence[str] | None]:
+    """The witness in this dtype, and which of its arrays were rounded; None for these if it is in its own dtype.
+
+    Raises ValueError where its check is not run in that dtype.
+    """
+    if dtype is None or dtype == witness.dtype:
+        return witness, None
+    function = every_check().get(witness.check)
+    if function is not None and dtype not in (run_in := dtypes_of(function, PROFILES["default"])):
+        raise ValueError(f"{witness.check} is not run in {dtype}, but in {', '.join(run_in)}")
+    return in_dtype(witness, dtype)
 
 
-def _markdown(witness: Path, adapter: str, record: CheckRecord) -> str:
-    title = f"{SYMBOLS[record.verdict]} **{record.verdict}**: {escape(record.check)} with {escape(adapter)}"
-    told = [record.message, record.case and f"case: {record.case}", f"witness: {witness}"]
-    return f"{title}\n\n{fenced(chr(10).join(filter(None, told)))}\n"
+@dataclass(frozen=True)
+class Replayed:
+    """What came of the witness in a file, with this adapter.
+
+    `rounded` are the arrays whose numbers had to be rounded to another dtype than its own; None in its own.
+    """
+
+    file: Path
+    adapter: str
+    record: CheckRecord
+    rounded: Sequence[str] | None
+
+    def pretty(self) -> str:
+        record = self.record
+        lines = [f"{SYMBOLS[record.verdict]} {record.verdict}: {record.check} with {self.adapter}"]
+        lines += [f"  {line}" for line in record.message.splitlines()]
+        return shown("\n".join([*lines, *(f"  {line}" for line in self._where())]))
+
+    def markdown(self) -> str:
+        record = self.record
+        title = f"{SYMBOLS[record.verdict]} **{record.verdict}**: {escape(record.check)} with {escape(self.adapter)}"
+        told = [record.message, *self._where()]
+        return f"{title}\n\n{fenced(chr(10).join(filter(None, told)))}\n"
+
+    def told(self) -> dict[str, object]:
+        """What the record does not have, for JSON."""
+        return {"file": str(self.file), "adapter": self.adapter, "rounded": self.rounded}
+
+    def _where(self) -> Iterator[str]:
+        if self.record.case:
+            yield f"case: {self.record.case}"
+        if self.rounded is not None:
+            kept = f"{', '.join(self.rounded)}: rounded to {self.record.dtype}"
+            yield kept if self.rounded else f"all numbers are those of the witness, in {self.record.dtype}"
+        yield f"witness: {self.file}"
