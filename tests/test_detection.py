@@ -11,12 +11,13 @@ from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.numpy.adapter import adapter as numpy_adapter
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of, is_about
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import adapter_of, cell_of
 from rnn_conformance.conformance.running.results import saved
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of
 from rnn_conformance.conformance.witnesses.item import Item
@@ -44,10 +45,13 @@ def noticed(name: str, clause: str) -> bool:
     """Whether a check fails for a mutant that breaks this clause: with few examples, or else with more."""
     function = checks()[name]
     return any(
-        isinstance(failure_of(check_of(name, Subject(fault.adapter()), dtype, profile, 0), function), NonConforming)
+        isinstance(
+            failure_of(check_of(name, Subject(adapter_of(fault)), dtype, profile, 0, cell_of(fault)), function),
+            NonConforming,
+        )
         for profile in ("smoke", "default")
         for fault in sorted(catalogue().values(), key=lambda fault: name not in kills().get(fault.name, ()))
-        if clause in fault.breaks
+        if clause in fault.breaks and is_about(function, cell_of(fault))
         for dtype in dtypes_of(function, PROFILES["default"])
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rnn_conformance.conformance.cases.profiles import Profile
 from rnn_conformance.conformance.engine.check import Function
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 
 
@@ -45,6 +46,11 @@ def dtypes_of(function: Function, profile: Profile, cell: str | None = None) -> 
     """The dtypes in which a check is run; none if it is not of that kind of cell."""
     asked = _mark(function).kwargs
     return () if cell is not None and cell not in asked.get("cells", (cell,)) else profile.dtypes(asked)
+
+
+def is_about(function: Function, cell: str) -> bool:
+    """Whether a check is run for this kind of cell."""
+    return cell in _mark(function).kwargs.get("cells", CELLS)
 
 
 def _mark(function: Function) -> Any:

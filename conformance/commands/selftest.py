@@ -16,6 +16,7 @@ from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.commands.errors import WrongUsage
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import cell_of
 from rnn_conformance.conformance.running import results
 from rnn_conformance.conformance.selftest.diagnosing import diagnosed
 from rnn_conformance.conformance.selftest.measured import part
@@ -24,6 +25,7 @@ from rnn_conformance.conformance.selftest.promises import alone as alone_noticed
 from rnn_conformance.conformance.selftest.promises import candidates, table
 from rnn_conformance.conformance.selftest.tables import show
 from rnn_conformance.conformance.selftest.trials import Trial, run_trials, score
+from rnn_conformance.reference.cells.kinds import CELLS
 
 _EACH = 50
 """Where there is no terminal, a line is printed after so many mutants."""
@@ -31,6 +33,7 @@ _EACH = 50
 
 @click.command()
 @click.argument("mutants", nargs=-1, metavar="[MUTANT]...")
+@click.option("--cell", type=click.Choice(list(CELLS)), help="Only the mutants of this cell.  [default: of each]")
 @click.option(
     "--profile",
     type=click.Choice([name for name, profile in PROFILES.items() if not profile.repeats]),
@@ -70,6 +73,7 @@ _EACH = 50
 )
 def selftest(
     mutants: tuple[str, ...],
+    cell: str | None,
     profile: str,
     seeds: int,
     every: bool,
@@ -82,13 +86,15 @@ def selftest(
 ) -> None:
     """Check the checks: each of a catalogue of layers that are wrong in one way must be noticed.
 
-    MUTANT is the name of one of them, or the theme of several; with none, all are tried. The checks of the clauses that
-    a mutant is said to break come first, then all others in the order of the specification, until one fails.
+    MUTANT is the name of one of them, or the theme of several; with none, all are tried. Each is tried as a run of its
+    cell would: the checks of the clauses that it is said to break come first, then all others in the order of the
+    specification, until one fails.
     --diagnose and --alone ask other questions of the same mutants.
 
     \b
     rnn-conformance selftest
     rnn-conformance selftest masks recurrent-kernel-transposed --seeds 20
+    rnn-conformance selftest --cell lstm
     rnn-conformance selftest --all --format markdown
     rnn-conformance selftest --diagnose activations
     rnn-conformance selftest --saved
@@ -99,6 +105,9 @@ def selftest(
         raise WrongUsage("--all, --diagnose and --alone exclude one another, and the last two take one seed")
     what = "diagnosis" if diagnose else "promises" if alone else "detection"
     chosen = candidates() if alone and not mutants else _chosen(mutants)
+    chosen = [name for name in chosen if cell in (None, cell_of(catalogue()[name]))]
+    if not chosen:
+        raise WrongUsage(f"none of these mutants is of the cell {cell}")
     if saved:
         show(what, part(what, results.saved(what), chosen), form, every=every)
         return

@@ -13,8 +13,9 @@ from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.failures import Pin, in_words
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.mutants.base import MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.base import MutantAdapter
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import SOUND_OF, cell_of
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 
@@ -41,8 +42,8 @@ _OF_SOME_CALLS = "calls"
 def diagnose(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
     """The sentences of all mutants that cannot be told from the subject of a failed check; none if it is like no other.
 
-    `check` is as it was when its `function` failed. It is left as it is, and so is its subject: whatever is run again
-    is run on networks of its own.
+    Mutants are those of the check's cell. `check` is as it was when its `function` failed. It is left as it is, and so
+    is its subject: whatever is run again is run on networks of its own.
     """
     pin = check.evidence.failing
     if pin is None:
@@ -50,7 +51,8 @@ def diagnose(function: Function, check: Check, failure: NonConforming | SubjectE
     subject = check.subject.anew()
     first = _outcome(function, check, subject, pin)
     description = check.subject.description
-    mutants = {name: Subject(fault.adapter(description)) for name, fault in catalogue().items()}
+    of_cell = {name: fault for name, fault in catalogue().items() if cell_of(fault) == check.cell}
+    mutants = {name: Subject(fault.adapter(description)) for name, fault in of_cell.items()}
     if first is None and (again := _outcome(function, check, subject, pin)) is not None:
         # What an earlier call left behind makes it fail: so it is run twice on every mutant.
         found = [name for name, mutant in mutants.items() if _second_time(again, function, check, mutant, pin)]
@@ -59,7 +61,7 @@ def diagnose(function: Function, check: Check, failure: NonConforming | SubjectE
         found = _now_and_then(function, check, pin, mutants, failure)
         return [catalogue()[name].sentence for name in found]
 
-    if _same(first, _outcome(function, check, Subject(MutantAdapter(Sound, description)), pin)):
+    if _same(first, _outcome(function, check, Subject(MutantAdapter(SOUND_OF[check.cell], description)), pin)):
         return []  # with these choices, a sound layer comes out like that: every mutant would
     alike = [name for name, mutant in mutants.items() if _same(first, _outcome(function, check, mutant, pin))]
     for other, seed in _further(pin, check.seed):

@@ -14,6 +14,7 @@ from functools import cache
 from zlib import crc32
 
 from rnn_conformance.conformance.mutants.base import MARKED, Mutant
+from rnn_conformance.conformance.mutants.cells import Gated
 
 THEMES = (
     "values",
@@ -51,15 +52,18 @@ def catalogue() -> Mapping[str, Mutant]:
 def digests() -> Mapping[str, str]:
     """For each mutant eight digits that change whenever its code does, since what was measured is of that code.
 
-    Of its file, that is all but the imports and the other mutants; and all of the sound layer but its imports.
+    Of its file, that is all but the imports and the other mutants; and all of the sound layer but its imports, which
+    for gated cells is in two files.
     """
     base = _crc(_statements("base"), 0)
+    gated = _crc(_statements("cells"), base)
     found: dict[str, str] = {}
     for theme in THEMES:
         statements = _statements(theme)
         classes = {m.network.__name__: name for name, m in catalogue().items() if m.theme == theme}
         shared = [(node, text) for node, text in statements if getattr(node, "name", "") not in classes]
-        before = _crc(shared, base)
+        is_gated = any(issubclass(catalogue()[name].network, Gated) for name in classes.values())
+        before = _crc(shared, gated if is_gated else base)
         for node, text in statements:
             if isinstance(node, ast.ClassDef) and node.name in classes:
                 found[classes[node.name]] = f"{_crc([(node, text)], before):08x}"

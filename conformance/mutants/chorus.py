@@ -14,19 +14,24 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.conformance.mutants.base import SOUND, Mutant, Sound
+from rnn_conformance.conformance.mutants.base import SOUND, Mutant
+from rnn_conformance.conformance.mutants.cells import GATED, SOUND_OF
 from rnn_conformance.reference.model.architecture import Architecture
 
 
 class Chorus:
-    """An adapter whose answers are those of a sound layer; `apart` are the names of the mutants that gave others."""
+    """An adapter whose answers are those of a sound layer; `apart` are the names of the mutants that gave others.
 
-    def __init__(self, mutants: Iterable[Mutant]) -> None:
+    The mutants are all of one `cell`.
+    """
+
+    def __init__(self, mutants: Iterable[Mutant], cell: str = "simple_rnn") -> None:
         self.mutants = tuple(mutants)
+        self.sound = SOUND_OF[cell]
         self.apart: set[str] = set()
 
     def describe(self) -> Description:
-        return SOUND
+        return SOUND if self.sound is SOUND_OF["simple_rnn"] else GATED
 
     def prepare(self, architecture: Architecture) -> _Voices:
         return _Voices(self, architecture)
@@ -38,7 +43,7 @@ class _Voices:
     def __init__(self, chorus: Chorus, architecture: Architecture) -> None:
         self._chorus = chorus
         given = (architecture, SOUND.choices)
-        self._sound, self._others = Sound(*given), {}
+        self._sound, self._others = chorus.sound(*given), {}
         for mutant in chorus.mutants:
             answer = _answer(mutant.network, given)
             if isinstance(answer, Exception):

@@ -14,6 +14,7 @@ from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import adapter_of, cell_of
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of, in_processes, in_turn
 
@@ -27,12 +28,13 @@ def first_failure(fault: Mutant, profile: str, seed: int) -> Failed | None:
     With few examples first, as a check notices most of them, and else with those of the profile.
     """
     for budget in dict.fromkeys(("smoke", profile)):
-        subject = Subject(fault.adapter())
+        subject = Subject(adapter_of(fault))
         for check, function in in_turn(fault):
             if not set(clauses_of(function)) & set(fault.breaks):
                 break
             for dtype in dtypes_of(function, PROFILES[profile]):
-                running = check_of(f"{check}[{dtype}]", subject, dtype, budget, seed, shrinks=True)
+                tried, cell = f"{check}[{dtype}]", cell_of(fault)
+                running = check_of(tried, subject, dtype, budget, seed, cell, shrinks=True)
                 failure = failure_of(running, function)
                 if failure is not None and not isinstance(failure, str):
                     return function, running, failure

@@ -10,6 +10,7 @@ from typing import Any
 
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.mutants.catalogue import catalogue, digests
+from rnn_conformance.conformance.mutants.cells import cell_of
 from rnn_conformance.reference.spec import specification
 
 Measured = Mapping[str, Any]
@@ -34,8 +35,12 @@ def measured(what: str, rows: Sequence[Row], profile: str, seeds: Sequence[int])
         "seeds": list(seeds),
         name: sum(map(holds, rows)),
         "of": len(rows),
-        "mutants": [{**row, "digest": digests()[row["mutant"]]} for row in rows],
+        "mutants": [{**row, "cell": _cell(row), "digest": digests()[row["mutant"]]} for row in rows],
     }
+
+
+def _cell(row: Row) -> str:
+    return cell_of(catalogue()[row["mutant"]])
 
 
 def save(path: Path, what: str, new: Measured) -> None:

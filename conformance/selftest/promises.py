@@ -6,12 +6,14 @@ A promise that no fault would break without another promise's checks noticing it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of, is_about
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import SOUND_OF, adapter_of, cell_of
 from rnn_conformance.conformance.mutants.chorus import Chorus
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of, in_processes
@@ -56,16 +58,25 @@ def candidates() -> list[str]:
 
 def noticed_by(check: str, mutants: Sequence[str], seed: int, profile: str) -> list[str]:
     """Which of these mutants a check notices, in one of its dtypes or another."""
+    noticed: list[str] = []
+    for cell in filter(partial(is_about, checks()[check]), SOUND_OF):
+        of_cell = [name for name in mutants if cell_of(catalogue()[name]) == cell]
+        noticed += _noticed_of(cell, check, of_cell, seed, profile) if of_cell else []
+    return noticed
+
+
+def _noticed_of(cell: str, check: str, mutants: Sequence[str], seed: int, profile: str) -> list[str]:
+    """The same of mutants of one cell."""
     function = checks()[check]
     noticed: list[str] = []
     for dtype in dtypes_of(function, PROFILES[profile]):
-        chorus = Chorus(catalogue()[name] for name in mutants if name not in noticed)
+        chorus = Chorus((catalogue()[name] for name in mutants if name not in noticed), cell)
         tried = f"{check}[{dtype}]"
-        if failure := failure_of(check_of(tried, Subject(chorus), dtype, profile, seed), function):
+        if failure := failure_of(check_of(tried, Subject(chorus), dtype, profile, seed, cell), function):
             raise AssertionError(f"{tried} does not pass on a sound layer: {failure}")
         for name in sorted(chorus.apart):
-            mutant = Subject(catalogue()[name].adapter())
-            failure = failure_of(check_of(tried, mutant, dtype, profile, seed), function)
+            mutant = Subject(adapter_of(catalogue()[name]))
+            failure = failure_of(check_of(tried, mutant, dtype, profile, seed, cell), function)
             if isinstance(failure, str):
                 raise AssertionError(f"{tried} broke on {name}: {failure}")
             if failure is not None:

@@ -53,7 +53,7 @@ def _detection(measured: Measured, every: bool) -> Printed:
         f"{measured['killed']} of {measured['of']} mutants noticed with each of {len(measured['seeds'])} seeds, "
         f"profile {measured['profile']}"
     )
-    heads = ("mutant", "fault", "noticed", "clause", "check", "examples", "seconds")
+    heads = ("mutant", "cell", "fault", "noticed", "clause", "check", "examples", "seconds")
     survivors = frozenset(row["mutant"] for row in measured["mutants"] if row["survives"])
     return Printed(heads, [_noticed(row, every) for row in measured["mutants"]], last, survivors)
 
@@ -65,7 +65,7 @@ def _noticed(row: Mapping[str, Any], every: bool) -> list[str]:
         noticed = f"survives with seed {', '.join(map(str, row['survives']))}"
     check = ", ".join(row["kills"]) if every else row["check"]
     figures = ("", "") if row["examples"] is None else (f"{row['examples']}", f"{row['seconds']:.2f}")
-    return [row["mutant"], row["sentence"], noticed, row["clause"], check, *figures]
+    return [row["mutant"], row["cell"], row["sentence"], noticed, row["clause"], check, *figures]
 
 
 def _diagnosis(measured: Measured, every: bool) -> Printed:
@@ -78,10 +78,11 @@ def _diagnosis(measured: Measured, every: bool) -> Printed:
             told = others[:_SHOWN] or ["nothing"]
             not_named.add(row["mutant"])
         more = f" and {len(others) - _SHOWN} others" if len(others) > _SHOWN else ""
-        rows.append([row["mutant"], catalogue()[row["mutant"]].sentence, row["check"], ", ".join(told) + more])
+        sentence = catalogue()[row["mutant"]].sentence
+        rows.append([row["mutant"], row["cell"], sentence, row["check"], ", ".join(told) + more])
     share = 100 * measured["named"] / measured["of"] if measured["of"] else 0
     last = f"the diagnosis names {measured['named']} of {measured['of']} mutants for what they are, {share:.1f} %"
-    return Printed(("mutant", "fault", "check that fails", "is like"), rows, last, frozenset(not_named))
+    return Printed(("mutant", "cell", "fault", "check that fails", "is like"), rows, last, frozenset(not_named))
 
 
 def _promises(measured: Measured, every: bool) -> Printed:

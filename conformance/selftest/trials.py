@@ -15,12 +15,13 @@ from typing import Any
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of, is_about
 from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import adapter_of, cell_of
 from rnn_conformance.conformance.selftest.measured import measured
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
@@ -53,19 +54,20 @@ class Trial:
 
 
 def try_mutant(name: str, seed: int, profile: str, every: bool = False) -> Trial:
-    """Run the checks on a mutant: of the clauses that it breaks first, and then of the others.
+    """Run the checks of its cell on a mutant: of the clauses that it breaks first, and then of the others.
 
     Stops at the first check that fails or crashes, unless `every` one is to be run.
     """
     fault = catalogue()[name]
+    cell = cell_of(fault)
     kills: list[Kill] = []
     broken: list[str] = []
     examples, begin = 0, time.process_time()
-    subject = Subject(fault.adapter())
+    subject = Subject(adapter_of(fault))
     for check, function in in_turn(fault):
         for dtype in dtypes_of(function, PROFILES[profile]):
             tried = f"{check}[{dtype}]"
-            running = check_of(tried, subject, dtype, profile, seed)
+            running = check_of(tried, subject, dtype, profile, seed, cell)
             failure = failure_of(running, function)
             examples += running.evidence.examples
             if isinstance(failure, str):
@@ -81,15 +83,25 @@ def try_mutant(name: str, seed: int, profile: str, every: bool = False) -> Trial
 
 
 def in_turn(fault: Mutant) -> Iterator[tuple[str, Function]]:
-    """Every check: first of the clauses that the mutant is said to break, then of the others, in their order."""
+    """Every check of its cell: first of the clauses that the mutant is said to break, then of the others."""
     at = {clause: k for k, clause in enumerate(fault.breaks)}
-    yield from sorted(checks().items(), key=lambda item: min(at.get(clause, len(at)) for clause in clauses_of(item[1])))
+    of_cell = [item for item in checks().items() if is_about(item[1], cell_of(fault))]
+    yield from sorted(of_cell, key=lambda item: min(at.get(clause, len(at)) for clause in clauses_of(item[1])))
 
 
-def check_of(name: str, subject: Subject, dtype: str, profile: str, seed: int, *, shrinks: bool = False) -> Check:
-    """A check in the subject's main mode; it looks for smaller failing cases only if it `shrinks`."""
+def check_of(
+    name: str,
+    subject: Subject,
+    dtype: str,
+    profile: str,
+    seed: int,
+    cell: str = "simple_rnn",
+    *,
+    shrinks: bool = False,
+) -> Check:
+    """A check in the subject's main mode, of a cell; it looks for smaller failing cases only if it `shrinks`."""
     main = subject.description.modes[0]
-    return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=shrinks)
+    return Check(name, subject, dtype, main, PROFILES[profile], seed, 1, Journal(None), shrinks=shrinks, cell=cell)
 
 
 @ignoring_flags

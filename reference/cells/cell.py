@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from rnn_conformance.reference.arithmetic.words import Arithmetic, Driven, N, carry
@@ -22,6 +22,19 @@ ROLES = {"candidate": "activation", "gate": "recurrent_activation", "output": "o
 
 PARTS = ("h", "c")
 """The parts that a state can have, in order: the first is what a layer puts out. A cell has the first, or both."""
+
+
+class Equation(Protocol):
+    """What running a cell takes: its equation, and the gates whose rows its arrays have, in order."""
+
+    @property
+    def gates(self) -> tuple[str, ...]: ...
+
+    def project(self, on: Arithmetic[N], x: N) -> N:
+        """What the inputs have to say."""
+
+    def step(self, on: Arithmetic[N], projected: N, state: Sequence[N]) -> tuple[N, ...]:
+        """The state, the output first, one timestep on."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Generic
 
 from rnn_conformance.reference.arithmetic.taped import Node, Reversible, Taped, Through
 from rnn_conformance.reference.arithmetic.words import N
-from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.cell import Equation
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Passage(Generic[N]):
 
     def __init__(
         self,
-        cell: Cell,
+        cell: Equation,
         on: Reversible[N],
         x: N,
         before: Sequence[N],

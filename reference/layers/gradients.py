@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
-from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.cell import Equation
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.backwards import Passage
 from rnn_conformance.reference.layers.layer import directions, finals, join
@@ -239,7 +239,7 @@ Direct = Sequence[tuple[Array, Array | None]]
 
 @singledispatch
 @ignoring_flags
-def back_through(cell: Cell, one: Pass, direct: Direct) -> Returned:
+def back_through(cell: Equation, one: Pass, direct: Direct) -> Returned:
     """Backpropagation through all timesteps of one direction."""
     on = Plain(one.weights.named, cell.gates)
     before = [by_time(part) for part in (one.h_before, *(part.before for part in one.hidden))]

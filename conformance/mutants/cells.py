@@ -1,0 +1,291 @@
+"""What mutants of gated cells are made of: their layers in small steps, over states of several parts (gates_*.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import ClassVar
+
+import numpy as np
+
+from rnn_conformance.adapters.numpy.adapter import VARIANTS
+from rnn_conformance.adapters.protocol import Inputs
+from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound
+from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
+from rnn_conformance.reference.arithmetic.taped import Node
+from rnn_conformance.reference.arithmetic.words import Arithmetic, N
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.kinds import CELLS
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.layers.gradients import (
+    Direct,
+    Part,
+    Pass,
+    Returned,
+    back_through,
+    hidden_cotangents,
+    split,
+    unshown,
+)
+from rnn_conformance.reference.layers.masking import course_of
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
+from rnn_conformance.reference.model.states import DirectionState, LayerState, State, each_state
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+
+GATED = replace(SOUND, framework="A gated layer in small steps", cells=tuple(CELLS), variants=VARIANTS)
+"""What a mutant of a gated cell says of itself, if it is not run in the place of another subject."""
+
+
+class Gated(Sound):
+    """The layer of the specification once more, without a fault, whatever its cell: a loop over time, in its words.
+
+    The equation is written once, for any arithmetic: gradients are computed by it, too. In it, numbers are (units,
+    batch), or (timesteps, units, batch) where gradients come back through all of them; all other arrays are as in
+    `Sound`. A direction's state has several parts, of which h is the first.
+    """
+
+    of_cell: ClassVar[str]
+    """The name of the cell that it is about; those of other cells are sound in every mutant."""
+
+    # The equation
+
+    def project(self, on: Arithmetic[N], layer: Layer, x: N) -> N:
+        """What the inputs have to say, for all timesteps at once."""
+        return layer.cell.project(on, x)
+
+    def equation(self, on: Arithmetic[N], layer: Layer, x: N, state: Sequence[N]) -> tuple[N, ...]:
+        """The state one timestep on, from what the inputs have to say there."""
+        return layer.cell.step(on, x, state)
+
+    def held(self, a: N) -> N:
+        """The same number, as a constant to the way back."""
+        return Node(a.value) if isinstance(a, Node) else a  # type: ignore[return-value]
+
+    # One direction
+
+    def layer(
+        self, layer: Layer, weights: LayerWeights, x: Array, start: LayerState | None, mask: Mask | None
+    ) -> tuple[Array, LayerState]:
+        passes = [
+            self.one_way(layer, one, x, start[j] if start else None, mask, j == 1 or layer.direction == "backward")
+            for j, one in enumerate(weights.directions)
+        ]
+        self.passes = [*self.passes, passes]
+        outputs = [self.shown(one) for one in passes]
+        joined = self.join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0]
+        return joined, tuple((one.final, *(part.final for part in one.hidden)) for one in passes)
+
+    def one_way(
+        self,
+        layer: Layer,
+        weights: LayerWeights,
+        x: Array,
+        start: DirectionState | None,
+        mask: Mask | None,
+        backward: bool,
+    ) -> Pass:
+        """One direction of a layer, which reads x and the mask in the order of the input."""
+        course = course_of(backward, mask, self.choices.for_layer(layer), aligned=layer.is_bidirectional or None)
+        read = course.read(x)
+        if self.random is not None:
+            read = read * self.scales(read.shape, layer.dropout)
+        first = self.zeros(layer, x) if start is None else start
+        h, *hidden = (
+            Part(np.concatenate([begin[:, np.newaxis], part[:, :-1]], axis=1), part, course.final(part, begin))
+            for begin, part in zip(first, self.through_time(layer, weights, read, first), strict=True)
+        )
+        return Pass(weights, course, read, h.before, h.values, h.final, tuple(hidden))
+
+    def zeros(self, layer: Layer, x: Array) -> DirectionState:
+        """The state before the first timestep, where none is given."""
+        return tuple(np.zeros((len(x), width), x.dtype) for width in layer.cell.widths(layer.units).values())
+
+    def through_time(self, layer: Layer, weights: LayerWeights, x: Array, start: DirectionState) -> tuple[Array, ...]:
+        """All values of each part of the state (batch, timesteps, width), in the order of processing."""
+        on = self.words(layer, weights)
+        projected = self.project(on, layer, by_time(x))
+        state = tuple(np.ascontiguousarray(part.T) for part in start)
+        width = layer.of_direction
+        kept = None if self.random is None else self.scales((*x.shape[:2], width), layer.recurrent_dropout)
+        states = []
+        for t, x_t in enumerate(projected):
+            on.dropping = None if kept is None else kept[:, t].T
+            state = self.equation(on, layer, x_t, self.handed_on(layer, state, t))
+            state = tuple(map(self.kept, state))
+            states.append(state)
+        return tuple(by_sequence(np.stack(part)) for part in zip(*states, strict=True))
+
+    def words(self, layer: Layer, weights: LayerWeights) -> Dropping:
+        """The arithmetic of one direction's loop over time."""
+        return Dropping(weights.named, layer.cell.gates)
+
+    def handed_on(self, layer: Layer, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
+        """The state from which timestep t of the order of processing begins."""
+        return state
+
+    # Gradients
+
+    def differentiate(self, inputs: Inputs, cotangent: Output, start: State | None, mask: Mask | None) -> Gradients:
+        self.compute(inputs, start, mask)
+        given = Output(np.asarray(cotangent.outputs, self.computing), self.read_state(cotangent.final_state))
+        d_outputs, d_final = self.cotangents(given)
+        d_hidden = hidden_cotangents(self.architecture, given, self.passes)
+        d_weights: list[LayerWeights] = []
+        d_initial: list[LayerState] = []
+        for k, layer in reversed(list(enumerate(self.architecture.layers))):
+            self.position = k
+            d_each = split(layer, d_outputs, [self.shown(one) for one in self.passes[k]])
+            found = [
+                self.way_back(layer, one, [one.course.unshow(d, d_h), *unshown(one, d_parts)])
+                for one, d, d_h, d_parts in zip(self.passes[k], d_each, d_final[k], d_hidden[k], strict=True)
+            ]
+            both = zip(self.passes[k], found, strict=True)
+            d_outputs = reduce(np.add, (one.course.unread(d.inputs) for one, d in both))
+            d_weights.insert(0, LayerWeights.of([d.weights for d in found]))
+            d_initial.insert(0, tuple(d.initial for d in found))
+        table = None if self._loaded.embedding is None else self.back_to_table(inputs, d_outputs)
+        if not self.architecture.batched:
+            d_outputs, d_initial = d_outputs[0], list(each_state(lambda h: h[0], d_initial))
+        return Gradients(
+            self._loaded.map(lambda kept, d: d.astype(kept.dtype), Weights(tuple(d_weights), table)),
+            self.rounded(d_outputs) if table is None else None,
+            None if start is None else each_state(self.rounded, tuple(d_initial)),
+        )
+
+    def way_back(self, layer: Layer, one: Pass, direct: Direct) -> Returned:
+        """Backpropagation through one direction, from what L directly depends on, for each part of the state."""
+        return back_through(AsRun(self, layer), one, direct)
+
+
+@dataclass(frozen=True)
+class AsRun:
+    """The equation of a layer as a network has it."""
+
+    network: Gated
+    layer: Layer
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        return self.layer.cell.gates
+
+    def project(self, on: Arithmetic[N], x: N) -> N:
+        return self.network.project(on, self.layer, x)
+
+    def step(self, on: Arithmetic[N], projected: N, state: Sequence[N]) -> tuple[N, ...]:
+        return self.network.equation(on, self.layer, projected, state)
+
+
+class Dropping(Plain):
+    """The words over arrays, where recurrent dropout scales what is multiplied with U by `dropping` (units, batch)."""
+
+    dropping: Array | None = None
+
+    def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
+        if name == "U" and self.dropping is not None:
+            x = x * self.dropping
+        return super().product(name, x, gates, transposed=transposed)
+
+
+class LstmLayer(Gated):
+    """The LSTM, its equation in three steps: gates, what is carried, and what is shown."""
+
+    of_cell = Lstm.name
+
+    def equation(self, on: Arithmetic[N], layer: Layer, x: N, state: Sequence[N]) -> tuple[N, ...]:
+        if not isinstance(layer.cell, Lstm):
+            return super().equation(on, layer, x, state)
+        h, c = state
+        i, f, g, o = self.gates(on, layer.cell, x, h, c)
+        carried = self.carry(on, i, f, g, c)
+        return self.show(on, layer.cell, o, carried), carried
+
+    def gates(self, on: Arithmetic[N], cell: Lstm, x: N, h: N, c: N) -> tuple[N, N, N, N]:
+        """i, f, g and o, from what the inputs have to say and the state before."""
+        i, f, g, o = on.split(on.add(x, on.affine([("U", h)])), (1, 1, 1, 1))
+        return (
+            self.gate(on, cell, i),
+            self.gate(on, cell, self.biased(on, cell, f)),
+            self.new(on, cell, g),
+            self.gate(on, cell, o),
+        )
+
+    def gate(self, on: Arithmetic[N], cell: Lstm, z: N) -> N:
+        """A gate of its pre-activation."""
+        return on.act(cell.recurrent_activation, z)
+
+    def biased(self, on: Arithmetic[N], cell: Lstm, f: N) -> N:
+        """The forget gate's pre-activation with the number that the cell adds to it."""
+        return on.shift(f, (cell.forget_bias,)) if cell.forget_bias else f
+
+    def new(self, on: Arithmetic[N], cell: Lstm, g: N) -> N:
+        """The candidate of its pre-activation."""
+        return on.act(cell.activation, g)
+
+    def carry(self, on: Arithmetic[N], i: N, f: N, g: N, c: N) -> N:
+        """c_t of c_{t-1}."""
+        return on.add(on.mul(f, c), on.mul(i, g))
+
+    def show(self, on: Arithmetic[N], cell: Lstm, o: N, c: N) -> N:
+        """h_t of c_t."""
+        h = on.mul(o, on.act(cell.output_activation, c))
+        return on.affine([("P", h)]) if cell.projection else h
+
+
+class GruLayer(Gated):
+    """The GRU, its equation in three steps: gates, the candidate, and what is shown."""
+
+    of_cell = Gru.name
+
+    def equation(self, on: Arithmetic[N], layer: Layer, x: N, state: Sequence[N]) -> tuple[N, ...]:
+        if not isinstance(layer.cell, Gru):
+            return super().equation(on, layer, x, state)
+        (h,) = state
+        of_gates, of_n = on.split(x, (2, 1))
+        z, r = self.gates(on, layer.cell, of_gates, h)
+        n = self.candidate(on, layer.cell, of_n, r, h)
+        return (self.show(on, layer.cell, z, n, h),)
+
+    def gates(self, on: Arithmetic[N], cell: Gru, x: N, h: N) -> tuple[N, N]:
+        """z and r, from what the inputs have to say of them and the state before."""
+        biases = ["c"] if cell.recurrent_bias == "all" else []
+        z, r = on.split(on.add(x, on.affine([("U", h)], biases, ("z", "r"))), (1, 1))
+        return self.gate(on, cell, z), self.gate(on, cell, r)
+
+    def gate(self, on: Arithmetic[N], cell: Gru, z: N) -> N:
+        """A gate of its pre-activation."""
+        return on.act(cell.recurrent_activation, z)
+
+    def candidate(self, on: Arithmetic[N], cell: Gru, x: N, r: N, h: N) -> N:
+        """n, from what the inputs have to say of it, the reset gate and the state before."""
+        reset = self.reset_after if cell.reset == "after" else self.reset_before
+        return self.new(on, cell, on.add(x, reset(on, r, h)))
+
+    def reset_after(self, on: Arithmetic[N], r: N, h: N) -> N:
+        return on.mul(r, on.affine([("U", h)], ["c"], ("n",)))
+
+    def reset_before(self, on: Arithmetic[N], r: N, h: N) -> N:
+        return on.affine([("U", on.mul(r, h))], ["c"], ("n",))
+
+    def new(self, on: Arithmetic[N], cell: Gru, n: N) -> N:
+        """The candidate of its pre-activation."""
+        return on.act(cell.activation, n)
+
+    def show(self, on: Arithmetic[N], cell: Gru, z: N, n: N, h: N) -> N:
+        """h_t of h_{t-1}."""
+        return on.lerp(z, h, n) if cell.keep == "z" else on.lerp(z, n, h)
+
+
+SOUND_OF: dict[str, type[Sound]] = {"simple_rnn": Sound, "lstm": LstmLayer, "gru": GruLayer}
+"""The layer without a fault, by the name of its cell."""
+
+
+def cell_of(fault: Mutant) -> str:
+    """The name of the cell that a mutant is about."""
+    return fault.network.of_cell if issubclass(fault.network, Gated) else "simple_rnn"
+
+
+def adapter_of(fault: Mutant) -> MutantAdapter:
+    """The adapter that has this fault, as a subject of its own."""
+    return fault.adapter(GATED if issubclass(fault.network, Gated) else SOUND)

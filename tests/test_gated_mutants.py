@@ -1,0 +1,67 @@
+"""The layer that mutants of gated cells stand on has no fault of its own, and what is said of them is true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters.numpy.adapter import VARIANTS, NumpyAdapter
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.mutants.base import MutantAdapter
+from rnn_conformance.conformance.mutants.cells import GATED, SOUND_OF
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.states import flat
+from rnn_conformance.reference.model.weights import Array
+
+LAYERS = (Layer(3, 4, Lstm()), Layer(4, 3, Gru()), Layer(3, 2))
+
+
+def arrays(adapter: NumpyAdapter | MutantAdapter, case: Case) -> list[Array]:
+    """Everything that a call from its state and its gradient give back."""
+    network = adapter.prepare(case.architecture)
+    network.load(case.weights)
+    output = network.run(case.inputs, initial_state=case.initial_state, **case.given)
+    found = network.gradients(case.inputs, case.cotangent, initial_state=case.initial_state, **case.given)
+    return [output.outputs, *flat(output.final_state), *(array for _, array in found.arrays())]
+
+
+def is_the_reference(case: Case, sound: str, choices: Choices = Choices()) -> None:
+    mutant = MutantAdapter(SOUND_OF[sound], replace(GATED, choices=choices))
+    for seen, expected in zip(arrays(mutant, case), arrays(NumpyAdapter(choices), case), strict=True):
+        np.testing.assert_allclose(seen, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("sound", ["lstm", "gru"])
+@pytest.mark.parametrize(("masking", "pattern"), [("none", ""), ("lengths", "right"), ("mask", "gaps")])
+@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize(
+    ("direction", "merge"), [("forward", "concat"), ("backward", "concat"), ("bidirectional", "mul")]
+)
+def test_cells_in_small_steps_are_the_reference(
+    sound: str, sequences: bool, direction: str, merge: str, masking: str, pattern: str
+) -> None:
+    """Outputs, every part of the states, and gradients, in a stack of different cells."""
+    layers = tuple(replace(layer, direction=direction, merge=merge) for layer in LAYERS)
+    how = {"return_sequences": sequences, "return_state": True, "dtype": "float64"}
+    is_the_reference(Case(Architecture(layers, masking=masking, **how), 3, 6, "unit", 2, pattern), sound)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("padded", ["zero", "repeat", "continue"])
+def test_padded_outputs_in_small_steps(padded: str) -> None:
+    """Where bidirectional layers have another choice, they have it here, too."""
+    layers = (replace(LAYERS[0], direction="bidirectional"), Layer(8, 3, Gru()))
+    model = Architecture(layers, masking="lengths", dtype="float64", return_state=True)
+    choices = Choices(padded_outputs=padded, bidirectional_padded_outputs="zero")
+    is_the_reference(Case(model, 3, 6, "unit", 1, "right"), "lstm", choices)
+
+
+@pytest.mark.parametrize("cell", VARIANTS, ids=str)
+def test_variants_in_small_steps(cell: Cell) -> None:
+    """Whatever can be chosen, with its gradients."""
+    model = Architecture((Layer(3, 4, cell), Layer(4, 4, cell)), dtype="float64", return_state=True)
+    is_the_reference(Case(model, 2, 5, "unit", 3), cell.name)
