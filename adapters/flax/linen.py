@@ -11,7 +11,6 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.linen_cells import KINDS, Kind
 from rnn_conformance.adapters.flax.linen_script import script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
-from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation
 from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
@@ -38,13 +37,17 @@ def _description() -> Description:
             "W": '`params["cell"]["i"]["kernel"]`, `(features, units)`',
             "U": '`params["cell"]["h"]["kernel"]`, `(units, units)`',
             "b": '`params["cell"]["i"]["bias"]`, `(units,)`',
+            "gates": 'of each a kernel of its own, by name: LSTM `params["cell"]["ii"]`, `"if"`, `"ig"`, `"io"` and '
+            '`"hi"` and so on, GRU `"ir"`, `"iz"`, `"in"` and `"hr"` and so on',
+            "biases": "one, beside the input kernel; of an LSTM beside the recurrent ones; of a GRU n has a second, "
+            '`params["cell"]["hn"]["bias"]`, which is multiplied by r',
             "load": '`rnn.apply({"params": params}, x)`: the tree is an argument of each call',
             "read": "`numpy.asarray(leaf)`",
             "both directions": '`params["forward_rnn"]` and `params["backward_rnn"]` of a `Bidirectional`',
             "embedding": '`params["embedding"]`, `(tokens, features)`',
         },
         "the tree through `flax.serialization.to_bytes` and `from_bytes`",
-        example("flax/linen_example.py"),
+        "flax/linen_example.py",
     )
 
 

@@ -1,4 +1,4 @@
-"""W, U and b in the parameters of flax.linen.RNN: how they are loaded, read and run, as a user would write it."""
+"""Weights in the parameters of flax.linen.RNN: how they are loaded, read and run, as a user would write it."""
 
 from __future__ import annotations
 
@@ -78,3 +78,35 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     read = weights_in(params)
     W_read, U_read, b_read = read["W"], read["U"], read["b"]
     return outputs, W_read, U_read, b_read
+
+
+def lstm_example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
+    """flax.linen.RNN over LSTMCell."""
+    rnn = linen.RNN(linen.LSTMCell(U.shape[1]))
+
+    # Load. Here the gates are i, f, g, o; there each has its name.
+    params = jax.tree.map(jax.numpy.array, lstm_params_of({"W": W, "U": U, "b": b}))
+
+    # Run.
+    outputs = np.asarray(rnn.apply({"params": params}, x))
+
+    # Read.
+    read = lstm_weights_in(params)
+    W_read, U_read, b_read = read["W"], read["U"], read["b"]
+    return outputs, W_read, U_read, b_read
+
+
+def gru_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """flax.linen.RNN over GRUCell."""
+    rnn = linen.RNN(linen.GRUCell(U.shape[1]))
+
+    # Load. Here the gates are z, r, n; there each has its name. c, (units,), is the recurrent bias of n.
+    params = jax.tree.map(jax.numpy.array, gru_params_of({"W": W, "U": U, "b": b, "c": c}))
+
+    # Run.
+    outputs = np.asarray(rnn.apply({"params": params}, x))
+
+    # Read.
+    read = gru_weights_in(params)
+    W_read, U_read, b_read, c_read = read["W"], read["U"], read["b"], read["c"]
+    return outputs, W_read, U_read, b_read, c_read

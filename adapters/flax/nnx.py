@@ -12,7 +12,7 @@ from packaging.version import Version
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.flax.nnx_script import CELLS, script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
-from rnn_conformance.adapters.inlining import example
+from rnn_conformance.adapters.gates import z_and_r_swapped
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, activation, x64
 from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
@@ -36,7 +36,9 @@ def _description() -> Description:
         {
             "W": "`rnn.cell.dense_i.kernel`, `(features, units)`",
             "U": "`rnn.cell.dense_h.kernel`, `(units, units)`",
-            "b": "`rnn.cell.dense_i.bias`, `(units,)`",
+            "b": "`rnn.cell.dense_i.bias`, `(units,)`; of an LSTM `rnn.cell.dense_h.bias`",
+            "gates": "LSTM i, f, g, o; GRU r, z, n: z and r change places",
+            "biases": "one, beside the input kernel; of an LSTM beside the recurrent one",
             "load": "`param[...] = array`, in the modules, or in the state that `nnx.split` takes from them",
             "read": "`numpy.asarray(param[...])`",
             "both directions": "`Bidirectional.forward_rnn` and `.backward_rnn`",
@@ -44,7 +46,7 @@ def _description() -> Description:
         },
         "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
         "and may only be read: `param[...] = array` raises until they are replaced",
-        example("flax/nnx_example.py"),
+        "flax/nnx_example.py",
     )
 
 
@@ -189,8 +191,6 @@ def _modules(architecture: Architecture) -> list[Any]:
 
 def _there(architecture: Architecture, name: str, array: Any) -> Any:
     """An array of weights as NNX has it: transposed, its gates in NNX's order."""
-    from rnn_conformance.adapters.flax.nnx_example import z_and_r_swapped
-
     place = place_of(name)
     if place is None:
         return array
@@ -199,8 +199,6 @@ def _there(architecture: Architecture, name: str, array: Any) -> Any:
 
 def _here(architecture: Architecture, name: str, array: Any) -> Any:
     """The inverse of `_there`."""
-    from rnn_conformance.adapters.flax.nnx_example import z_and_r_swapped
-
     place = place_of(name)
     if place is None:
         return array
@@ -209,14 +207,14 @@ def _here(architecture: Architecture, name: str, array: Any) -> Any:
 
 def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
     """The nnx.Param of each weight by its name, in a list of modules or in their split state."""
-    from rnn_conformance.adapters.flax.nnx_example import lstm_params_of, params_of
+    from rnn_conformance.adapters.flax.nnx_example import lstm_params_in, params_in
 
     first = 1 if architecture.embedding else 0
     params = {"embedding": tree[0].embedding} if first else {}
     for k, layer in enumerate(architecture.layers):
-        module, params_in = tree[first + k], lstm_params_of if layer.cell.name == "lstm" else params_of
+        module, found_in = tree[first + k], lstm_params_in if layer.cell.name == "lstm" else params_in
         for j, rnn in enumerate((module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,)):
-            params |= {name_of("layers", k, j, part): param for part, param in params_in(rnn.cell).items()}
+            params |= {name_of("layers", k, j, part): param for part, param in found_in(rnn.cell).items()}
     return params
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, merge_function
 from rnn_conformance.adapters.jax.shared import MODES, PRECISION
 from rnn_conformance.adapters.support import versions
@@ -19,11 +20,11 @@ UNROLL = 4
 
 
 def describe(
-    framework: str, module: str, gru: Gru, conventions: Mapping[str, str], reloaded: str, example: str
+    framework: str, module: str, gru: Gru, conventions: Mapping[str, str], reloaded: str, plain: str
 ) -> Description:
     """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save.
 
-    `gru` is the one whose biases it has.
+    `gru` is the one whose biases it has, `plain` the plain module with its examples.
     """
     import jax
 
@@ -63,7 +64,6 @@ def describe(
         conventions={
             **conventions,
             "orientation": "transposed",
-            "biases": "one, beside the input kernel",
             "time axis": "1, the one before the features; `time_major=True` makes it 0",
             "state": "the carry, `(batch, units)`; of an LSTM `(c, h)`; of a `Bidirectional` a pair of such, forward "
             "first",
@@ -81,7 +81,8 @@ def describe(
             "vmapped": "`jax.vmap` over single sequences",
             "reloaded": reloaded,
         },
-        example=example,
+        example=example(plain),
+        examples=examples(plain),
     )
 
 

@@ -113,3 +113,31 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     # Read.
     W_read, U_read, b_read = (np.asarray(weights[name]) for name in ("W", "U", "b"))
     return outputs, W_read, U_read, b_read
+
+
+def lstm_example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
+    """An LSTM under jax.lax.scan."""
+    # Load. The step is one's own, and so is the order of the gates: i, f, g, o.
+    weights = {"W": jnp.array(W), "U": jnp.array(U), "b": jnp.array(b)}
+
+    # Run.
+    (_h_n, _c_n), outputs = layer(lstm, jnp.tanh, weights, jnp.array(x))
+    outputs = np.asarray(outputs)
+
+    # Read.
+    W_read, U_read, b_read = (np.asarray(weights[name]) for name in ("W", "U", "b"))
+    return outputs, W_read, U_read, b_read
+
+
+def gru_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """A GRU under jax.lax.scan."""
+    # Load. The step is one's own, and so is the order of the gates: z, r, n.
+    weights = {"W": jnp.array(W), "U": jnp.array(U), "b": jnp.array(b), "c": jnp.array(c)}
+
+    # Run.
+    _, outputs = layer(gru, jnp.tanh, weights, jnp.array(x))
+    outputs = np.asarray(outputs)
+
+    # Read.
+    W_read, U_read, b_read, c_read = (np.asarray(weights[name]) for name in ("W", "U", "b", "c"))
+    return outputs, W_read, U_read, b_read, c_read

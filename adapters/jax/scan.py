@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.inlining import example
+from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation, merge_function
 from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
@@ -61,11 +61,12 @@ def _description() -> Description:
             "U": '`params["U"]`, `(units, units)`',
             "b": '`params["b"]`, `(units,)`',
             "orientation": "as they are: the step is one's own",
-            "biases": "one",
+            "gates": "the step is one's own, and so is their order: LSTM i, f, g, o; GRU z, r, n",
+            "biases": "one; of a GRU a recurrent one, too",
             "load": "`jax.numpy.array(array)`: the parameters are an argument of each call",
             "read": "`numpy.asarray(param)`",
             "time axis": "`lax.scan` runs along 0, so the axes are exchanged before and after",
-            "state": "the carry, `(batch, units)`",
+            "state": "the carry, `(batch, units)`; of an LSTM h and c",
             "padding": "a mask, `(batch, timesteps)`, with `jnp.where` in the step; lengths and tokens are made a mask",
             "backward": "`lax.scan(reverse=True)`",
             "both directions": '`params["backward"]`, a dict like `params`',
@@ -78,6 +79,7 @@ def _description() -> Description:
             "vmapped": "`jax.vmap` over single sequences",
         },
         example=example("jax/example.py"),
+        examples=examples("jax/example.py"),
     )
 
 

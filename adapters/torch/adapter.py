@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.inlining import example
+from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.adapters.torch.gates import KINDS
@@ -148,7 +148,7 @@ def _description() -> Description:
             "mixed precision": '`torch.autocast("cpu")`, the parameters in float32',
         },
         example=example("torch/example.py"),
-        examples={cell: example("torch/example.py", f"{cell}_example") for cell in ("lstm", "gru")},
+        examples=examples("torch/example.py"),
     )
 
 

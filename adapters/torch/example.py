@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from rnn_conformance.adapters.gates import z_and_r_swapped
+
 
 def tensor(array: np.ndarray) -> torch.Tensor:
     """A copy of an array; of bfloat16, which is no dtype of NumPy's own, it is the bits that travel."""
@@ -23,12 +25,6 @@ def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torc
         b, c = tensor(weights["b"]), weights.get("c")
         state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b) if c is None else tensor(c)}
     return state
-
-
-def z_and_r_swapped(array: np.ndarray) -> np.ndarray:
-    """The rows of a GRU's gates z, r, n as PyTorch has them: r, z, n; or the other way round."""
-    units = len(array) // 3
-    return np.concatenate([array[units : 2 * units], array[:units], array[2 * units :]])
 
 
 def gru_state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:

@@ -1,0 +1,33 @@
+"""What a script left behind of an LSTM or a GRU, held to the proven bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.bounds.layers import expected_layer
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.weights import LayerWeights
+
+
+def shares(
+    cell: Cell, weights: Mapping[str, Any], given: Mapping[str, Any], found: Mapping[str, Any], precision: Precision
+) -> dict[str, float]:
+    """The largest errors of a layer with these weights, as shares of the bounds of that very layer.
+
+    `given` are the inputs `x` and, unless the layer starts from zeros, the parts of its initial state; `found` are all
+    its `outputs` and perhaps the parts of its final state.
+    """
+    wide = {name: array.astype(np.float64) for name, array in weights.items()}
+    start = tuple(given[part].astype(np.float64) for part in cell.parts) if cell.parts[0] in given else None
+    seen = {name: array.astype(np.float64) for name, array in found.items()}
+    layer = Layer(given["x"].shape[-1], seen["outputs"].shape[-1], cell)
+    x, initial = given["x"].astype(np.float64), start and (start,)
+    expected = expected_layer(layer, LayerWeights(wide), x, initial, precision, seen=seen["outputs"])
+    right = {"outputs": expected.outputs, **dict(zip(cell.parts, expected.final[0], strict=True))}
+    assert all(array.shape == right[name].value.shape for name, array in seen.items())
+    return {name: float(np.max(np.abs(seen[name] - right[name].value) / right[name].bound)) for name in seen}
