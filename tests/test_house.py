@@ -27,7 +27,7 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support inlining function registry numpy torch jax keras flax",
+    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax porting",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
 }
