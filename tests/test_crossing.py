@@ -9,17 +9,26 @@ import pytest
 from concluding import concluded
 from test_deviations import frozen
 
+from rnn_conformance.adapters.numpy.adapter import adapter as numpy
 from rnn_conformance.adapters.protocol import Inputs
-from rnn_conformance.conformance.cases.pairs import covering_rows
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.pairs import covering_rows, row_in_words
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.crossing import cases_of, factors_of, is_allowed, known_of, lacking
+from rnn_conformance.conformance.checks.test_ways import _examine as crossed
 from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.refusals import InitialStateBroadcast
 from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
 from rnn_conformance.conformance.witnesses.deviations import WORDS, Deviation, facts_of
 from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
 
 CROSSED = "test_ways.py::test_features_crossed"
@@ -38,7 +47,8 @@ def known(**cases: object) -> Deviation:
 def test_what_a_row_says_is_what_its_cases_are() -> None:
     """A deviation carves out a row exactly where it carves out the cases of the row, whichever word it uses."""
     check = Check("", Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
-    rows = covering_rows(factors_of(SOUND), partial(is_allowed, lacking(SOUND)), 0).rows
+    factors = factors_of(SOUND, "simple_rnn")
+    rows = covering_rows(factors, partial(is_allowed, lacking(SOUND, factors)), 0).rows
     facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
     for word in set(WORDS) - {"wrong"}:
         values = {value for of_row in facts for value in of_row[word]}
@@ -110,6 +120,31 @@ def test_second_call_is_judged_wherever_the_first_tells_its_state() -> None:
     """Also where rounding leaves no bits to compare, as with tanh."""
     record = concluded(MutantAdapter(SaturatingForgets), CROSSED, profile="default", patience=60)
     failing = [name for name, row in record.rows.items() if row.outcome == "fails"]
-    told = {"stateful True", "final state True", "activation tanh"}
+    told = {"stateful True", "final state True", "variant tanh"}
     assert failing
     assert {name for name in record.rows if told <= set(name.split(", "))} == set(failing)
+
+
+def test_second_call_is_judged_where_nothing_tells_its_state() -> None:
+    """One call that reads what both read returns what both return, and says what the second starts from."""
+    check = Check("", Subject(numpy), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None), cell="gru")
+    architecture = Architecture((Layer(3, 4, Gru()),), return_sequences=False, stateful=True, batch=2)
+    case = Case(architecture, 2, 5, "unit", 0)
+    assert crossed(check, False, False, case)
+    forgets = replace(check, subject=Subject(MutantAdapter(SaturatingForgets)), evidence=Evidence(), cell="simple_rnn")
+    simple = replace(case, architecture=replace(architecture, layers=(Layer(3, 4),)))
+    with pytest.raises(NonConforming, match="outputs"):
+        crossed(forgets, False, False, simple)
+
+
+def test_rows_of_a_gated_cell() -> None:
+    """Its variants take the place of activations, and one stack has the other cells beside it."""
+    factors = factors_of(numpy.describe(), "gru")
+    mixed = factors["stack"][-1]
+    assert [str(cell.name) for cell in mixed.cells(Gru("relu"))] == ["lstm", "gru", "simple_rnn"]
+    assert factors["variant"] == numpy.describe().variants_of("gru")
+    row = {**{name: values[0] for name, values in factors.items()}, "stack": mixed, "variant": Gru(reset="before")}
+    layers = next(cases_of(Check("", Subject(numpy), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None)), row))
+    assert [layer.cell for layer in layers.architecture.layers] == [Lstm(), Gru(reset="before"), SimpleRnn()]
+    assert "variant tanh reset before" in row_in_words(row)
+    assert [str(stack) for stack in factors_of(numpy.describe(), "simple_rnn")["stack"]][-1] == "two of other widths"

@@ -165,7 +165,7 @@ def summary(factors: Factors, cover: Cover, judged: Sequence[Row]) -> dict[str, 
         "covered": len(possible & met),
         "possible": len(possible),
         "rows": len(judged),
-        "factors": {name: [str(value) for value in values] for name, values in factors.items()},
+        "factors": {name: [_said(value) for value in values] for name, values in factors.items()},
         "missing": sorted(map(in_words, possible - met)),
         "refused": {in_words(pair): cover.refused[pair] for pair in sorted(cover.refused, key=in_words)},
         "known": {in_words(pair): cover.known[pair] for pair in sorted(cover.known, key=in_words)},
@@ -174,9 +174,14 @@ def summary(factors: Factors, cover: Cover, judged: Sequence[Row]) -> dict[str, 
 
 def in_words(pair: Pair) -> str:
     """Such as ``direction backward + pattern left``."""
-    return " + ".join(sorted(f"{name} {value}" for name, value in pair))
+    return " + ".join(sorted(f"{name} {_said(value)}" for name, value in pair))
 
 
 def row_in_words(row: Row) -> str:
     """Such as ``way eager, direction backward, pattern left``: the same for the same row, in every run."""
-    return ", ".join(f"{name} {value}" for name, value in row.items())
+    return ", ".join(f"{name} {_said(value)}" for name, value in row.items())
+
+
+def _said(value: Any) -> str:
+    """A value in words, without the comma that stands between those of a row."""
+    return str(value).replace(",", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,13 +16,15 @@ from rnn_conformance.conformance.cases.pairs import Factors, Row
 from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LENGTHS
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
 
 _DIRECTIONS = ("forward", "backward", *MERGES)
 """A merge stands for a bidirectional layer with it."""
 
 _STACKS: Mapping[str, tuple[int, ...]] = {"one layer": (4,), "two alike": (4, 4), "two of other widths": (4, 3)}
+_MIXED = ("lstm", "gru", "simple_rnn")
+"""The kinds of cells of a stack that has several, from below; in a run about the simple RNN there is none."""
 _EMBEDDINGS: Mapping[str, Embedding | None] = {
     "none": None,
     "plain": Embedding(5, 3),
@@ -35,16 +38,42 @@ UNROLLED = "unrolled"
 
 FEATURES, BATCH, TIMESTEPS = 3, 3, 5
 _REGIMES = ("integers", "unit", "saturating")
+_GENTLE = ("small", "contractive")
+"""Where others leave a coarse type no bound to speak of: a gated cell multiplies more numbers that were rounded."""
 
 
-def factors_of(description: Description) -> Factors:
-    """What is crossed, by name, each with its values; the first of each is the plainest."""
+@dataclass(frozen=True)
+class Stack:
+    """The layers of a model: their units and, where it is no stack of one cell, what stands in for the row's own."""
+
+    name: str
+    units: tuple[int, ...]
+    others: tuple[Cell | None, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def cells(self, variant: Cell) -> tuple[Cell, ...]:
+        """The cell of each layer; the variant is that of the row."""
+        return tuple(other or variant for other in self.others) or (variant,) * len(self.units)
+
+
+def _stacks(description: Description, kind: str) -> Iterator[Stack]:
+    yield from (Stack(name, units) for name, units in _STACKS.items())
+    kinds = [each for each in _MIXED if each in description.cells]
+    if kind in kinds[:-1]:
+        others = tuple(None if each == kind else description.variants_of(each)[0] for each in kinds)
+        yield Stack("of several cells", (4, 3, 4)[: len(kinds)], others)
+
+
+def factors_of(description: Description, kind: str) -> Factors:
+    """What is crossed, by name, each with its values, for a kind of cell; the first of each is the plainest."""
     return {
         "way": description.modes + description.ways,
         "masking": MASKINGS,
         "pattern": ("none", *PATTERNS),
         "direction": _DIRECTIONS,
-        "stack": tuple(_STACKS),
+        "stack": tuple(_stacks(description, kind)),
         "embedding": tuple(_EMBEDDINGS),
         "stateful": (False, True),
         "sequences": (True, False),
@@ -52,7 +81,7 @@ def factors_of(description: Description) -> Factors:
         "initial state": (False, True),
         "gradient": (False, True),
         "bias": (True, False),
-        "activation": description.activations,
+        "variant": description.variants_of(kind),
         "batched": (True, False),
     }
 
@@ -62,7 +91,8 @@ def cases_of(check: Check, row: Row) -> Iterator[Case]:
     architecture = architecture_of(row, check.dtype)
     batch = BATCH if architecture.batched else 1
     pattern = _pattern(row["pattern"])
-    for regime in _REGIMES:
+    gated = any("gate" in layer.cell.activations for layer in architecture.layers)
+    for regime in _GENTLE if gated and check.dtype == "bfloat16" else _REGIMES:
         yield Case(architecture, batch, TIMESTEPS, regime, check.seed, pattern)
 
 
@@ -109,9 +139,8 @@ def is_allowed(lacking: Container[tuple[str, Any]], row: Row) -> bool:
     return not any(item in lacking for item in row.items())
 
 
-def lacking(description: Description) -> set[tuple[str, Any]]:
+def lacking(description: Description, factors: Factors) -> set[tuple[str, Any]]:
     """The values of factors, each with its factor, of which the subject has declared something lacking."""
-    factors = factors_of(description)
     defaults = {name: values[0] for name, values in factors.items()}
 
     def needed(name: str, value: Any) -> Iterator[str]:
@@ -144,7 +173,10 @@ def _facts(factor: str, value: Any) -> Facts:
             merges = {"merge": {value}} if value in MERGES else {}
             return {"direction": {"bidirectional" if value in MERGES else value}, **merges}
         case "stack":
-            return {"layers": {len(_STACKS[value])}, "units": set(_STACKS[value])}
+            others = [cell for cell in value.others if cell is not None]
+            return {"layers": {len(value.units)}, "units": set(value.units), **_facts_of_cells(others)}
+        case "variant":
+            return _facts_of_cells([value])
         case "embedding":
             table = _EMBEDDINGS[value]
             makes_mask = table is not None and table.mask_zero
@@ -157,6 +189,10 @@ def _facts(factor: str, value: Any) -> Facts:
     return {_WORDS.get(factor, factor): {value}}
 
 
+def _facts_of_cells(cells: Sequence[Cell]) -> Facts:
+    return {"cell": {cell.name for cell in cells}, "activation": {cell.activation for cell in cells}}
+
+
 _WORDS = {
     "way": "mode",
     "sequences": "return_sequences",
@@ -167,7 +203,6 @@ _WORDS = {
 """The words of known deviations for the factors of which a value says nothing but itself."""
 
 _ALIKE: Facts = {
-    "cell": {"simple_rnn"},
     "dropout": {False},
     "recurrent_dropout": {False},
     "timesteps": {TIMESTEPS},
@@ -177,11 +212,12 @@ _ALIKE: Facts = {
 
 def architecture_of(row: Row, dtype: str) -> Architecture:
     """The model of a row."""
-    embedding, units = _EMBEDDINGS[row["embedding"]], _STACKS[row["stack"]]
+    embedding, units = _EMBEDDINGS[row["embedding"]], row["stack"].units
     merge = row["direction"] if row["direction"] in MERGES else "concat"
     direction = "bidirectional" if row["direction"] in MERGES else row["direction"]
     reads = (FEATURES, *units[:-1])
-    layers = [Layer(f, u, SimpleRnn(row["activation"]), row["bias"]) for f, u in zip(reads, units, strict=True)]
+    cells = row["stack"].cells(row["variant"])
+    layers = [Layer(f, u, cell, row["bias"]) for f, u, cell in zip(reads, units, cells, strict=True)]
     return Architecture(
         in_direction(layers, direction, merge),
         embedding,
