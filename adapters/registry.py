@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.protocol import Adapter
 
 GROUP = "rnn_conformance.adapters"
@@ -33,10 +34,10 @@ def registered() -> dict[str, Registered]:
 
 
 def load(name: str) -> Adapter:
-    """The adapter of that name, or the one at ``package.module:attribute``.
+    """The adapter of that name, or the one at ``package.module:attribute``; a function there is made one.
 
-    Raises ValueError, listing the registered names, for a name that is neither, and for a module without the attribute;
-    ImportError where the module cannot be imported.
+    Raises ValueError, listing the registered names, for a name that is neither, for a module without the attribute, and
+    for what is no adapter; ImportError where the module cannot be imported.
     """
     target = resolve(name)
     module_name, _, attribute = target.partition(":")
@@ -44,7 +45,11 @@ def load(name: str) -> Adapter:
     if not hasattr(module, attribute):
         names = ", ".join(n for n in vars(module) if not n.startswith("_"))
         raise ValueError(f"module {module_name} has no attribute {attribute!r}; it has {names}")
-    return cast(Adapter, getattr(module, attribute))
+    found = getattr(module, attribute)
+    if isinstance(found, type) or not (hasattr(found, "describe") or callable(found)):
+        what = "a class: name an instance of it" if isinstance(found, type) else "neither an adapter nor a function"
+        raise ValueError(f"{target} is {what}")
+    return cast(Adapter, found if hasattr(found, "describe") else from_function(found))
 
 
 def resolve(name: str) -> str:

@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.selftest.trials import failure_of
+from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
@@ -20,12 +26,18 @@ LAYERS = (Layer(3, 5), Layer(5, 4))
 
 
 @pytest.fixture(scope="module")
-def adapter() -> Any:
+def written() -> dict[str, Any]:
+    """What the examples of the page set, one after the other."""
     text = (files("rnn_conformance.adapters") / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {}
-    exec(compile(example, "README.md", "exec"), names)
-    return names["adapter"]
+    names: dict[str, Any] = {"__name__": "my_module"}
+    for example in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        exec(compile(example, "README.md", "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def adapter(written: dict[str, Any]) -> Any:
+    return written["adapter"]
 
 
 def _weights(seed: int) -> Weights:
@@ -86,3 +98,19 @@ def test_unsupported_is_refused_with_the_declared_reason(adapter: Any, architect
     with pytest.raises(Unsupported) as refusal:
         adapter.prepare(architecture)
     assert str(refusal.value) in adapter.describe().unsupported.values()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_values.py::test_recurrence",
+        "test_masks.py::test_final_state_under_a_mask",
+        "test_gradients.py::test_gradients_of_weights",
+        "test_gradients.py::test_gradients_under_a_mask",
+    ],
+)
+def test_function_with_lengths_and_gradients(written: dict[str, Any], name: str) -> None:
+    """It conforms, in examples that could have told it from a wrong one."""
+    check = Check(name, Subject(written["function"]), "float64", "eager", PROFILES["smoke"], 0, 1, Journal(None))
+    assert failure_of(check, checks()[name]) is None
+    assert check.evidence.discriminating
