@@ -159,3 +159,13 @@ def test_training_step(adapter: Any, kind: str) -> None:
     for (name, array), (_, old) in zip(subject.weights().arrays(), case.weights.arrays(), strict=True):
         assert (array != old).any(), name
     assert np.square(subject.run(case.inputs).outputs - targets).mean() < before
+
+
+def test_rows_that_belong_to_no_gate() -> None:
+    """Flax Linen keeps a kernel a gate: a row too many is refused, and not left behind on the way there."""
+    pytest.importorskip("flax")
+    from rnn_conformance.adapters.flax.linen_cells import KINDS
+
+    weights = {"W": np.ones((13, 2)), "U": np.ones((12, 3)), "b": np.ones(12)}
+    with pytest.raises(ValueError, match="equal division"):
+        KINDS["lstm"].params_of(weights)

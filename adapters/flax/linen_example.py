@@ -23,7 +23,7 @@ def weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def lstm_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of an RNN over LSTMCell: a layer for each gate, by name; the one bias is beside the recurrent kernel."""
-    W, U, b = (split(weights[name], 4) for name in ("W", "U", "b"))
+    W, U, b = (np.split(weights[name], 4) for name in ("W", "U", "b"))
     tree: dict[str, Any] = {}
     for k, gate in enumerate("ifgo"):
         tree |= {f"i{gate}": {"kernel": W[k].T}, f"h{gate}": {"kernel": U[k].T, "bias": b[k]}}
@@ -38,7 +38,7 @@ def lstm_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def gru_params_of(weights: Mapping[str, Any]) -> dict[str, Any]:
     """The tree of an RNN over GRUCell: a layer for each gate, by name; the candidate has a recurrent bias c, too."""
-    W, U, b = (split(weights[name], 3) for name in ("W", "U", "b"))
+    W, U, b = (np.split(weights[name], 3) for name in ("W", "U", "b"))
     tree: dict[str, Any] = {}
     for k, gate in enumerate("zrn"):
         tree |= {f"i{gate}": {"kernel": W[k].T, "bias": b[k]}, f"h{gate}": {"kernel": U[k].T}}
@@ -51,12 +51,6 @@ def gru_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
     i, h = ([params["cell"][f"{side}{gate}"] for gate in "zrn"] for side in "ih")
     c = np.asarray(h[2]["bias"])
     return {"W": joined(i, "kernel"), "U": joined(h, "kernel"), "b": joined(i, "bias"), "c": c}
-
-
-def split(array: Any, gates: int) -> list[Any]:
-    """The rows of each gate."""
-    units = len(array) // gates
-    return [array[k * units : (k + 1) * units] for k in range(gates)]
 
 
 def joined(layers: Sequence[Mapping[str, Any]], name: str) -> Any:
