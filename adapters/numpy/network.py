@@ -150,12 +150,12 @@ class NumpyNetwork:
         _refuse_state(self.architecture, inputs, initial_state)
         timesteps = inputs.shape[1] if self.architecture.batched else inputs.shape[0]
         if lengths is not None:
-            given = np.atleast_1d(lengths)
-            if given.shape != (len(inputs) if self.architecture.batched else 1,):
-                raise ValueError(f"lengths has the shape {given.shape}: there should be one for each sequence")
+            given, wanted = np.asarray(lengths), inputs.shape[: self.architecture.batched]
+            if given.shape != wanted:
+                raise ValueError(f"lengths has the shape {given.shape}, but should have {wanted}")
             if (given < 0).any() or (given > timesteps).any():
                 raise ValueError(f"the lengths should lie between 0 and {timesteps}, but are {given.tolist()}")
-            of_lengths = mask_of_lengths(given, timesteps)
+            of_lengths = mask_of_lengths(np.atleast_1d(given), timesteps)
             mask = of_lengths if self.architecture.batched else of_lengths[0]
         steps = inputs.shape[:2] if self.architecture.batched else inputs.shape[:1]
         if mask is not None and mask.shape != steps:

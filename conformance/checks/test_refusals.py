@@ -95,6 +95,7 @@ _WRONG_SINGLE_STATES: Mapping[str, Callable[[Array], Array | None]] = {
     "a batch of two for a single sequence": lambda h: np.stack([h, h]),
     "a unit more for a single sequence": lambda h: np.concatenate([h, h[:1]]),
     "one unit for a single sequence": lambda h: h[:1] if len(h) > 1 else None,
+    "one number for a single sequence": lambda h: np.array(h[0]),
 }
 """Arrays of other shapes than (units,); None where that would be the right shape."""
 
@@ -111,16 +112,18 @@ def _in_every_way(check: Check, cases: Iterable[Case]) -> Iterator[Case]:
 
 @pytest.mark.clause("14.8", modes="main", thrifty=())
 def test_wrong_number_of_states(check: Check) -> None:
-    """Initial states for more layers or directions than the model has, or for fewer, are refused."""
+    """Initial states for more layers or directions than the model has, or of more parts, or of fewer, are refused."""
     check.requires("initial state")
 
-    def examine(make: Callable[[State], State], case: Case) -> bool:
+    def examine(make: Callable[[State], State | None], case: Case) -> bool | None:
+        wrong = make(case.initial_state)
+        if wrong is None:
+            return None
         network = check.network(case)
         network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
-        wrong = make(case.initial_state)
-        counts = [[len(layer) for layer in state] for state in (wrong, case.initial_state)]
+        counts = [[[len(parts) for parts in layer] for layer in state] for state in (wrong, case.initial_state)]
         result = attempt(partial(network.run, case.inputs, initial_state=wrong))
-        _refused(result, f"initial states for so many directions a layer: {counts[0]} in place of {counts[1]}")
+        _refused(result, f"states of so many parts, by layer and direction: {counts[0]} in place of {counts[1]}")
         return True
 
     for wrong, (kind, how, make) in _WRONG_COUNTS.items():
@@ -128,13 +131,15 @@ def test_wrong_number_of_states(check: Check) -> None:
         check.every(cases, partial(examine, make), wrong=wrong)
 
 
-_WRONG_COUNTS: Mapping[str, tuple[str, Mapping[str, str], Callable[[State], State]]] = {
+_WRONG_COUNTS: Mapping[str, tuple[str, Mapping[str, str], Callable[[State], State | None]]] = {
     "a layer more": ("layer", {}, lambda state: (*state, state[-1])),
     "a layer fewer": ("stack", {}, lambda state: state[:-1]),
     "a direction more": ("layer", {}, lambda state: ((*state[0], state[0][0]), *state[1:])),
     "a direction fewer": ("layer", {"direction": "bidirectional"}, lambda state: (state[0][:1], *state[1:])),
+    "a part more": ("layer", {}, lambda state: ((state[0][0] * 2,),) if len(state[0][0]) == 1 else None),
+    "a part fewer": ("layer", {}, lambda state: ((state[0][0][:1],),) if len(state[0][0]) > 1 else None),
 }
-"""For a model of this kind, the states of another one."""
+"""For a model of this kind, the states of another one; None where there is none."""
 
 
 @pytest.mark.clause("14.3", thrifty=FLOAT32)
@@ -213,11 +218,13 @@ def test_wrong_shape_of_mask(check: Check) -> None:
     if all(lacking):
         raise Unsupported(lacking[0])
 
-    def examine(make: Callable[[Array], Array], case: Case) -> bool:
+    def examine(make: Callable[[Array], Array | None], case: Case) -> bool | None:
+        ((name, right),) = case.given.items()
+        wrong = make(np.asarray(right))
+        if wrong is None:
+            return None
         network = check.network(case)
         network.run(case.inputs, **case.given)  # what is right is not refused
-        ((name, right),) = case.given.items()
-        wrong = make(right)
         result = attempt(partial(network.run, case.inputs, **{name: wrong}))
         _refused(result, f"{name} of shape {wrong.shape} for inputs of shape {case.inputs.shape}")
         return True
@@ -227,24 +234,46 @@ def test_wrong_shape_of_mask(check: Check) -> None:
             longer = {"where": lambda structure: structure.batch > 1 and structure.timesteps > 1}
             cases = few_cases(check, ["layer"], masking=masking, pattern="right", **longer)
             check.every(cases if check.offers(masking) else (), partial(examine, make), wrong=f"{masking}: {wrong}")
+    for masking, shapes in _WRONG_SINGLE_MASKS.items():
+        has_both = check.offers(masking) and check.offers("single sequence")
+        for wrong, make in shapes.items():
+            cases = few_cases(check, ["layer"], masking=masking, pattern="right", batched=False) if has_both else ()
+            check.every(cases, partial(examine, make), wrong=f"{masking}: {wrong}")
 
 
-_WRONG_MASKS: Mapping[str, Mapping[str, Callable[[Array], Array]]] = {
+_WRONG_MASKS: Mapping[str, Mapping[str, Callable[[Array], Array | None]]] = {
     "lengths": {
         "one sequence": lambda lengths: lengths[:1],
         "a sequence more": lambda lengths: np.concatenate([lengths, lengths[:1]]),
+        "a sequence fewer": lambda lengths: lengths[1:] if len(lengths) > 2 else None,
         "an axis more": lambda lengths: lengths[:, np.newaxis],
+        "one number": lambda lengths: np.asarray(lengths.max()),
     },
     "mask": {
         "one sequence": lambda mask: mask[:1],
         "a sequence more": lambda mask: np.concatenate([mask, mask[:1]]),
         "one timestep": lambda mask: mask[:, :1],
         "a timestep more": lambda mask: np.concatenate([mask, mask[:, :1]], axis=1),
+        "a timestep fewer": lambda mask: mask[:, 1:] if mask.shape[1] > 2 else None,
+        "turned": lambda mask: np.ascontiguousarray(mask.T) if len(mask) != mask.shape[1] else None,
         "no batch": lambda mask: mask[0],
         "an axis more": lambda mask: mask[..., np.newaxis],
     },
 }
-"""Arrays of other shapes than (batch,) and (batch, timesteps), both being more than one."""
+"""Arrays of other shapes than (batch,) and (batch, timesteps), both being more than one; None where that would fit."""
+
+_WRONG_SINGLE_MASKS: Mapping[str, Mapping[str, Callable[[Array], Array | None]]] = {
+    "lengths": {
+        "a batch of one for a single sequence": lambda length: length[np.newaxis],
+        "a batch of two for a single sequence": lambda length: np.stack([length, length]),
+    },
+    "mask": {
+        "a batch of one for a single sequence": lambda mask: mask[np.newaxis],
+        "a timestep more for a single sequence": lambda mask: np.concatenate([mask, mask[:1]]),
+        "one timestep for a single sequence": lambda mask: mask[:1] if len(mask) > 1 else None,
+    },
+}
+"""Arrays of other shapes than () and (timesteps,); None where that would fit."""
 
 
 @pytest.mark.clause("14.7", modes="main", thrifty=())

@@ -185,6 +185,8 @@ class LengthsBroadcast(_OtherLengths):
 
     def changed(self, lengths: Lengths, timesteps: int, batch: int) -> Lengths:
         flat = lengths.reshape(-1)
+        if not self.architecture.batched:
+            return flat.max()  # type: ignore[no-any-return]
         return np.repeat(flat, batch) if flat.size == 1 else flat
 
 
@@ -277,3 +279,19 @@ class OddUnitsRefused(Sound):
         if architecture.layers[0].units % 2:
             raise Unsupported("only even numbers of units are implemented")
         super().__init__(architecture, choices)
+
+
+@mutant("14.10")
+class RateOfTrainingFixed(Sound):
+    """Every step of training is taken at the rate 1/4, whatever is asked."""
+
+    def train(self, inputs: Inputs, targets: Array, rate: float) -> None:
+        super().train(inputs, targets, 0.25)
+
+
+@mutant("14.10", "10.4")
+class MergeModeIgnored(Sound):
+    """Two directions are concatenated or else added, whatever other mode is asked."""
+
+    def join(self, merge: str, forward: Array, backward: Array) -> Array:
+        return super().join(merge if merge == "concat" else "sum", forward, backward)
