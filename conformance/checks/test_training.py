@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -49,24 +50,36 @@ def test_training_step(check: Check) -> None:
     if not any(check.offers(activation) for activation in ("relu", "linear")):
         raise Unsupported("a step is exact with relu or linear only")
 
-    def examine(case: Case) -> bool:
-        weights, inputs = _coarse(case)
-        targets = case.cotangent.outputs
-        wide = in_float64(weights)
-        outputs = network.run(case.architecture, wide, inputs).outputs
-        slope = gradients(case.architecture, wide, inputs, _error(outputs, targets)).weights
-        trained = check.network(case, weights)
-        trained.ask("train", inputs, targets, _RATE)
-        changed = True
-        pairs = zip(trained.weights().arrays(), wide.arrays(), slope.arrays(), strict=True)
-        # Biases last: where there are two, both are trained, and nothing else should be overlooked for that.
-        for (name, array), (_, old), (_, g) in sorted(pairs, key=lambda pair: pair[0][0].endswith("b")):
-            wanted = (old - _RATE * g).astype(dtype_of(check.dtype))
-            same_bits(f"{name} after a step", array, wanted, f"it is exactly {name} - {_RATE} times its gradient")
-            changed &= bool(g.any())
-        return changed
+    check.every(_cases(check), partial(_train_and_compare, check))
 
-    check.every(_cases(check), examine)
+
+@pytest.mark.clause("12.3", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+def test_training_on_tokens(check: Check) -> None:
+    """A step counts every occurrence of a token, in a row and in several, and none that an embedding masks."""
+    check.requires("training step")
+    check.requires("embedding")
+    check.requires("linear")
+    for masks_zero in (False, True) if check.offers("mask_zero") else (False,):
+        check.every(_on_tokens(check, masks_zero), partial(_train_and_compare, check))
+
+
+def _train_and_compare(check: Check, case: Case) -> bool:
+    """Take one step of training from coarse numbers, and compare every weight to the bit. Raises NonConforming."""
+    weights, inputs = _coarse(case)
+    targets = case.cotangent.outputs
+    wide = in_float64(weights)
+    outputs = network.run(case.architecture, wide, inputs).outputs
+    slope = gradients(case.architecture, wide, inputs, _error(outputs, targets)).weights
+    trained = check.network(case, weights)
+    trained.ask("train", inputs, targets, _RATE)
+    changed = True
+    pairs = zip(trained.weights().arrays(), wide.arrays(), slope.arrays(), strict=True)
+    # Biases last: where there are two, both are trained, and nothing else should be overlooked for that.
+    for (name, array), (_, old), (_, g) in sorted(pairs, key=lambda pair: pair[0][0].endswith("b")):
+        wanted = (old - _RATE * g).astype(dtype_of(check.dtype))
+        same_bits(f"{name} after a step", array, wanted, f"it is exactly {name} - {_RATE} times its gradient")
+        changed &= bool(g.any())
+    return changed
 
 
 @pytest.mark.clause("12.3", modes="main", dtypes=("float64",), cells=SIMPLE_RNN)
@@ -167,6 +180,28 @@ def _cases(check: Check) -> Iterator[Case]:
         seeds = range(check.seed, check.seed + _TRIES)
         drawn = (Case(architecture, _BATCH, _TIMESTEPS, "integers", seed) for seed in seeds)
         yield from islice(filter(_is_exact, drawn), check.profile.draws)
+
+
+def _on_tokens(check: Check, masks_zero: bool) -> Iterator[Case]:
+    """Small linear models, to which a token comes twice in a row and in every sequence, among others that do not.
+
+    Under a mask they return the last output: what a loss makes of outputs that are not valid, nothing here says.
+    """
+    table = Embedding(5, _FEATURES, mask_zero=masks_zero)
+    for direction in ("forward", *(["bidirectional"] if check.offers("bidirectional") else [])):
+        layers = in_direction([Layer(_FEATURES, 4, SimpleRnn("linear"))], direction)
+        architecture = Architecture(layers, table, check.dtype, return_sequences=not masks_zero, mode=check.mode)
+        pattern = "gaps" if masks_zero else ""
+        seeds = range(check.seed, check.seed + _TRIES)
+        drawn = (Case(architecture, _BATCH, _TIMESTEPS, "integers", seed, pattern) for seed in seeds)
+        yield from islice(filter(_is_exact, map(_repeating, drawn)), _FEW_ROWS)
+
+
+def _repeating(case: Case) -> Case:
+    """The same case, in which token 1 stands at the last two timesteps of each sequence, where they are valid."""
+    tokens = case.inputs.copy()
+    tokens[:, -2:] = np.where(tokens[:, -2:] == 0, 0, 1) if case.mask is not None else 1
+    return case.with_arrays(replace(case.arrays, inputs=tokens))
 
 
 def _coarse(case: Case) -> tuple[Weights, Array]:

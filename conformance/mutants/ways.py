@@ -199,3 +199,50 @@ class CompiledBeforeTraining(Sound):
         before = self.used()
         super().train(inputs, targets, rate)
         self.stale = before
+
+
+@mutant("12.3")
+class PaddingTrained(Sound):
+    """A step of training moves the row of a table that stands for masked tokens, as weight decay would."""
+
+    def train(self, inputs: Inputs, targets: Array, rate: float) -> None:
+        super().train(inputs, targets, rate)
+        table, kept = self.architecture.embedding, self._loaded.embedding
+        if table is not None and kept is not None and table.mask_zero:
+            first = np.arange(len(kept))[:, np.newaxis] == 0
+            self._weights = replace(self._loaded, embedding=np.where(first, kept * kept.dtype.type(0.5), kept))
+
+
+@mutant("12.3")
+class RepeatedTokensTrainedOnce(Sound):
+    """In training, a token that follows itself counts once."""
+
+    trains = False
+
+    def train(self, inputs: Inputs, targets: Array, rate: float) -> None:
+        self.trains = True
+        super().train(inputs, targets, rate)
+        self.trains = False
+
+    def back_to_table(self, tokens: Inputs, d_rows: Array) -> Array:
+        if self.trains and self.architecture.batched:
+            again = np.zeros(tokens.shape, np.bool_)
+            again[:, 1:] = np.equal(tokens[:, 1:], tokens[:, :-1])
+            d_rows = np.where(again[..., np.newaxis], 0, d_rows).astype(d_rows.dtype)
+        return super().back_to_table(tokens, d_rows)
+
+
+@mutant("12.3")
+class UpperBackwardNotTrained(Sound):
+    """A step of training leaves U alone in the backward direction of every layer but the first."""
+
+    def train(self, inputs: Inputs, targets: Array, rate: float) -> None:
+        before = self._loaded
+        super().train(inputs, targets, rate)
+        first, *upper = self._loaded.layers
+        pairs = zip(upper, before.layers[1:], strict=True)
+        kept = [
+            replace(now, backward=now.backward.with_arrays(U=old.backward.U)) if now.backward and old.backward else now
+            for now, old in pairs
+        ]
+        self._weights = replace(self._loaded, layers=(first, *kept))
