@@ -55,27 +55,24 @@ def test_a_smoke_run_reaches_lag_200_with_a_call_for_each_kernel(dtype: str) -> 
 def test_backends_lie_over_each_other() -> None:
     """One picture has all backends: those that are with the reference share a line, others have their own."""
     departing = record(small=[0.8, 0.107, 0.0])
-    found = measured_gradients(measured(torch=record(), numpy=record(), own=departing))
-    assert found is not None
+    (found,) = measured_gradients(measured(torch=record(), numpy=record(), own=departing))
     assert found.with_reference("small") == ["torch", "numpy"]
-    drawn = picture(found)
+    drawn = picture([found])
     words = [
         "".join(each.itertext()).strip()
         for each in ElementTree.fromstring(drawn.svg).iter("{http://www.w3.org/2000/svg}text")
     ]
     assert [words.count(word) for word in ("torch", "numpy", "own", "small U")] == [1, 1, 1, 1]
     assert "200" in words
-    assert drawn.svg == picture(found).svg
+    assert drawn.svg == picture([found]).svg
 
 
 def test_float32_is_drawn_where_it_was_measured() -> None:
     """It is the same story in every dtype, so that it is told once."""
     both = summarise([results(checks=[record("float64"), record()]), results("numpy", [record("float64")])])
-    found = measured_gradients(both)
-    assert found is not None
-    assert (found.dtype, list(found.backends)) == ("float32", ["torch"])
-    only = measured_gradients(measured(torch=record("float64")))
-    assert only is not None
+    (found,) = measured_gradients(both)
+    assert (found.dtype, list(found.adapters)) == ("float32", ["torch"])
+    (only,) = measured_gradients(measured(torch=record("float64")))
     assert only.dtype == "float64"
 
 
@@ -101,8 +98,9 @@ def test_backends_that_were_measured_less_far_are_told_as_such() -> None:
     short = record(lag=[1, 10, 20], small=[0.8, 0.107, 0.01], **{"reference small": [0.8, 0.107, 0.0115]})
     found = story(measured(torch=short, numpy=record()))
     assert found is not None
-    assert [lag for lag, _ in found.norms] == [1, 10, 200]
-    assert [(row.backend.name, row.lag) for row in found.rows] == [("torch", 20), ("numpy", 200)]
+    (told,) = found.parts
+    assert [lag for lag, _ in told.norms] == [1, 10, 200]
+    assert [(row.backend.name, row.lag) for row in told.rows] == [("torch", 20), ("numpy", 200)]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def compare(
     if "none" in fail_on and len(fail_on) > 1:
         raise WrongUsage("--fail-on none goes with no other --fail-on")
     try:
-        before, after = _by_adapter(old), _by_adapter(new)
+        before, after = _by_name(old), _by_name(new)
     except ValueError as error:
         raise WrongUsage(error) from None
     except OSError as error:
@@ -110,18 +110,18 @@ def compare(
         try:
             comparisons.append(compare_results(*pair, across_suites=across_suites, dtypes=dtypes))
         except NotComparable as reason:
-            refused.append(f"{pair[1].header.adapter}: not comparable: {reason}")
+            refused.append(f"{pair[1].header.name}: not comparable: {reason}")
     _show(comparisons, alone, refused, form)
     sys.exit(2 if refused else int(any(_fails(comparison, fail_on) for comparison in comparisons)))
 
 
-def _by_adapter(path: Path) -> Mapping[str, Results]:
-    """The results in a file or folder. Raises ValueError for none, damaged ones, and an adapter that comes twice."""
+def _by_name(path: Path) -> Mapping[str, Results]:
+    """The results in a file or folder. Raises ValueError for none, damaged ones, and a name that comes twice."""
     found: dict[str, Results] = {}
     for results in load([path]):
-        if other := found.get(results.header.adapter):
-            raise ValueError(f"adapter {results.header.adapter} comes twice: in {other.path} and in {results.path}")
-        found[results.header.adapter] = results
+        if other := found.get(results.header.name):
+            raise ValueError(f"adapter {results.header.name} comes twice: in {other.path} and in {results.path}")
+        found[results.header.name] = results
     return found
 
 

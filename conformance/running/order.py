@@ -9,7 +9,7 @@ from pathlib import Path
 from rnn_conformance.conformance.running.results import EVIDENCE, journal_path
 from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.reports.records.harmless import safe
-from rnn_conformance.reports.records.records import CheckRecord
+from rnn_conformance.reports.records.records import CheckRecord, name_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Order:
 
     def results(self, adapter: str) -> Path:
         """The results file of an adapter."""
-        return self.folder / f"{safe(adapter)}.jsonl"
+        return self.folder / f"{self._name(adapter)}.jsonl"
 
     def log(self, adapter: str) -> Path:
         """Where all goes that the worker prints."""
@@ -43,8 +43,11 @@ class Order:
 
     def files(self, adapter: str) -> list[Path]:
         """All files that a run of this adapter writes: what is there of an earlier one."""
-        evidence = [file for folder in EVIDENCE for file in (self.folder / folder).glob(f"{safe(adapter)}--*")]
+        evidence = [file for folder in EVIDENCE for file in (self.folder / folder).glob(f"{self._name(adapter)}--*")]
         return [self.results(adapter), self.journal(adapter), self.log(adapter), *evidence]
+
+    def _name(self, adapter: str) -> str:
+        return safe(name_of(adapter, self.cell))
 
     def options(self, adapter: str) -> list[str]:
         """The worker's command line."""

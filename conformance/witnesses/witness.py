@@ -31,6 +31,7 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.harmless import safe
+from rnn_conformance.reports.records.records import name_of
 
 SCHEMA = 2
 """1 told a layer's activation beside its cell, which was a word."""
@@ -77,9 +78,9 @@ class Witness:
 
     @property
     def name(self) -> str:
-        """A file name without its ending: adapter, function, dtype and mode."""
+        """A file name without its ending: adapter (with a cell other than the simple RNN), function, dtype and mode."""
         function = self.check.split("::")[-1]
-        return "--".join(map(safe, (self.adapter, function, f"{self.dtype}-{self.mode}")))
+        return "--".join(map(safe, (name_of(self.adapter, self.cell), function, f"{self.dtype}-{self.mode}")))
 
 
 def witness_of(

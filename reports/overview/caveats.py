@@ -32,8 +32,6 @@ def _caveats(backend: Backend) -> Iterator[Caveat]:
         yield Caveat("truncated", f"truncated ({lacking(backend.results)})")
     if header.profile in SMALL:
         yield Caveat("first look", f"a first look (profile {header.profile})")
-    if header.cell != "simple_rnn":
-        yield Caveat("cell", f"of the cell {header.cell}")
     whole = len(backend.cells)
     asked = sum(cell.verdict != NOT_RUN for cell in backend.cells.values())
     if wanted := asked_for(header):

@@ -52,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The columns of an adapter, from the oldest version to the newest."""
+    """The columns of an adapter on a kind of cell, from the oldest version to the newest."""
 
     adapter: str
     columns: Sequence[Column]
@@ -148,10 +148,10 @@ def largest(records: Iterable[CheckRecord]) -> Worst | None:
 
 
 def _by_adapter(results: Sequence[Results]) -> list[list[Results]]:
-    """The results of each adapter, the oldest version first."""
+    """The results of each adapter on each kind of cell, the oldest version first."""
     found: dict[str, list[Results]] = {}
     for each in results:
-        found.setdefault(each.header.adapter, []).append(each)
+        found.setdefault(each.header.name, []).append(each)
     return [_in_order(each) for each in found.values()]
 
 
@@ -162,7 +162,7 @@ def _in_order(results: Sequence[Results]) -> list[Results]:
         for other in results[:i]:
             if other.header.versions == each.header.versions:
                 raise ValueError(
-                    f"adapter {each.header.adapter} comes twice: in {other.path} and in {each.path}, "
+                    f"adapter {each.header.name} comes twice: in {other.path} and in {each.path}, "
                     "with the same versions"
                 )
     names = dict.fromkeys(name for each in results for name in each.header.versions)
@@ -195,7 +195,7 @@ def _timeline(results: Sequence[Results], reader: Suite | None) -> Timeline:
                 rows=dict(_rows(before, backend)) if before else {},
             )
         )
-    return Timeline(results[0].header.adapter, columns)
+    return Timeline(results[0].header.name, columns)
 
 
 def _changes(before: Backend, after: Backend) -> Iterator[Change]:

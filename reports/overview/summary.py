@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rnn_conformance.reports.overview.cells import DTYPES, FIRST, Cell, Facet, counts, in_order
 from rnn_conformance.reports.overview.verdicts import MISSING, NOT_RUN, PROBLEMS, SEVERITY, gravest, worst
-from rnn_conformance.reports.records.records import CheckRecord, Results, Worst
+from rnn_conformance.reports.records.records import USUAL_CELL, CheckRecord, Results, Worst
 
 OVER_TIME = ("schema", "suite", "specification", "chapters", "clauses")
 """What the headers of results of one backend have in common, so that one can follow another in time."""
@@ -55,7 +55,13 @@ class Backend:
 
     @property
     def name(self) -> str:
-        return self.results.header.adapter
+        """The adapter and, unless it is the simple RNN, the cell."""
+        return self.results.header.name
+
+    @property
+    def cell(self) -> str:
+        """The kind of cell that all checks were about."""
+        return self.results.header.cell
 
     @property
     def truncated(self) -> bool:
@@ -144,6 +150,14 @@ class Summary:
         return FIRST if FIRST in first else first[0]
 
     @property
+    def by_cell(self) -> Mapping[str, Sequence[Backend]]:
+        """The backends by the kind of cell that they are about, the simple RNN first."""
+        found: dict[str, list[Backend]] = {}
+        for backend in sorted(self.backends, key=lambda backend: backend.cell != USUAL_CELL):
+            found.setdefault(backend.cell, []).append(backend)
+        return found
+
+    @property
     def profiles(self) -> Sequence[str]:
         return list(dict.fromkeys(backend.results.header.profile for backend in self.backends))
 
@@ -169,7 +183,7 @@ def summarise(results: Sequence[Results], reader: Suite | None = None) -> Summar
     """Bring results together, in the order given; `reader` is the suite that tells of them, if that matters.
 
     Raises ValueError, naming the files, for none at all, for results that cannot be compared (of another schema, state
-    of the suite or specification) and for an adapter that comes twice.
+    of the suite or specification) and for an adapter that comes twice with the same cell.
     """
     if not results:
         raise ValueError("there are no results to report")
@@ -242,9 +256,9 @@ def check_comparable(results: Sequence[Results], fields: Sequence[str] = ALIKE) 
 def _check_each_once(results: Sequence[Results]) -> None:
     files: dict[str, Results] = {}
     for each in results:
-        if other := files.get(each.header.adapter):
-            raise ValueError(f"adapter {each.header.adapter} comes twice: in {other.path} and in {each.path}")
-        files[each.header.adapter] = each
+        if other := files.get(each.header.name):
+            raise ValueError(f"adapter {each.header.name} comes twice: in {other.path} and in {each.path}")
+        files[each.header.name] = each
 
 
 def _backend(results: Results, cited: Mapping[str, frozenset[str]], reader: Suite | None) -> Backend:

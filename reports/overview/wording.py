@@ -13,13 +13,21 @@ from rnn_conformance.reports.overview.verdicts import PROBLEMS
 from rnn_conformance.reports.records.harmless import safe_relative
 from rnn_conformance.reports.records.records import CheckRecord, Header, Results
 
+CELLS = {"simple_rnn": "simple RNN", "lstm": "LSTM", "gru": "GRU"}
+"""What the kinds of cells are called in sentences."""
+
+
+def cell_in_words(cell: str) -> str:
+    """A kind of cell as it stands in a sentence; one that is not known by its own name."""
+    return CELLS.get(cell, cell)
+
 
 def title(header: Header) -> str:
     """The backend with the versions it was run with, such as ``keras-jax (keras 3.15.1, jax 0.10.2)``."""
     versions = [f"{name} {version}" for name, version in header.versions.items()]
-    if len(versions) == 1 and header.adapter in header.versions:
+    if len(versions) == 1 and header.name in header.versions:
         return versions[0]
-    return f"{header.adapter} ({', '.join(versions)})" if versions else header.adapter
+    return f"{header.name} ({', '.join(versions)})" if versions else header.name
 
 
 def others(backend: Backend) -> str:

@@ -42,14 +42,15 @@ class Curves:
     kernels: Mapping[str, Curve]
 
 
-def errors_over_time(summary: Summary) -> list[Picture]:
-    """For each dtype, the absolute error and its propagated bound at each timestep."""
+def errors_over_time(summary: Summary, cell: str = "") -> list[Picture]:
+    """For each dtype, the absolute error and its propagated bound at each timestep; of backends on that `cell`."""
     return [
         drawing.picture(
             f"error-over-time-{dtype}",
             f"Error against timestep, {dtype}",
             _ERRORS.format(dtype=dtype),
             partial(_errors, found),
+            cell,
         )
         for dtype, found in by_dtype(summary, "test_error_over_time", "timestep", "bound {}").items()
     ]

@@ -17,7 +17,9 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from rnn_conformance.reports.overview.wording import cell_in_words
 from rnn_conformance.reports.records.harmless import file_name
+from rnn_conformance.reports.records.records import USUAL_CELL, name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG with what it shows. `name` is its own among the pictures of a page, and may be the name of a file."""
+    """An SVG with what it shows. `name` is its own among the pictures of a page, and may be the name of a file.
+
+    `cell` is the kind of cell that it is about, if it is about one.
+    """
 
     name: str
     title: str
     caption: str
     svg: Markup
+    cell: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,12 +139,16 @@ _PIXELS = 1.45  # of a point of the figure, where the page is wide
 _NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000eFFFF]+")
 
 
-def picture(name: str, title: str, caption: str, draw: Callable[[], Figure]) -> Picture:
-    """A picture of the figure that is drawn; `name` is made into one that files may have (`file_name`)."""
-    name = file_name(name)
+def picture(name: str, title: str, caption: str, draw: Callable[[], Figure], cell: str = "") -> Picture:
+    """A picture of the figure that is drawn; `name` is made into one that files may have (`file_name`).
+
+    One about a `cell` other than the simple RNN says so in its name and its title.
+    """
+    name = file_name(name_of(name, cell or USUAL_CELL))
+    title = title if cell in ("", USUAL_CELL) else f"{title}, {shown(cell_in_words(cell))}"
     with _style(name):
         svg = _svg(draw(), name, title, caption)
-    return Picture(name, title, caption, svg)
+    return Picture(name, title, caption, svg, cell)
 
 
 def shown(text: str, length: int = 28) -> str:

@@ -1,14 +1,15 @@
-"""The picture of how gradients vanish, last and explode over time, in which all backends lie over each other."""
+"""The picture of how gradients vanish, last and explode over time: a panel for each kind of cell, side by side."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rnn_conformance.reports.overview.summary import Summary
+from rnn_conformance.reports.overview.summary import Backend, Summary
+from rnn_conformance.reports.overview.wording import cell_in_words
 from rnn_conformance.reports.pictures import drawing
 from rnn_conformance.reports.pictures.curves import KERNELS, Curve, Curves, by_dtype, positive
 from rnn_conformance.reports.pictures.drawing import SERIES, Picture
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CAPTION = (
-    "How much a state depends on the state k timesteps before it: the norm of d h_T / d h_(T-k), in {dtype}, with a "
-    "small, an orthogonal and a large recurrent kernel U. The broad grey line is the reference. The backends that are "
-    "with it lie over each other: one line, with dashes in the colours of all. A backend that is not has a line of its "
-    "own. Norms of exactly zero have no place on this axis."
+    "How much a state depends on the state k timesteps before it: the norm of d s_T / d s_(T-k), in {dtype}, with a "
+    "small, an orthogonal and a large recurrent kernel U. The state s is h; of an LSTM h and c. The broad grey line "
+    "is the reference. The backends that are with it lie over each other: one line, with dashes in the colours of all. "
+    "A backend that is not has a line of its own. Norms of exactly zero have no place on this axis."
 )
 FUNCTION = "test_gradient_over_time"
 """The check that measures it."""
@@ -35,35 +36,43 @@ _REFERENCE: dict[str, Any] = {"color": drawing.FAINT, "linewidth": 7, "alpha": 0
 
 @dataclass(frozen=True)
 class Gradients:
-    """The norm of d h_T / d h_(T-k) by backend and kernel, as it was measured in one dtype."""
+    """The norm of d s_T / d s_(T-k) by adapter and kernel, as it was measured on one kind of cell in one dtype."""
 
+    cell: str
     dtype: str
-    backends: Mapping[str, Curves]
+    adapters: Mapping[str, Curves]
 
     @property
     def furthest(self) -> Curves:
-        """The curves of a backend that reach as far back as any."""
-        return max(self.backends.values(), key=lambda curves: curves.at[-1])
+        """The curves of an adapter that reach as far back as any."""
+        return max(self.adapters.values(), key=lambda curves: curves.at[-1])
 
     def with_reference(self, kernel: str) -> Sequence[str]:
-        """The backends whose curve lies so close to the reference that it could not be seen beside it."""
-        return [name for name, of in self.backends.items() if kernel in of.kernels and _is_close(of.kernels[kernel])]
+        """The adapters whose curve lies so close to the reference that it could not be seen beside it."""
+        return [name for name, of in self.adapters.items() if kernel in of.kernels and _is_close(of.kernels[kernel])]
 
 
-def measured_gradients(summary: Summary) -> Gradients | None:
-    """What the records have of it, in float32 if it was measured there; None if it was measured in no dtype."""
-    found = by_dtype(summary, FUNCTION, "lag", "reference {}")
-    return next((Gradients(dtype, found[dtype]) for dtype in _PREFERRED if dtype in found), None)
+def measured_gradients(summary: Summary) -> Sequence[Gradients]:
+    """What the records have of it, by kind of cell: all in float32 if any was measured there; nothing if none was."""
+    measured = {cell: _by_dtype(summary, backends) for cell, backends in summary.by_cell.items()}
+    dtype = next((dtype for dtype in _PREFERRED if any(dtype in found for found in measured.values())), "")
+    return [Gradients(cell, dtype, found[dtype]) for cell, found in measured.items() if dtype in found]
 
 
-def picture(gradients: Gradients) -> Picture:
-    """The one picture of all backends and kernels."""
-    return drawing.picture(
-        "gradient-over-time",
-        f"Gradient norm against lag, {gradients.dtype}",
-        _CAPTION.format(dtype=gradients.dtype),
-        partial(_draw, gradients),
-    )
+def _by_dtype(summary: Summary, backends: Sequence[Backend]) -> Mapping[str, Mapping[str, Curves]]:
+    """The curves by dtype and adapter."""
+    adapters = {backend.name: backend.results.header.adapter for backend in backends}
+    found = by_dtype(replace(summary, backends=backends), FUNCTION, "lag", "reference {}")
+    return {
+        dtype: {adapters[name]: curves for name, curves in by_backend.items()} for dtype, by_backend in found.items()
+    }
+
+
+def picture(gradients: Sequence[Gradients]) -> Picture:
+    """The one picture of all cells, adapters and kernels; of at least one cell."""
+    dtype = gradients[0].dtype
+    title = f"Gradient norm against lag, {dtype}"
+    return drawing.picture("gradient-over-time", title, _CAPTION.format(dtype=dtype), partial(_draw, gradients))
 
 
 def _is_close(curve: Curve) -> bool:
@@ -71,31 +80,40 @@ def _is_close(curve: Curve) -> bool:
     return all(found > 0 and other > 0 and 1 / _TOGETHER < found / other < _TOGETHER for found, other in pairs)
 
 
-def _draw(gradients: Gradients) -> Figure:
+def _draw(gradients: Sequence[Gradients]) -> Figure:
     from matplotlib.figure import Figure
 
-    rows = math.ceil((len(gradients.backends) + 1) / _COLUMNS)
-    wide, head, tall, foot = 9.0, 0.2 + 0.18 * rows, 3.6, 0.5  # inches
-    whole = head + tall + foot
+    adapters = list(dict.fromkeys(name for each in gradients for name in each.adapters))
+    rows = math.ceil((len(adapters) + 1) / _COLUMNS)
+    wide, head, tall, foot = 9.0, (0.2 if len(gradients) == 1 else 0.45) + 0.18 * rows, 3.6, 0.5  # inches
+    left, named = 0.75, 0.95 if len(gradients) == 1 else 0.8  # the second is for the names of kernels, beside a panel
+    whole, panel = head + tall + foot, (wide - left) / len(gradients) - named
     figure = Figure(figsize=(wide, whole))
-    ax = figure.add_axes((0.75 / wide, foot / whole, (wide - 1.7) / wide, tall / whole))
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(drawing.decade)
-    ax.minorticks_off()
-    ax.set_xlim(0, gradients.furthest.at[-1])
-    ax.set_xlabel("lag k, in timesteps")
-    ax.set_ylabel("norm of d h_T / d h_(T-k)")
-    for kernel in KERNELS:
-        _draw_kernel(ax, gradients, kernel)
-    backends = [(drawing.shown(name, 18), _style(i)) for i, name in enumerate(gradients.backends)]
-    drawing.legend(figure, [*backends, ("reference", _REFERENCE)], columns=_COLUMNS)
+    first: Axes | None = None
+    for i, each in enumerate(gradients):
+        place = ((left + i * (panel + named)) / wide, foot / whole, panel / wide, tall / whole)
+        ax = figure.add_axes(place, sharey=first)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(drawing.decade)
+        ax.minorticks_off()
+        ax.set_xlim(0, each.furthest.at[-1])
+        ax.set_xlabel("lag k, in timesteps")
+        if len(gradients) > 1:
+            ax.set_title(drawing.shown(cell_in_words(each.cell)))
+            ax.tick_params(labelleft=first is None)
+        for kernel in KERNELS:
+            _draw_kernel(ax, each, kernel, adapters)
+        first = first or ax
+        first.set_ylabel("norm of d s_T / d s_(T-k)")
+    lines = [(drawing.shown(name, 18), _style(i)) for i, name in enumerate(adapters)]
+    drawing.legend(figure, [*lines, ("reference", _REFERENCE)], columns=_COLUMNS)
     return figure
 
 
-def _draw_kernel(ax: Axes, gradients: Gradients, kernel: str) -> None:
-    """The references of a kernel, one for each seed, with its name where they end; then the backends."""
+def _draw_kernel(ax: Axes, gradients: Gradients, kernel: str, adapters: Sequence[str]) -> None:
+    """The references of a kernel, one for each seed, with its name where they end; then the adapters."""
     of_kernel = {
-        name: (each.at, each.kernels[kernel]) for name, each in gradients.backends.items() if kernel in each.kernels
+        name: (each.at, each.kernels[kernel]) for name, each in gradients.adapters.items() if kernel in each.kernels
     }
     references = {(tuple(at), tuple(curve.against)) for at, curve in of_kernel.values()}
     for lags, right in sorted(references):
@@ -105,10 +123,8 @@ def _draw_kernel(ax: Axes, gradients: Gradients, kernel: str) -> None:
         how: dict[str, Any] = {"textcoords": "offset points", "va": "center", "annotation_clip": False}
         ax.annotate(f"{kernel} U", max(ends), xytext=(6, 0), **how)
     together = gradients.with_reference(kernel)
-    for i, name in enumerate(gradients.backends):
-        if name not in of_kernel:
-            continue
-        (at, curve), style = of_kernel[name], _style(i)
+    for name, (at, curve) in of_kernel.items():
+        style = _style(adapters.index(name))
         if name in together:
             style |= _shared(together.index(name), len(together))
         ax.plot(at, positive(curve.found), **style)

@@ -30,12 +30,12 @@ _CAPTION = (
 )
 
 
-def pictures(summary: Summary) -> list[Picture]:
-    """One picture with a panel for each backend, or none if no record has counted its errors."""
+def pictures(summary: Summary, cell: str = "") -> list[Picture]:
+    """One picture with a panel for each backend, on that `cell`, or none if no record has counted its errors."""
     found = {backend.name: spread for backend in summary.backends if (spread := _spread(backend))}
     if not found:
         return []
-    return [drawing.picture("error-shares", "Errors and their bounds", _CAPTION, lambda: _draw(found))]
+    return [drawing.picture("error-shares", "Errors and their bounds", _CAPTION, lambda: _draw(found), cell)]
 
 
 def _spread(backend: Backend) -> Counter[int]:

@@ -31,12 +31,13 @@ class Curve:
     limit: float | None
 
 
-def pictures(summary: Summary) -> list[Picture]:
-    """One picture with a panel for each activation and dtype, or none if no results have the figures."""
+def pictures(summary: Summary, cell: str = "") -> list[Picture]:
+    """One picture with a panel for each activation and dtype, or none if no results on that `cell` have the figures."""
     found = _found(summary)
     if not found:
         return []
-    return [drawing.picture("activation-ulps", "Accuracy of the activations", _CAPTION, lambda: _draw(summary, found))]
+    title = "Accuracy of the activations"
+    return [drawing.picture("activation-ulps", title, _CAPTION, lambda: _draw(summary, found), cell)]
 
 
 def _found(summary: Summary) -> dict[tuple[str, str], dict[str, Curve]]:

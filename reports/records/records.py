@@ -46,6 +46,15 @@ class DamagedResults(ValueError):
     """A results file that cannot be read; the message names file and line."""
 
 
+USUAL_CELL = "simple_rnn"
+"""The cell that results are about where they do not say otherwise."""
+
+
+def name_of(adapter: str, cell: str) -> str:
+    """What the results of an adapter on a kind of cell are called beside others: ``torch``, but ``torch-lstm``."""
+    return adapter if cell == USUAL_CELL else f"{adapter}-{cell}"
+
+
 @dataclass(frozen=True)
 class Worst:
     """The largest error that a check saw: as a share of its bound, in ULP, and where."""
@@ -114,8 +123,13 @@ class Header:
     only_checks: Sequence[str] = field(default_factory=list)
     only_dtypes: Sequence[str] = field(default_factory=list)
     started: str = ""
-    cell: str = "simple_rnn"
+    cell: str = USUAL_CELL
     schema: int = SCHEMA
+
+    @property
+    def name(self) -> str:
+        """What these results are called beside those of other adapters and cells."""
+        return name_of(self.adapter, self.cell)
 
 
 @dataclass(frozen=True)

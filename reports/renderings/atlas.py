@@ -74,12 +74,16 @@ COMPARED = ("W", "U", "b", "orientation", "biases", "time axis", "outputs at pad
 
 @dataclass(frozen=True)
 class Held:
-    """A clause that holds an adapter to a fact, and what the checks said of it: "fails", and "float64 only"."""
+    """A clause that holds an adapter to a fact, and what the checks said of it: "fails", and "float64 only".
+
+    `backend` is the one of whose checks that is.
+    """
 
     clause: str
     text: str
     verdict: str
     scope: str = ""
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,8 +118,14 @@ class Section:
 
 
 def atlas(summary: Summary) -> Sequence[Section]:
-    """What each backend's adapter declares of its weights, with the verdicts of the clauses that hold it to that."""
-    return [_section(summary, backend) for backend in summary.backends]
+    """What each adapter declares of its weights, with the verdicts of the clauses that hold it to that.
+
+    An adapter whose results are of several cells has one section, in which a clause has the gravest of its verdicts.
+    """
+    found: dict[str, list[Backend]] = {}
+    for backend in summary.backends:
+        found.setdefault(backend.results.header.adapter, []).append(backend)
+    return [_section(summary, backends) for backends in found.values()]
 
 
 def atlas_markdown(summary: Summary) -> str:
@@ -123,8 +133,8 @@ def atlas_markdown(summary: Summary) -> str:
     return "\n".join(_lines(atlas(summary))) + "\n"
 
 
-def _section(summary: Summary, backend: Backend) -> Section:
-    header = backend.results.header
+def _section(summary: Summary, backends: Sequence[Backend]) -> Section:
+    header = backends[0].results.header
     description = header.description
     declared, choices = _words(description.get("conventions")), _words(description.get("choices"))
     held = {**FACTS, **{choice.label: (choice.clause,) for choice in CHOICES.values()}}
@@ -133,10 +143,10 @@ def _section(summary: Summary, backend: Backend) -> Section:
         if answer := choices.get(name):
             values[choice.label] = _missing(description, choice) or choice.meanings.get(answer, answer)
     return Section(
-        backend.name,
+        header.adapter,
         [f"{name} {version}" for name, version in header.versions.items()],
         header.framework,
-        [Fact(name, value, _held(summary, backend, held.get(name, ()))) for name, value in values.items()],
+        [Fact(name, value, _held(summary, backends, held.get(name, ()))) for name, value in values.items()],
         [Fact(name, value) for name, value in _words(description.get("notes")).items()],
         plain(description.get("example", "")),
         _words(description.get("examples")),
@@ -157,9 +167,13 @@ def _missing(description: Mapping[str, Any], choice: Choice) -> str:
     return "does not arise" + (f": {reason}" if reason else "")
 
 
-def _held(summary: Summary, backend: Backend, clauses: Sequence[str]) -> Sequence[Held]:
-    cells = {clause: backend.cells[clause] for clause in clauses if clause in backend.cells}
-    return [Held(clause, summary.clauses[clause], cell.verdict, cell.scope) for clause, cell in cells.items()]
+def _held(summary: Summary, backends: Sequence[Backend], clauses: Sequence[str]) -> Sequence[Held]:
+    found = []
+    for clause in (clause for clause in clauses if clause in summary.clauses):
+        gravest = min(backends, key=lambda backend: SEVERITY.index(backend.cells[clause].verdict))
+        cell = gravest.cells[clause]
+        found.append(Held(clause, summary.clauses[clause], cell.verdict, cell.scope, gravest.name))
+    return found
 
 
 def _lines(sections: Sequence[Section]) -> Iterator[str]:

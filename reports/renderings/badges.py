@@ -12,8 +12,9 @@ from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Backend, Summary, exit_status
 from rnn_conformance.reports.overview.verdicts import NOT_RUN
-from rnn_conformance.reports.overview.wording import count, others, phrase
+from rnn_conformance.reports.overview.wording import cell_in_words, count, others, phrase
 from rnn_conformance.reports.records.harmless import file_name, shown
+from rnn_conformance.reports.records.records import USUAL_CELL
 
 FOLDER = "badges"
 
@@ -26,6 +27,8 @@ _CHARACTER, _MARGIN, _HEIGHT = 6.2, 6, 20  # pixels
 
 def write_badges(summary: Summary, folder: Path) -> Sequence[Path]:
     """Write ``badges/NAME.svg`` and ``badges/NAME.json`` into a folder, for each backend, and return their paths.
+
+    Each cell of a backend has a badge of its own, such as ``badges/torch-lstm.svg``.
 
     Raises OSError where they cannot be written.
     """
@@ -82,8 +85,9 @@ def picture(backend: Backend) -> str:
 
 
 def _label(backend: Backend) -> str:
-    name = " ".join(shown(backend.name).split())
-    return f"{name if len(name) <= _LONGEST else name[:_LONGEST] + '…'} RNN conformance"
+    name = " ".join(shown(backend.results.header.adapter).split())
+    cell = "RNN" if backend.cell == USUAL_CELL else " ".join(shown(cell_in_words(backend.cell)).split())[:_LONGEST]
+    return f"{name if len(name) <= _LONGEST else name[:_LONGEST] + '…'} {cell} conformance"
 
 
 def _colour(backend: Backend) -> str:

@@ -1,4 +1,4 @@
-// The matrix: its dtype, its filters, its search, two backends side by side, and folding. The address keeps it all.
+// The matrix: its dtype, its cell, its filters, its search, two backends side by side, and folding. The address keeps it all.
 const matrix = document.querySelector("table.matrix:not(.timeline)");
 if (matrix) showMatrix(matrix);
 
@@ -6,17 +6,20 @@ function showMatrix(matrix) {
   const filters = document.querySelector(".filters");
   const inputs = [...filters.querySelectorAll("input")];
   const boxes = inputs.filter((input) => input.type === "checkbox");
-  const dtypes = inputs.filter((input) => input.type === "radio");
+  const dtypes = inputs.filter((input) => input.name === "dtype");
+  const kinds = inputs.filter((input) => input.name === "cell");
   const search = filters.querySelector("input[type=search]");
   const pair = [...filters.querySelectorAll("select")];
   const unfold = filters.querySelector("button.unfold");
   const reset = filters.querySelector("button.reset");
   const first = document.querySelector("[data-view]").dataset.view;
+  const firstKind = document.querySelector("[data-total]")?.dataset.total ?? "all";
   const open = new Set();
 
   const plain = (text) => text.toLowerCase().replace(/\s+/g, " ");
   const heads = [...matrix.tHead.querySelectorAll("[data-backend]")];
   const names = heads.map((head) => head.dataset.backend);
+  const kindOf = Object.fromEntries(heads.map(({ dataset }) => [dataset.backend, dataset.cell]));
   const columns = [...matrix.querySelectorAll("[data-backend]")];
   const cellsOf = (row) => [...row.cells].slice(1).map((td) => ({ td, backend: td.dataset.backend, links: [...td.children] }));
   const chapters = [...matrix.querySelectorAll("tbody.chapter")].map((head) => {
@@ -33,6 +36,8 @@ function showMatrix(matrix) {
 
   const chosen = (name) => new Set(boxes.filter((box) => box.name === name && box.checked).map((box) => box.value));
   const dtype = () => dtypes.find((input) => input.checked)?.value ?? first;
+  const kind = () => kinds.find((input) => input.checked)?.value ?? firstKind;
+  const isAbout = (cell) => kinds.length === 0 || kind() === "all" || cell === kind();
   const inView = (cell) => cell.links.find((link) => !link.hidden);
 
   // A word that is a backend, or a part of its name, is about the columns; every other one has to stand in the row.
@@ -51,13 +56,19 @@ function showMatrix(matrix) {
 
   function show() {
     const view = dtype();
-    for (const element of document.querySelectorAll("[data-view]")) element.hidden = element.dataset.view !== view;
+    for (const element of document.querySelectorAll("[data-view], [data-kind], [data-total]")) {
+      const { view: ofView, kind: ofKind, total } = element.dataset;
+      element.hidden = (ofView ?? view) !== view || (total ?? kind()) !== kind() || (ofKind !== undefined && !isAbout(ofKind));
+    }
     const [backends, chapter, verdicts] = ["backend", "chapter", "verdict"].map(chosen);
     const differing = chosen("differ").size > 0;
     const words = sought();
-    const shown = new Set(names.filter((name) =>
+    const wanted = names.filter((name) =>
       (!backends.size || backends.has(name)) &&
-      (!words.backends.length || words.backends.some((word) => plain(name) === word || plain(name).split(/[-:. ]/).includes(word)))));
+      (!words.backends.length || words.backends.some((word) => plain(name) === word || plain(name).split(/[-:. ]/).includes(word))));
+    // Backends that were asked for by name are shown, whatever the cell, unless there are some with that cell.
+    const ofKind = wanted.filter((name) => isAbout(kindOf[name]));
+    const shown = new Set(ofKind.length || !(backends.size + words.backends.length) ? ofKind : wanted);
     for (const element of columns) element.hidden = !shown.has(element.dataset.backend);
     let clauses = 0;
     for (const { name, head, body, button, rows, cells } of chapters) {
@@ -68,8 +79,8 @@ function showMatrix(matrix) {
         const fit = said.filter(({ backend, verdict }) => verdict && shown.has(backend) && (!verdicts.size || verdicts.has(verdict)));
         for (const { td, verdict } of said) td.classList.toggle("faded", verdicts.size > 0 && !verdicts.has(verdict));
         const differs = new Set(said.filter(({ backend }) => shown.has(backend)).map(({ verdict }) => verdict)).size > 1;
-        const wanted = matches(row, words.rows) && (!chapter.size || chapter.has(name)) && (!differing || differs);
-        row.row.hidden = !wanted || !fit.length;
+        const fits = matches(row, words.rows) && (!chapter.size || chapter.has(name)) && (!differing || differs);
+        row.row.hidden = !fits || !fit.length;
         if (row.row.hidden) continue;
         left += 1;
         for (const { backend } of fit) fitting.add(backend);
@@ -103,6 +114,7 @@ function showMatrix(matrix) {
   function save() {
     const state = new URLSearchParams(boxes.filter((box) => box.checked).map((box) => [box.name, box.value]));
     if (dtype() !== first) state.append("dtype", dtype());
+    if (kind() !== firstKind) state.append("cell", kind());
     if (search.value.trim()) state.append("search", search.value.trim());
     for (const { name } of chapters) if (open.has(name)) state.append("open", name);
     history.replaceState(null, "", `#${state}`);
@@ -115,6 +127,8 @@ function showMatrix(matrix) {
     for (const box of boxes) box.checked = state.getAll(box.name).includes(box.value);
     const wanted = dtypes.find((input) => input.value === (state.get("dtype") ?? first));
     if (wanted) wanted.checked = true;
+    const about = kinds.find((input) => input.value === (state.get("cell") ?? firstKind));
+    if (about) about.checked = true;
     search.value = state.get("search") ?? "";
     open.clear();
     for (const name of state.getAll("open")) open.add(name);
@@ -148,10 +162,18 @@ function showMatrix(matrix) {
     });
   }
   for (const input of dtypes) input.addEventListener("change", change);
+  for (const input of kinds) {
+    input.addEventListener("change", () => {
+      for (const box of boxes) if (box.name === "backend" && !isAbout(kindOf[box.value])) box.checked = false;
+      for (const select of pair) if (select.value && !isAbout(kindOf[select.value])) select.value = "";
+      change();
+    });
+  }
   for (const select of pair) {
     select.addEventListener("change", () => {
       const two = new Set(pair.map(({ value }) => value).filter(Boolean));
       if (two.size < 2) return;
+      if (![...two].every((name) => isAbout(kindOf[name]))) kinds.find((input) => input.value === "all").checked = true;
       for (const box of boxes) {
         if (box.name === "backend") box.checked = two.has(box.value);
         if (box.name === "differ") box.checked = true;

@@ -21,10 +21,9 @@ class View:
     dtypes: Sequence[str]
     cells: Mapping[str, Mapping[str, Cell]]
 
-    @property
-    def totals(self) -> Mapping[str, int]:
-        """How many cells there are of each verdict."""
-        return counts(cell for cells in self.cells.values() for cell in cells.values())
+    def totals(self, backends: Iterable[Backend]) -> Mapping[str, int]:
+        """How many cells of these backends there are of each verdict."""
+        return counts(cell for backend in backends for cell in self.cells[backend.name].values())
 
     def asks(self, clauses: Iterable[str]) -> bool:
         """Whether any of the clauses was asked of any backend."""
@@ -70,6 +69,12 @@ def _joined(cells: Sequence[Cell]) -> Cell:
     """What several dtypes say of a clause; a record that is of no dtype counts once."""
     records = {record.check: record for cell in cells for record in cell.records}
     return Cell(gravest(cell.verdict for cell in cells), list(records.values()), sum(cell.missing for cell in cells))
+
+
+def choices_of_cells(summary: Summary) -> Mapping[str, Sequence[Backend]]:
+    """The kinds of cells to choose from, each with its backends: where there are several, all at once is the last."""
+    kinds = summary.by_cell
+    return kinds if len(kinds) == 1 else {**kinds, "all": summary.backends}
 
 
 def checks_by_clause(summary: Summary) -> Mapping[str, Mapping[str, str]]:

@@ -28,6 +28,7 @@ from rnn_conformance.reports.overview.summary import Backend, Suite, Summary, su
 from rnn_conformance.reports.overview.verdicts import MEANINGS, PROBLEMS, SEVERITY, SYMBOLS, gravest
 from rnn_conformance.reports.overview.wording import (
     by_clause,
+    cell_in_words,
     count,
     discriminating,
     figure,
@@ -43,7 +44,7 @@ from rnn_conformance.reports.records.harmless import file_name
 from rnn_conformance.reports.records.records import CheckRecord, Results
 from rnn_conformance.reports.renderings.atlas import COMPARED, atlas
 from rnn_conformance.reports.site import filters
-from rnn_conformance.reports.site.matrix import by_dtype, checks_by_clause, first_verdict, views
+from rnn_conformance.reports.site.matrix import by_dtype, checks_by_clause, choices_of_cells, first_verdict, views
 from rnn_conformance.reports.site.vanishing import story
 
 ASSETS = {"site.css": ("site.css", "overview.css", "atlas.css"), "site.js": ("site.js", "matrix.js")}
@@ -89,9 +90,10 @@ def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline
         "index.html",
         "index.html",
         pictures=pictures(summary),
+        kinds=choices_of_cells(summary),
         causes=common_causes(summary.backends),
         views=(ways := views(summary)),
-        verdicts=[verdict for verdict in SEVERITY if any(verdict in view.totals for view in ways)],
+        verdicts=[verdict for verdict in SEVERITY if any(verdict in view.totals(summary.backends) for view in ways)],
         checks=checks_by_clause(summary),
     )
     yield page("atlas.html", "atlas.html", sections=atlas(summary), compared=COMPARED)
@@ -124,6 +126,7 @@ def site_environment() -> Environment:
     environment.filters |= {
         "as_table": filters.as_table,
         "cell": filters.cell,
+        "cell_in_words": cell_in_words,
         "figure": figure,
         "file_name": file_name,
         "matrices": matrices,

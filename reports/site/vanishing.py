@@ -24,31 +24,39 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Story:
-    """All that the page tells; `norms` has the right norms at each lag, in the order of `kernels`."""
+class Part:
+    """What the page tells of one kind of cell; `norms` has the right norms at each lag, in the order of `kernels`."""
 
-    picture: Picture
-    dtype: str
+    cell: str
     kernels: Sequence[str]
     norms: Sequence[tuple[float, Sequence[float]]]
     rows: Sequence[Row]
 
 
+@dataclass(frozen=True)
+class Story:
+    """All that the page tells."""
+
+    picture: Picture
+    dtype: str
+    parts: Sequence[Part]
+
+
 def story(summary: Summary) -> Story | None:
     """What there is to tell of these results; None if they have not measured it."""
     gradients = measured_gradients(summary)
-    if gradients is None:
+    if not gradients:
         return None
+    return Story(picture(gradients), gradients[0].dtype, [_part(summary, each) for each in gradients])
+
+
+def _part(summary: Summary, gradients: Gradients) -> Part:
     reference = gradients.furthest
     kernels = [kernel for kernel in KERNELS if kernel in reference.kernels]
     right = zip(*(reference.kernels[kernel].against for kernel in kernels), strict=True)
-    norms = list(zip(reference.at, right, strict=True))
-    return Story(picture(gradients), gradients.dtype, kernels, norms, _rows(summary, gradients))
-
-
-def _rows(summary: Summary, gradients: Gradients) -> Sequence[Row]:
-    backends = {backend.name: backend for backend in summary.backends}
-    return [_row(backends[name], gradients.dtype, curves) for name, curves in gradients.backends.items()]
+    backends = {backend.results.header.adapter: backend for backend in summary.by_cell[gradients.cell]}
+    rows = [_row(backends[name], gradients.dtype, curves) for name, curves in gradients.adapters.items()]
+    return Part(gradients.cell, kernels, list(zip(reference.at, right, strict=True)), rows)
 
 
 def _row(backend: Backend, dtype: str, curves: Curves) -> Row:

@@ -125,7 +125,7 @@ def compare(old: Results, new: Results, *, across_suites: bool = False, dtypes: 
     after = {record.check: record for record in new.checks}
     both = [(record, after[record.check]) for record in old.checks if record.check in after]
     return Comparison(
-        adapter=new.header.adapter,
+        adapter=new.header.name,
         old=title(old.header),
         new=title(new.header),
         versions=list(_versions(old.header.versions, new.header.versions)),
