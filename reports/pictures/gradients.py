@@ -86,7 +86,7 @@ def _draw(gradients: Sequence[Gradients]) -> Figure:
     adapters = list(dict.fromkeys(name for each in gradients for name in each.adapters))
     rows = math.ceil((len(adapters) + 1) / _COLUMNS)
     wide, head, tall, foot = 9.0, (0.2 if len(gradients) == 1 else 0.45) + 0.18 * rows, 3.6, 0.5  # inches
-    left, named = 0.75, 0.95 if len(gradients) == 1 else 0.8  # the second is for the names of kernels, beside a panel
+    left, named = 0.75, 0.95  # the second is for the names of kernels, beside a panel
     whole, panel = head + tall + foot, (wide - left) / len(gradients) - named
     figure = Figure(figsize=(wide, whole))
     first: Axes | None = None
