@@ -164,8 +164,9 @@ function showMatrix(matrix) {
   for (const input of dtypes) input.addEventListener("change", change);
   for (const input of kinds) {
     input.addEventListener("change", () => {
-      for (const box of boxes) if (box.name === "backend" && !isAbout(kindOf[box.value])) box.checked = false;
-      for (const select of pair) if (select.value && !isAbout(kindOf[select.value])) select.value = "";
+      const others = boxes.filter((box) => box.name === "backend" && box.checked && !isAbout(kindOf[box.value]));
+      for (const box of boxes) if (others.includes(box) || (others.length && box.name === "differ")) box.checked = false;
+      for (const select of pair) if (others.length) select.value = "";
       change();
     });
   }
