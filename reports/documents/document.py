@@ -73,13 +73,15 @@ class CauseSummary:
 class BackendSummary:
     """One results file: its verdicts in short, then its lines.
 
-    `dtype` is the one to show first, `by_dtype` has all, in the order in which they are told. `caveats` qualify the
-    verdicts. `verdicts` counts clauses over all dtypes, `checks_by_verdict` records. `worst` is the largest error that
-    no known deviation accounts for. `truncated` says that the run ended before its end, `missing` which planned checks
-    have no record.
+    `name` is what it is called in causes: the adapter, and the cell unless that is the simple RNN. `dtype` is the one
+    to show first, `by_dtype` has all, in the order in which they are told. `caveats` qualify the verdicts. `verdicts`
+    counts clauses over all dtypes, `checks_by_verdict` records. `worst` is the largest error that no known deviation
+    accounts for. `truncated` says that the run ended before its end, `missing` which planned checks have no record.
     """
 
+    name: str
     adapter: str
+    cell: str
     title: str
     sentence: str
     status: int
@@ -166,7 +168,9 @@ def _backend(backend: Backend) -> BackendSummary:
     results = backend.results
     status = exit_status([results])
     return BackendSummary(
-        adapter=backend.name,
+        name=backend.name,
+        adapter=results.header.adapter,
+        cell=backend.cell,
         title=title(results.header),
         sentence=f"{sentence(backend)}.",
         status=status,
