@@ -1,6 +1,6 @@
 """How much a profile has a backend compile: the calls of different shapes that it asks for, and by which checks.
 
-    python benchmarks/signatures.py [BACKEND [PROFILE]]
+    python benchmarks/signatures.py [BACKEND [PROFILE [CELL]]]
 
 Frameworks that compile do so for each model, method, shape and set of arguments. All checks are run in this process,
 without known deviations and without frozen examples, which come by no others than these.
@@ -20,7 +20,7 @@ from rich.table import Table
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks import test_observations
-from rnn_conformance.conformance.checks.catalogue import checks, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import checks, dtypes_of, is_about
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of
 from rnn_conformance.reference.model.architecture import Architecture
@@ -66,28 +66,31 @@ def _shape(value: Any) -> Any:
     return tuple(map(_shape, value)) if isinstance(value, tuple | list) else type(value).__name__
 
 
-def count(backend: str, profile: str, only: Iterable[str] | None = None) -> tuple[dict[Signature, str], int]:
+def count(
+    backend: str, profile: str, only: Iterable[str] | None = None, cell: str = "simple_rnn"
+) -> tuple[dict[Signature, str], int]:
     """Each signature with the check that came first with it, and how many models were prepared."""
     subject = Counting(backend)
     observations = {name: value for name, value in vars(test_observations).items() if name.startswith("test_")}
     for name, function in {**checks(), **observations}.items():
-        if only is None or name in only:
+        if is_about(function, cell) and (only is None or name in only):
             subject.check = name
             for dtype in dtypes_of(function, PROFILES[profile]):
-                if isinstance(failure := failure_of(check_of(name, subject, dtype, profile, 0), function), str):
+                check = check_of(name, subject, dtype, profile, 0, cell=cell)
+                if isinstance(failure := failure_of(check, function), str):
                     raise RuntimeError(f"{name} in {dtype}: {failure}")
     return subject.seen, len(subject._networks)
 
 
-def main(backend: str = "numpy", profile: str = "smoke") -> None:
+def main(backend: str = "numpy", profile: str = "smoke", cell: str = "simple_rnn") -> None:
     """Print how many there are, and which checks come with more than two that no check before them has."""
-    seen, models = count(backend, profile)
-    table = Table("check", "signatures of its own", title=f"{backend}, {profile}")
+    seen, models = count(backend, profile, cell=cell)
+    table = Table("check", "signatures of its own", title=f"{backend}, {profile}, {cell}")
     for name, number in Counter(seen.values()).most_common():
         if number > 2:
             table.add_row(name, str(number))
     Console().print(table)
-    print(f"{backend}, {profile}: {len(seen)} signatures of {models} models")
+    print(f"{backend}, {profile}, {cell}: {len(seen)} signatures of {models} models")
 
 
 if __name__ == "__main__":

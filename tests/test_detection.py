@@ -11,7 +11,7 @@ from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.numpy.adapter import adapter as numpy_adapter
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of, is_about
+from rnn_conformance.conformance.checks.catalogue import cells_of, checks, clauses_of, dtypes_of, is_about
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
@@ -29,7 +29,8 @@ from rnn_conformance.reports.records.records import CheckRecord
 
 def judge(adapter: Adapter, name: str, dtype: str = "float32", profile: str = "smoke") -> CheckRecord:
     """The record of one check."""
-    check = Check(name, Subject(adapter), dtype, "eager", PROFILES[profile], 0, 1, Journal(None))
+    cell = cells_of(checks()[name])[0]
+    check = Check(name, Subject(adapter), dtype, "eager", PROFILES[profile], 0, 1, Journal(None), cell=cell)
     check.shrinks = False
     return conclude(check, checks()[name], Item(name, "", clauses_of(checks()[name]), dtype, "eager"))
 

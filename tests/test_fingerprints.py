@@ -10,7 +10,7 @@ import pytest
 
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import cells_of, checks, clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.fingerprints import Tape, fingerprints
 from rnn_conformance.conformance.engine.subject import Subject, guard
 from rnn_conformance.conformance.judging.comparing import NonConforming
@@ -28,7 +28,8 @@ def taken(name: str = RECURRENCE, mutant: str = "", profile: str = "smoke", seed
     """The fingerprints of one check of the NumPy adapter, or of a planted fault."""
     subject = Subject(catalogue()[mutant].adapter() if mutant else adapter)
     dtype = [*dtypes_of(checks()[name], PROFILES["default"]), *dtypes_of(checks()[name], PROFILES["smoke"])][-1]
-    return fingerprints(check_of(f"{name}[{dtype}]", subject, dtype, profile, seed), checks()[name])
+    cell = cells_of(checks()[name])[0]
+    return fingerprints(check_of(f"{name}[{dtype}]", subject, dtype, profile, seed, cell=cell), checks()[name])
 
 
 def test_the_same_layer_has_the_same_fingerprints() -> None:

@@ -17,7 +17,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import wardrobe
-from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.cases.regimes import regimes_of
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.mutants.chorus import Chorus
 from rnn_conformance.conformance.witnesses.encoding import (
@@ -93,7 +93,7 @@ def test_names_of_arrays() -> None:
     assert place_of("inputs") is None
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", regimes_of("lstm"))
 def test_numbers_are_drawn_for_every_array(regime: str) -> None:
     """All arrays have their shapes, follow from the seed alone, and the biases that are added both carry numbers."""
     case = replace(CASE, regime=regime)
@@ -106,7 +106,7 @@ def test_numbers_are_drawn_for_every_array(regime: str) -> None:
     assert all(h.any() for h in flat(case.initial_state))
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("regime", regimes_of("lstm"))
 def test_numbers_of_a_projection(regime: str) -> None:
     """Also where h has fewer numbers than there are units, or more, everything has its shape."""
     for projection in (2, 5):

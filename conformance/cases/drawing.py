@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnn_conformance.conformance.cases.patterns import draw_mask
-from rnn_conformance.conformance.cases.regimes import Regime, regime_of
+from rnn_conformance.conformance.cases.regimes import EXACT_GATES, GAIN, Regime, regime_of
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
+from rnn_conformance.reference.arithmetic.plain import Rows
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.cell import Shape
 from rnn_conformance.reference.model.architecture import Architecture, Layer
@@ -91,11 +92,16 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
 
     def direction(layer: Layer) -> tuple[LayerWeights, DirectionState]:
         named = {name: next(arrays) for name in _with_biases(layer)}
-        state = tuple(next(arrays).astype(dtype, copy=False) for _ in layer.cell.parts)
+        h, *hidden = (next(arrays) for _ in layer.cell.parts)
         if scales is None:
             named["U"] = _one_a_row(rng, named["U"], layer.units)
         else:
             _scale(rng, layer, scales, named)
+            hidden = [c * c.dtype.type(scales.c) for c in hidden]
+        if regime == EXACT_GATES:
+            _multiply_by_gate(layer, named)
+            hidden = [c * c.dtype.type(GAIN // 16) for c in hidden]
+        state = tuple(part.astype(dtype, copy=False) for part in (h, *hidden))
         kept = direction_shapes(layer)
         return LayerWeights({name: named[name].astype(weights_dtype, copy=False) for name in kept}), state
 
@@ -145,6 +151,36 @@ def _scale(rng: np.random.Generator, layer: Layer, scales: Regime, named: dict[s
     if scales.zeros:
         for name in ("W", "U"):
             named[name][rng.random(named[name].shape) < scales.zeros] = 0
+    gates = layer.cell.gates
+    if scales.gain != 1 and layer.cell.activation in _LIMITED:
+        for array in _rows_of(layer, named, layer.cell.candidate):
+            array *= array.dtype.type(scales.gain)
+    for gate in scales.shift.keys() & set(gates):
+        Rows(named, gates).of("b", [gate])[...] += scales.shift[gate]
+    if scales.silent:
+        one = gates[rng.integers(len(gates))]
+        for gate in gates:
+            if (gate == one) == (scales.silent == "one"):
+                for array in _rows_of(layer, named, gate):
+                    array[...] = 0
+
+
+def _multiply_by_gate(layer: Layer, named: dict[str, Array]) -> None:
+    """Multiply with `GAIN` what leads to a gate, or to a candidate that has limits."""
+    cell = layer.cell
+    for gate in cell.gates:
+        if gate != cell.candidate or cell.activation in _LIMITED:
+            for array in _rows_of(layer, named, gate):
+                array *= array.dtype.type(GAIN)
+
+
+def _rows_of(layer: Layer, named: Mapping[str, Array], gate: str) -> Iterator[Array]:
+    """The rows of a gate in each array that has any, as views."""
+    rows = Rows(named, layer.cell.gates)
+    for name in ("W", "U", "b", "c"):
+        # Where but one gate has a recurrent bias, that is the candidate.
+        if name in named and (len(named[name]) == len(named["b"]) or gate == layer.cell.candidate):
+            yield rows.of(name, [gate])
 
 
 def _arrays(rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], whole: bool, double: bool) -> Iterator[Array]:

@@ -9,8 +9,9 @@ from typing import Any
 DTYPES = ("float32", "float64")
 FLOAT32 = ("float32",)
 
-SIMPLE_RNN = ("simple_rnn",)
-"""The kinds of cells that a check is about which makes its own layers, of no other kind yet."""
+SIMPLE_RNN, LSTM, GRU = ("simple_rnn",), ("lstm",), ("gru",)
+GATED = (*LSTM, *GRU)
+"""The kinds of cells that a check is about, where it is not about all of them."""
 
 
 @dataclass(frozen=True)

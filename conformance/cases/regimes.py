@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +18,10 @@ class Regime:
 
     An activation without limits takes at most a gain of 1.1 in U, lest long sequences overflow. `band` is how far from
     zero each bias is moved, away from it.
+
+    For gated cells: `shift` is added to the bias of a gate, by its name; `gain` is what the candidate's weights are
+    multiplied with, if it has limits; `c` is the size of the second part of an initial state. `silent` gates, drawn
+    anew for each layer, have zeros for weights: ``one`` of them, or ``all but one``.
     """
 
     W: float
@@ -25,6 +30,10 @@ class Regime:
     x: float = 1.0
     zeros: float = 0.0
     band: float = 0.0
+    shift: Mapping[str, float] = field(default_factory=dict)
+    gain: float = 1.0
+    c: float = 1.0
+    silent: str = ""
 
 
 REGIMES: dict[str, Regime | None] = {
@@ -36,17 +45,52 @@ REGIMES: dict[str, Regime | None] = {
     "saturating": Regime(W=4.0, U=4.0, b=1.0),
     "sparse": Regime(W=1.5, U=1.5, b=0.5, zeros=0.6),
 }
-"""Every regime by name. None: small whole numbers, and a U with one 1 or -1 a row, so that sums stay exact."""
+"""Every regime of every cell by name. None: small whole numbers, and a U with one 1 or -1 a row: sums stay exact."""
+
+GATED: dict[str, Regime] = {
+    "keeping": Regime(W=1.0, U=0.5, b=0.3, shift={"f": 4.0, "z": 4.0}),
+    "forgetting": Regime(W=1.0, U=0.5, b=0.3, shift={"f": -4.0, "z": -4.0}),
+    "candidate saturated": Regime(W=1.0, U=0.5, b=0.3, gain=16.0),
+    "far from zero": Regime(W=1.0, U=1.0, b=0.3, shift={"f": 6.0}, c=30.0),
+    "one gate silent": Regime(W=1.0, U=1.0, b=0.5, silent="one"),
+    "one gate alone": Regime(W=1.0, U=1.0, b=0.5, silent="all but one"),
+}
+"""Those of cells that have several gates, beside REGIMES: each gate near its ends, and each of them on its own."""
+
+EXACT_GATES = "exact gates"
+"""Whole numbers, times `GAIN` for gates and candidates that have limits: these are 0, 1/2 or 1, or -1, 0 or 1.
+
+It is drawn only where a check asks for it. An initial c is a whole multiple of `GAIN / 16`.
+"""
+
+GAIN = 2048
+"""A whole number times this is 0 or beyond where tanh and sigmoid reach their limits, in every precision.
+
+So is half of that, which a reset gate may leave of it.
+"""
 
 
 RARE = ("subnormal inputs", "subnormal weights", "small products", "near saturation")
 """Regimes of numbers that are seldom met, and whose sizes depend on the type; only test_rare_values.py draws them."""
 
 
+NAMES = (*REGIMES, *GATED, EXACT_GATES, *RARE)
+"""Every regime that a case can have."""
+
+
+def regimes_of(cell: str) -> tuple[str, ...]:
+    """The names of the regimes in which cells of this kind are checked."""
+    return (*REGIMES, *(() if cell == "simple_rnn" else GATED))
+
+
 def regime_of(name: str, dtype: str) -> Regime | None:
-    """What REGIMES or RARE say of numbers of this type. Raises KeyError for another name."""
+    """What a regime says of numbers of this type; None for whole numbers. Raises KeyError for a name that none has."""
     if name in REGIMES:
         return REGIMES[name]
+    if name in GATED:
+        return GATED[name]
+    if name == EXACT_GATES:
+        return None
     precision = standard_precision(dtype)
     subnormal = precision.tiny / 8
     small = (precision.tiny / precision.eps**0.5) ** 0.5  # its square is a few digits above what may be flushed

@@ -50,7 +50,12 @@ def dtypes_of(function: Function, profile: Profile, cell: str | None = None) -> 
 
 def is_about(function: Function, cell: str) -> bool:
     """Whether a check is run for this kind of cell."""
-    return cell in _mark(function).kwargs.get("cells", CELLS)
+    return cell in cells_of(function)
+
+
+def cells_of(function: Function) -> tuple[str, ...]:
+    """The kinds of cells for which a check is run: all of them, unless its mark names some."""
+    return tuple(_mark(function).kwargs.get("cells", CELLS))
 
 
 def _mark(function: Function) -> Any:

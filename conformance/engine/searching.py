@@ -16,7 +16,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.draws import from_the_seed_alone
 from rnn_conformance.conformance.cases.lattice import Structure, wardrobe
-from rnn_conformance.conformance.cases.regimes import REGIMES
+from rnn_conformance.conformance.cases.regimes import regimes_of
 from rnn_conformance.conformance.engine.examining import Examine, Examiner
 from rnn_conformance.conformance.engine.failures import Error, Pin, kind_of
 from rnn_conformance.conformance.engine.subject import SubjectExited
@@ -45,7 +45,7 @@ class Searcher(Examiner):
         examine: Examine,
         *,
         where: Callable[[Structure], bool] = lambda structure: True,
-        regimes: Sequence[str] = tuple(REGIMES),
+        regimes: Sequence[str] | None = None,
         patterns: Sequence[str] = ("",),
         activations: Sequence[str] | None = None,
         bias: bool | None = None,
@@ -61,9 +61,10 @@ class Searcher(Examiner):
         lacks are left out; raises Unsupported if none remains. Returns False if all that was asked for was refused.
 
         `where`, `activations` and `bias` pick among the structures of the run's wardrobe, and None leaves the last two
-        to chance. `patterns` are those of the mask ("" for none), and `how` is what else `Structure.architecture`
-        takes: the direction of the layers, what is returned, the kind of masking. Where that does not say whether final
-        states are returned, every other structure does so, and what is wrong only then is no matter of this check.
+        to chance. `regimes` are those of the kind of cell, unless some are named, `patterns` those of the mask ("" for
+        none), and `how` is what else `Structure.architecture` takes: the direction of the layers, what is returned, the
+        kind of masking. Where that does not say whether final states are returned, every other structure does so, and
+        what is wrong only then is no matter of this check.
 
         A thrifty profile has one structure do, another for other kinds of model, and several of the plain layer only;
         where `few` are enough, one of the kinds; and in other dtypes than float32 the first of all.
@@ -107,7 +108,7 @@ class Searcher(Examiner):
         self,
         models: Sequence[Model],
         examine: Examine,
-        regimes: Sequence[str] = tuple(REGIMES),
+        regimes: Sequence[str] | None = None,
         patterns: Sequence[str] = ("",),
         *,
         of_states: bool = True,
@@ -119,6 +120,7 @@ class Searcher(Examiner):
         fault of these would hide those that the check is about.
         """
         search = self._next_search()
+        regimes = regimes or regimes_of(self.cell)
         if self.tape is not None:
             for case in dict.fromkeys(Case(*models[k], regimes[k], 0, patterns[k]) for k in (0, -1) if models):
                 self.tape.example(str(case), partial(examine, case))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.drawing import Drawn, draw
-from rnn_conformance.conformance.cases.regimes import RARE, REGIMES
+from rnn_conformance.conformance.cases.regimes import NAMES
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
@@ -32,7 +32,7 @@ _WORDS: Mapping[str, Collection[str]] = {
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,
-    "regime": (*REGIMES, *RARE),
+    "regime": NAMES,
 }
 """Fields of a case that can be one of a few words only."""
 

@@ -41,7 +41,8 @@ class Equation(Protocol):
 class Cell:
     """What all cells have in common. `activation` is that of the candidate: of what is new at a timestep.
 
-    `gates` are in the canonical order, in which they are stacked on the first axis of every array of the weights.
+    `gates` are in the canonical order, in which they are stacked on the first axis of every array of the weights; the
+    `candidate` is one of them.
     `choices` are the fields that can be one of a few words only. Raises ValueError for any other word.
     """
 
@@ -49,6 +50,7 @@ class Cell:
 
     name: ClassVar[str]
     gates: ClassVar[tuple[str, ...]]
+    candidate: ClassVar[str]
     parts: ClassVar[tuple[str, ...]] = PARTS[:1]
     choices: ClassVar[Mapping[str, Collection[str]]] = {}
 

@@ -28,6 +28,7 @@ class Gru(Cell):
 
     name: ClassVar[str] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("z", "r", "n")
+    candidate: ClassVar[str] = "n"
     choices: ClassVar[Mapping[str, Collection[str]]] = {
         "reset": ("after", "before"),
         "recurrent_bias": ("all", "candidate", "none"),

@@ -32,6 +32,7 @@ class Lstm(Cell):
 
     name: ClassVar[str] = "lstm"
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    candidate: ClassVar[str] = "g"
     parts: ClassVar[tuple[str, ...]] = PARTS
     choices: ClassVar[Mapping[str, Collection[str]]] = {"recurrent_bias": ("none", "all")}
 

@@ -20,6 +20,7 @@ class SimpleRnn(Cell):
 
     name: ClassVar[str] = "simple_rnn"
     gates: ClassVar[tuple[str, ...]] = ("h",)
+    candidate: ClassVar[str] = "h"
 
     def reach(self, part: str) -> float:
         activation = ACTIVATIONS[self.activation]
