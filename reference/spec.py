@@ -11,6 +11,9 @@ _VERSION = re.compile(r"^Specification version (\S+)\.$", re.MULTILINE)
 _CHAPTER = re.compile(r"^## (\d+) (.+)$")
 _CLAUSE = re.compile(r"^- \*\*(\d+)\.(\d+)\*\* (.+)$")
 
+OF_ONE_CELL = {"1.8": "simple_rnn", "1.9": "simple_rnn", "15": "simple_rnn", "16": "lstm", "17": "gru"}
+"""The clauses and chapters that have a meaning for one kind of cell only."""
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -43,6 +46,15 @@ class Specification:
                     + ", ".join(self.clauses)
                 )
         return [c.number for c in self.clauses.values() if c.number in names or c.chapter in names]
+
+    def of_other_cells(self, cell: str) -> list[str]:
+        """The numbers of the clauses that say nothing of this kind of cell, in order."""
+        found = []
+        for clause in self.clauses.values():
+            only = OF_ONE_CELL.get(clause.number) or OF_ONE_CELL.get(clause.chapter)
+            if only not in (None, cell):
+                found.append(clause.number)
+        return found
 
 
 @cache

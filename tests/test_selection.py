@@ -76,3 +76,12 @@ def test_wrong_name_of_a_check() -> None:
     result = CliRunner().invoke(cli, ["run", "numpy", "--check", "test_recurence"])
     assert result.exit_code == 2
     assert "near it are test_recurrence" in " ".join(result.stderr.split())
+
+
+def test_clauses_of_another_cell() -> None:
+    """What says nothing of a cell is refused with the cell of which it does; with other clauses it is left out."""
+    with pytest.raises(ValueError, match="16, 1.9 of the specification says nothing of gru: ask for less at a time"):
+        refuse_wrong(Selection(["16", "1.9"]), PROFILES["smoke"], "gru")
+    with pytest.raises(ValueError, match="16.1 of the specification says nothing of simple_rnn: say --cell lstm"):
+        refuse_wrong(Selection(["16.1"]), PROFILES["smoke"], "simple_rnn")
+    refuse_wrong(Selection(["16.1", "1.1"]), PROFILES["smoke"], "simple_rnn")

@@ -105,6 +105,13 @@ def test_nothing_qualifies_a_whole_run(reader: Suite | None) -> None:
     assert caveats(backend(results(digest="aaa"), reader)) == []
 
 
+def test_what_says_nothing_of_a_cell_is_not_lacking() -> None:
+    """A run of one kind of cell is whole without the clauses of the others."""
+    whole = results(checks=[check("1.1"), check("1.2")], digest="aaa")
+    assert [caveat.text for caveat in caveats(backend(whole))] == ["1 of 3 clauses not run"]
+    assert caveats(backend(results(checks=whole.checks, digest="aaa", of_other_cells=["2.1"]))) == []
+
+
 def test_small_profiles_are_profiles() -> None:
     """A report knows them by name only, since it imports nothing of the suite."""
     assert set(SMALL) < set(PROFILES)

@@ -82,3 +82,10 @@ def test_the_specification_itself() -> None:
         assert numbers
     for clause in spec.clauses.values():
         assert clause.text.endswith("."), clause
+
+
+def test_clauses_of_one_cell() -> None:
+    """Each cell has a chapter of its own, and two sentences more are about the simple RNN alone."""
+    spec = specification()
+    assert set(spec.of_other_cells("simple_rnn")) == set(spec.select(["16", "17"]))
+    assert set(spec.of_other_cells("gru")) == set(spec.select(["1.8", "1.9", "15", "16"]))

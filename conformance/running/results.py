@@ -54,6 +54,7 @@ def header(
         specification=spec.version,
         chapters=spec.chapters,
         clauses={clause.number: clause.text for clause in spec.clauses.values()},
+        of_other_cells=spec.of_other_cells(cell),
         profile=profile,
         seed=seed,
         planned=list(planned),

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import Profile
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 
 _NEAR = 5
@@ -54,7 +55,11 @@ def asked_of(option: Callable[[str], Sequence[str]]) -> Selection:
 
 def refuse_wrong(selection: Selection, profile: Profile, cell: str) -> None:
     """Raise ValueError for a clause or check that there is not, with what is near, and where nothing would be run."""
-    specification().select(list(selection.clauses))
+    wanted, elsewhere = specification().select(list(selection.clauses)), specification().of_other_cells(cell)
+    if wanted and set(wanted) <= set(elsewhere):
+        cells = [kind for kind in CELLS if not set(wanted) & set(specification().of_other_cells(kind))]
+        told = f"say --cell {cells[0]}" if cells else "ask for less at a time"
+        raise ValueError(f"{', '.join(selection.clauses)} of the specification says nothing of {cell}: {told}")
     if not selection.checks and not selection.dtypes:
         return
     from rnn_conformance.conformance.checks import catalogue  # only here, since pytest imports this file in each run

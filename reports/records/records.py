@@ -102,7 +102,8 @@ class Header:
     `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
     `only` are the clauses and chapters that were asked for, `only_checks` the names of checks, and `only_dtypes` the
     dtypes; none of them means all. `started` is when, such as
-    ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks were about.
+    ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks were about, and `of_other_cells` are the
+    clauses that say nothing of it.
     """
 
     adapter: str
@@ -124,6 +125,7 @@ class Header:
     only_dtypes: Sequence[str] = field(default_factory=list)
     started: str = ""
     cell: str = USUAL_CELL
+    of_other_cells: Sequence[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property
