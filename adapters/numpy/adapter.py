@@ -76,8 +76,6 @@ class NumpyAdapter:
         refuse_unsupported(self.describe(), architecture)
         if architecture.is_masked and any(layer.recurrent_dropout for layer in architecture.layers):
             raise Unsupported("the loop that drops numbers of the state knows no mask")
-        if any(layer.recurrent_dropout and layer.cell.name != "simple_rnn" for layer in architecture.layers):
-            raise Unsupported("the loop that drops numbers of the state is that of the simple RNN")
         network = ReloadedNetwork if architecture.mode == "reloaded" else NumpyNetwork
         return network(architecture, self.choices)
 

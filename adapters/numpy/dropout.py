@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnn_conformance.adapters.protocol import Inputs
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
 from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.layers.layer import join, last_output, run_layer
+from rnn_conformance.reference.layers.layer import directions, join, last_output, run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import LayerState, each_state
@@ -48,28 +50,37 @@ def scales(
     return np.broadcast_to((drawn / (1 - rate)).astype(dtype), shape)
 
 
+class _Dropping(Plain):
+    """The words of an equation in which what U is multiplied with has lost some of its numbers."""
+
+    scales: Array
+
+    def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
+        return super().product(name, x * self.scales if name == "U" else x, gates, transposed=transposed)
+
+
 def _drop_in_state(
     rng: np.random.Generator, layer: Layer, weights: LayerWeights, x: Array, choices: Choices
 ) -> tuple[Array, LayerState]:
     """The outputs and the final state of a layer with recurrent dropout, each direction with a mask of its own."""
+    outputs, final = [], []
+    for one, course in directions(layer, weights, None, choices):
+        parts = _direction(rng, layer, one, course.read(x), choices)
+        outputs.append(course.show(parts[0]))
+        final.append(tuple(part[:, -1] for part in parts))
+    return join(layer.merge, *outputs) if layer.is_bidirectional else outputs[0], tuple(final)
 
-    def direction(one: LayerWeights, x: Array) -> Array:
-        f = ACTIVATIONS[layer.cell.activation].function
-        h = np.zeros((len(x), layer.units), x.dtype)
-        kept = scales(rng, (*x.shape[:2], layer.units), layer.recurrent_dropout, x.dtype, choices)
-        outputs = []
-        for t in range(x.shape[1]):
-            z = x[:, t] @ one.W.T + (h * kept[:, t]) @ one.U.T
-            h = f(z if one.b is None else z + one.b)
-            outputs.append(h)
-        return np.stack(outputs, axis=1)
 
-    if layer.direction == "forward":
-        outputs = direction(weights, x)
-        return outputs, ((outputs[:, -1],),)
-    if layer.direction == "backward":
-        outputs = direction(weights, x[:, ::-1])
-        final = outputs[:, -1]
-        return outputs if choices.backward_outputs == "processing" else outputs[:, ::-1], ((final,),)
-    forward, backward = map(direction, weights.directions, (x, x[:, ::-1]))
-    return join(layer.merge, forward, backward[:, ::-1]), ((forward[:, -1],), (backward[:, -1],))
+def _direction(
+    rng: np.random.Generator, layer: Layer, weights: LayerWeights, x: Array, choices: Choices
+) -> list[Array]:
+    """Each part of the state (batch, timesteps, width), in the order of processing."""
+    kept = scales(rng, (*x.shape[:2], layer.of_direction), layer.recurrent_dropout, x.dtype, choices)
+    on = _Dropping(weights.named, layer.cell.gates)
+    state = tuple(np.zeros((width, len(x)), x.dtype) for width in layer.cell.widths(layer.units).values())
+    states = []
+    for t, projected in enumerate(layer.cell.project(on, by_time(x))):
+        on.scales = kept[:, t].T
+        state = layer.cell.step(on, projected, state)
+        states.append(state)
+    return [by_sequence(np.stack(part)) for part in zip(*states, strict=True)]

@@ -2,7 +2,8 @@
 
 With W = 1, the layer hands on its inputs, and with U = 0 nothing else: each output is 0, or the input divided by 1 - p.
 With U = 1 as well, h_t - x_t is 0, or h_{t-1} divided by 1 - p. All numbers are positive, and the activation is relu or
-linear, so that nothing else makes a zero.
+linear, so that nothing else makes a zero. Gates are held open or shut (cases/candidates.py).
+Where there is tanh alone, each output is 0, or what tanh makes of the input divided by 1 - p.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import gamma
-from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
+from rnn_conformance.reference.bounds.layers import expected_layer
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
 _FEATURES = ("dropout", "recurrent dropout")
 _RATE = 0.25
@@ -83,39 +86,77 @@ def test_rate_zero(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, few=True)
 
 
-@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
+@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32)
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
     check.requires("dropout")
 
-    def dropped(x: Array, outputs: Array) -> tuple[Array, Array, Array]:
-        return outputs, np.zeros_like(x), x / (1 - _RATE)
-
-    _examine(check, "dropout", recurrent=0, seen=dropped)
+    _examine(check, "dropout", recurrent=0, seen=_inputs_seen)
 
 
-@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
+@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32)
 def test_recurrent_dropout(check: Check) -> None:
     """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
     check.requires("recurrent dropout")
 
-    def dropped(x: Array, outputs: Array) -> tuple[Array, Array, Array]:
-        return outputs[:, 1:], x[:, 1:], x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
+    def state_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
+        kept = x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
+        return outputs[:, 1:], x[:, 1:], kept, _rounded(check, kept)
 
-    _examine(check, "recurrent dropout", recurrent=1, seen=dropped)
-
-
-Seen = Callable[[Array, Array], "tuple[Array, Array, Array]"]
-"""From inputs and outputs, in float64: some outputs, what they are where something was dropped, and what elsewhere."""
+    _examine(check, "recurrent dropout", recurrent=1, seen=state_seen)
 
 
-def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
+_Layers = Sequence[tuple[Layer, LayerWeights]]
+
+_Seen = tuple[Array, Array, Array, Array]
+"""Some outputs, what they are where something was dropped, what elsewhere, and within which bound."""
+
+
+def _inputs_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
+    if hands_on(layers[-1][0].cell):
+        return outputs, np.zeros_like(x), x / (1 - _RATE), _rounded(check, x / (1 - _RATE))
+    *below, last = layers
+    u, value, error = check.precision.unit_roundoff, x, np.zeros_like(x)
+    for layer in below:
+        value, error = _through(check, layer, value, error)
+    # A number that is kept is multiplied by the inverse of 1 - p, which is rounded.
+    kept, error = value / (1 - _RATE), (error + gamma(2, u) * (value + error)) / (1 - _RATE)
+    return outputs, np.zeros_like(x), *_through(check, last, kept, error)
+
+
+def _through(check: Check, layer: tuple[Layer, LayerWeights], x: Array, error: Array) -> tuple[Array, Array]:
+    """What a layer makes of inputs within an error, and within which bound."""
+    made = expected_layer(layer[0], in_float64(layer[1]), x, None, check.precision, inputs_error=error).outputs
+    return made.value, made.bound
+
+
+def _rounded(check: Check, kept: Array) -> Array:
+    """How far off such sums may be.
+
+    A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another: 4 roundings,
+    with one to spare. The reference divides and adds in float64: 2 of its own.
+    """
+    return (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept
+
+
+def _cell(check: Check, offered: Sequence[str] = (*EXACT, "tanh")) -> Cell:
+    """The first that has only such activations, but for its gates. Raises Unsupported where there is none."""
+    for name in offered:
+        for cell in check.cells:
+            if {cell.activation, cell.activations.get("output", name)} == {name}:
+                return cell
+    raise Unsupported(f"dropout cannot be seen without {' or '.join(offered)}")
+
+
+def _examine(
+    check: Check, feature: str, recurrent: float, seen: Callable[[Check, _Layers, Array, Array], _Seen]
+) -> None:
     """Judge the dropout of a single layer and of the upper layer of a stack, where the subject has it."""
-    reasons, activation = [], next(name for name in ("relu", "linear", "") if not name or check.offers(name))
-    if not activation:
-        raise Unsupported("dropout cannot be seen without relu or linear")
+    reasons, cell = [], _cell(check, EXACT if recurrent else (*EXACT, "tanh"))
+    one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
+    bias = np.zeros(_UNITS, check.dtype)
     for below in _layers_below(check, feature):
-        plain = Layer(_UNITS, _UNITS, SimpleRnn(activation))
+        plain = Layer(_UNITS, _UNITS, cell)
         layers = (*(plain,) * below, _dropping(plain, feature, _RATE))
         architecture = Architecture(layers, dtype=check.dtype, mode=check.mode)
         try:
@@ -123,13 +164,14 @@ def _examine(check: Check, feature: str, recurrent: float, seen: Seen) -> None:
         except Unsupported as reason:
             reasons.append(reason)
             continue
-        one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
-        bias = np.zeros(_UNITS, check.dtype)
-        handed_on = LayerWeights({"W": one, "U": none, "b": bias})
-        network.load(
-            Weights((*(handed_on,) * below, LayerWeights({"W": one, "U": one * one.dtype.type(recurrent), "b": bias})))
+        handed_on, last = (
+            candidate_alone(cell, one, none, bias),
+            candidate_alone(cell, one, one * one.dtype.type(recurrent), bias),
         )
-        check.example(partial(_drops, check, network, seen), activation=activation, layers=below + 1)
+        weights = (*(handed_on,) * below, last)
+        network.load(Weights(weights))
+        of_layers = partial(seen, check, list(zip(layers, weights, strict=True)))
+        check.example(partial(_drops, check, network, of_layers), activation=cell.activation, layers=below + 1)
     if len(reasons) == len(_layers_below(check, feature)):
         raise reasons[0]
 
@@ -143,7 +185,7 @@ def _dropping(layer: Layer, feature: str, rate: float) -> Layer:
     return replace(layer, dropout=rate) if feature == "dropout" else replace(layer, recurrent_dropout=rate)
 
 
-def _drops(check: Check, network: GuardedNetwork, seen: Seen) -> bool:
+def _drops(check: Check, network: GuardedNetwork, seen: Callable[[Array, Array], _Seen]) -> bool:
     masks = []
     rng = np.random.default_rng(check.seed)
     for call in range(_CALLS):
@@ -160,15 +202,11 @@ def _drops(check: Check, network: GuardedNetwork, seen: Seen) -> bool:
     return True
 
 
-def _mask(check: Check, outputs: Array, dropped: Array, kept: Array) -> tuple[Mask, Judgement]:
-    """Where something was dropped; raises NonConforming where an output is neither of the two that it can be.
-
-    A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another: 4 roundings,
-    with one to spare. The reference divides and adds in float64: 2 of its own.
-    """
+def _mask(check: Check, outputs: Array, dropped: Array, kept: Array, bound: Array) -> tuple[Mask, Judgement]:
+    """Where something was dropped; raises NonConforming where an output is neither of the two that it can be."""
     mask = np.abs(outputs - dropped) < np.abs(outputs - kept)
-    bound = np.where(mask, 0, (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept)
-    return mask, compare("outputs", outputs, np.where(mask, dropped, kept), bound, check.dtype)
+    wanted, within = np.where(mask, dropped, kept), np.where(mask, 0, bound)
+    return mask, compare("outputs", outputs, wanted, within, check.dtype)
 
 
 def _judge_shares(check: Check, masks: Sequence[Mask]) -> None:
@@ -220,7 +258,7 @@ def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
             )
 
 
-@pytest.mark.clause("13.6", "13.7", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+@pytest.mark.clause("13.6", "13.7", modes="main", dtypes=FLOAT32, thrifty=())
 def test_seeds(check: Check) -> None:
     """The same seed drops the same numbers, another seed others, and none is dropped in the call thereafter."""
     for network in _identities(check, (0.5, 0.25)):
@@ -238,7 +276,7 @@ def _judge_seeds(check: Check, network: GuardedNetwork, x: Array) -> bool:
     return bool((first != before).any())
 
 
-@pytest.mark.clause("13.3", "13.4", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+@pytest.mark.clause("13.3", "13.4", modes="main", dtypes=FLOAT32, thrifty=())
 def test_rates_together(check: Check) -> None:
     """With both, in each direction, inputs and state are dropped at the rate of each, for each sequence anew."""
     for feature in _FEATURES:
@@ -255,15 +293,13 @@ def _identities(check: Check, rates: tuple[float, float]) -> Iterator[GuardedNet
 
     The bias keeps every state away from zero, so that it shows where one is dropped.
     """
-    activation = next((name for name in ("relu", "linear") if check.offers(name)), "")
     offered = [feature for feature in _FEATURES if check.offers(feature)]
-    if not activation or not offered:
+    if not offered:
         check.requires(_FEATURES[0])
-        raise Unsupported("dropout cannot be seen without relu or linear")
-    reasons = []
+    reasons, cell = [], _cell(check, EXACT)
     directions = ("forward", *(["bidirectional"] if check.offers("bidirectional") else []))
     for direction in directions:
-        layer = Layer(_UNITS, _UNITS, SimpleRnn(activation), direction=direction)
+        layer = Layer(_UNITS, _UNITS, cell, direction=direction)
         for feature, rate in zip(_FEATURES, rates, strict=True):
             layer = _dropping(layer, feature, rate) if feature in offered else layer
         try:
@@ -272,7 +308,7 @@ def _identities(check: Check, rates: tuple[float, float]) -> Iterator[GuardedNet
             reasons.append(reason)
             continue
         one = np.eye(_UNITS, dtype=check.dtype)
-        both = LayerWeights({"W": one, "U": one, "b": np.ones(_UNITS, check.dtype)})
+        both = candidate_alone(cell, one, one, np.ones(_UNITS, check.dtype))
         network.load(Weights((LayerWeights.of([both] * (1 + layer.is_bidirectional)),)))
         yield network
     if len(reasons) == len(directions):

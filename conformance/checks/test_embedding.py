@@ -5,31 +5,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
-from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import Weights
 
 
-@pytest.mark.clause("5.1", thrifty=FLOAT32, cells=SIMPLE_RNN)
+@pytest.mark.clause("5.1", thrifty=FLOAT32)
 def test_lookup(check: Check) -> None:
     """Behind a layer that passes its input on, each token shows as its row of the table, to the bit."""
     check.requires("embedding")
 
+    gated = any("gate" in cell.activations for cell in check.cells)
+
     def examine(case: Case) -> bool:
-        units, features = case.weights.layers[0].W.shape
-        table = case.weights.embedding
+        (layer,), table = case.architecture.layers, case.weights.embedding
         assert table is not None
+        units, features = layer.units, layer.features
         # relu passes on what is not negative, and multiplying by 1 and adding zeros is exact.
         table = np.abs(table)
         U, b = np.zeros((units, units), check.dtype), np.zeros(units, check.dtype)
-        has_bias = case.architecture.layers[0].use_bias
-        passes_on = LayerWeights({"W": np.eye(units, features, dtype=check.dtype), "U": U}).with_arrays(
-            b=b if has_bias else None
-        )
+        passes_on = candidate_alone(layer.cell, np.eye(units, features, dtype=check.dtype), U, b)
+        passes_on = passes_on if layer.use_bias else passes_on.with_arrays(b=None)
         outputs = check.run(case, weights=Weights((passes_on,), table)).outputs
         seen = min(units, features)
         wanted = check.stored(table)[case.inputs]
@@ -39,9 +40,10 @@ def test_lookup(check: Check) -> None:
     check.for_all(
         "embedding",
         examine,
-        where=lambda structure: len(structure.layers) == 1,
-        activations=["relu", "linear"],
+        where=lambda structure: len(structure.layers) == 1 and hands_on(structure.layers[0].cell),
+        activations=EXACT,
         regimes=["unit", "integers"],
+        bias=True if gated else None,  # that of a gate holds it open or shut
     )
 
 
