@@ -80,8 +80,8 @@ def test_wrong_name_of_a_check() -> None:
 
 def test_clauses_of_another_cell() -> None:
     """What says nothing of a cell is refused with the cell of which it does; with other clauses it is left out."""
-    with pytest.raises(ValueError, match="16, 1.9 of the specification says nothing of gru: ask for less at a time"):
+    with pytest.raises(ValueError, match=r"16, 1\.9 of the specification says nothing of gru: ask for less at a time"):
         refuse_wrong(Selection(["16", "1.9"]), PROFILES["smoke"], "gru")
-    with pytest.raises(ValueError, match="16.1 of the specification says nothing of simple_rnn: say --cell lstm"):
+    with pytest.raises(ValueError, match=r"16\.1 of the specification says nothing of simple_rnn: say --cell lstm"):
         refuse_wrong(Selection(["16.1"]), PROFILES["smoke"], "simple_rnn")
     refuse_wrong(Selection(["16.1", "1.1"]), PROFILES["smoke"], "simple_rnn")
