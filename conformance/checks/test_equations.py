@@ -11,7 +11,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.exact import exact_step
-from rnn_conformance.conformance.cases.profiles import GRU, LSTM, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import GATED, GRU, LSTM, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import EXACT_GATES, GAIN
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
@@ -27,6 +27,8 @@ from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _ALL = ("float16", "bfloat16", "float32", "float64")
 _FEATURES, _UNITS, _BATCH = 2, 3, 2
+
+_WHY = "each gate is 0, 1/2 or 1, and nothing is rounded"
 
 Wrong = Mapping[str, tuple[Cell, Mapping[str, Array]]]
 """By clause, a cell and its arrays that would give something else in a layer that breaks it."""
@@ -125,6 +127,34 @@ def test_forget_bias(check: Check) -> None:
     check.every(cases(), examine)
 
 
+@pytest.mark.clause("1.7", cells=GATED)
+def test_permuting_units_of_gates(check: Check) -> None:
+    """Units that are permuted in each gate give permuted states, exactly where the arithmetic is exact."""
+
+    def examine(case: Case) -> bool:
+        right = _examined(check, case)
+        order = np.random.default_rng(case.seed).permutation(_UNITS)
+        state = ((tuple(part[:, order] for part in case.initial_state[0][0]),),)
+        weights = Weights((_permuted(case.weights.layers[0], order),))
+        output = check.run(case, weights=weights, initial_state=state)
+        why = "the units were only given another order"
+        for part, actual, wanted in zip(case.architecture.layers[0].cell.parts, _state_of(output), right, strict=True):
+            _same_where_known(check, f"final state {part} of permuted units", actual, wanted[:, order], why)
+        return _differs(right, tuple(part[:, order] for part in right))
+
+    _search(check, [cell for cell in check.cells if cell.widths(_UNITS)["h"] == _UNITS], examine)
+
+
+def _permuted(weights: LayerWeights, order: Array) -> LayerWeights:
+    """The rows of each gate in another order, and so the columns of U."""
+
+    def rows(array: Array) -> Array:
+        places = np.arange(len(array)).reshape(-1, _UNITS)[:, order]
+        return array[places.ravel()]
+
+    return LayerWeights({name: rows(a)[:, order] if name == "U" else rows(a) for name, a in weights.named.items()})
+
+
 @pytest.mark.clause("17.1", "17.2", "17.6", dtypes=_ALL, cells=GRU)
 def test_gru(check: Check) -> None:
     """A step of a GRU whose gates are 0, 1/2 or 1 is exactly that of its equation, each gate with its rows."""
@@ -197,12 +227,11 @@ def _examined(check: Check, case: Case) -> tuple[Array, ...]:
     return right
 
 
-def _same_where_known(check: Check, name: str, actual: Array, wanted: Array) -> None:
+def _same_where_known(check: Check, name: str, actual: Array, wanted: Array, why: str = _WHY) -> None:
     """Raise NonConforming where a number is not the exact one, if there is such, and the type has it."""
     stored = np.nan_to_num(wanted).astype(actual.dtype)
     known = stored.astype(np.float64) == wanted
     zero = actual.dtype.type(0)
-    why = "each gate is 0, 1/2 or 1, and nothing is rounded"
     same_bits(name, np.where(known, actual, zero), check.stored(np.where(known, stored, zero)), why)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from rnn_conformance.conformance.checks.refusals import attempt, words
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.reference.arithmetic.rounding import ulp
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.gradients import second_gradient
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
@@ -26,7 +28,9 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
-_OBSERVED = {"modes": "main", "dtypes": ("float32",), "cells": SIMPLE_RNN}
+_OBSERVED: dict[str, Any] = {"modes": "main", "dtypes": ("float32",)}
+_OF_SIMPLE_RNN = {**_OBSERVED, "cells": SIMPLE_RNN}
+"""What is asked of one number and its activation, or has no reference in other cells."""
 
 _NOTICEABLE = 1e-4
 """A thousand roundings of float32, far from any fault."""
@@ -119,7 +123,7 @@ def test_observe_negative_strides(check: Check) -> None:
     check.observe(_outcome(lambda: network.run(backwards), like=network.run(case.inputs)))
 
 
-@pytest.mark.clause(**_OBSERVED)
+@pytest.mark.clause(**_OF_SIMPLE_RNN)
 def test_observe_gradient_of_relu_at_zero(check: Check) -> None:
     """The gradient of relu where its argument is exactly 0."""
     check.requires("relu")
@@ -133,7 +137,7 @@ def test_observe_gradient_of_relu_at_zero(check: Check) -> None:
         check.observe(f"{float(result.inputs.ravel()[0]):g}")
 
 
-@pytest.mark.clause(**_OBSERVED)
+@pytest.mark.clause(**_OF_SIMPLE_RNN)
 def test_observe_double_backward(check: Check) -> None:
     """The gradient of half the squared norm of the gradient of the inputs, as a gradient penalty needs it."""
     check.requires("double backward")
@@ -154,7 +158,7 @@ def test_observe_double_backward(check: Check) -> None:
     )
 
 
-@pytest.mark.clause(**_OBSERVED)
+@pytest.mark.clause(**_OF_SIMPLE_RNN)
 def test_observe_subnormal_numbers(check: Check) -> None:
     """Whether subnormal numbers are kept, or flushed to zero."""
     activation = _first_of(check, "linear", "relu", "tanh")
@@ -164,7 +168,7 @@ def test_observe_subnormal_numbers(check: Check) -> None:
     check.observe(f"{activation}: {'kept' if (output == tiny).all() else f'flushed to {float(output[0, 0, 0]):g}'}")
 
 
-@pytest.mark.clause(**_OBSERVED)
+@pytest.mark.clause(**_OF_SIMPLE_RNN)
 def test_observe_negative_zero(check: Check) -> None:
     """Whether a layer without recurrence keeps the sign of -0.0."""
     activation = _first_of(check, "linear", "relu", "tanh")
@@ -190,7 +194,7 @@ def test_observe_batch_of_one(check: Check) -> None:
 def _small(check: Check, *, masking: str = "none", embedding: Embedding | None = None) -> tuple[Case, GuardedNetwork]:
     """A layer of 3 units in whole numbers, for 2 sequences of 4 timesteps, and its network."""
     architecture = Architecture(
-        (Layer(2, 3, SimpleRnn(_first_of(check, "relu", "linear"))),),
+        (Layer(2, 3, _cell(check)),),
         embedding,
         check.dtype,
         mode=check.mode,
@@ -210,6 +214,11 @@ def _of_one_unit(check: Check, activation: str) -> GuardedNetwork:
     # Adding 0.0 would turn -0.0 into 0.0.
     network.load(Weights((LayerWeights({"W": one, "U": -0.0 * one, "b": -0.0 * one[0]}),)))
     return network
+
+
+def _cell(check: Check) -> Cell:
+    """The usual variant; of the simple RNN one that shows whole numbers."""
+    return SimpleRnn(_first_of(check, "relu", "linear")) if check.cell == "simple_rnn" else check.cells[0]
 
 
 def _first_of(check: Check, *activations: str) -> str:
