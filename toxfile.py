@@ -1,8 +1,9 @@
 """A plugin of tox: any backend with any version of its packages, such as ``tox run -e keras-jax-keras3.10``.
 
 The name of an environment is that of a backend and, behind it, packages with their versions, or the beginning of them:
-``flax-nnx-flax0.10.0-jax0.5``. The backend's other packages are those that pyproject.toml pins. The backend is run with
-the profile of the baselines, and compared with its own; what follows ``--`` are options of `rnn-conformance compare`.
+``flax-nnx-flax0.10.0-jax0.5``; a kind of cell other than the simple RNN stands between the two, as in
+``flax-nnx-lstm-flax0.10``. The backend's other packages are those that pyproject.toml pins. The backend is run with the
+profile of the baselines, and compared with its own; what follows ``--`` are options of `rnn-conformance compare`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 _PACKAGE = re.compile(r"([a-z_]+)(\d[\w.]*)")
+_CELLS = ("lstm", "gru")
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ class Upgrade:
     name: str
     backend: str
     requirements: Sequence[str]
+    cell: str = ""
 
     def commands(self, options: Sequence[str]) -> list[Command]:
         """Run it, whether it conforms or not, and say what is different from the baseline."""
         out = f"results/{self.name}"
         run = ["rnn-conformance", "run", self.backend, "--profile", "smoke", "--seed", "0", "--out", out]
         results = f"{self.backend}.jsonl"
+        if self.cell:
+            run += ["--cell", self.cell]
+            results = f"{self.backend}-{self.cell}.jsonl"
         compare = ["rnn-conformance", "compare", f"reports/baselines/{results}", f"{out}/{results}", *options]
         return [Command(["-", *run]), Command(compare)]
 
@@ -55,11 +61,13 @@ def upgrade(name: str, project: dict[str, Any]) -> Upgrade | None:
     """What an environment's name says, by the table `project` of a pyproject.toml; None if it names no such thing."""
     backends = project["entry-points"]["rnn_conformance.adapters"]
     for backend in backends:
-        packages = [_PACKAGE.fullmatch(factor) for factor in name[len(backend) + 1 :].split("-")]
-        if name.startswith(f"{backend}-") and all(packages):
+        factors = name[len(backend) + 1 :].split("-")
+        cell = factors.pop(0) if factors[0] in _CELLS else ""
+        packages = [_PACKAGE.fullmatch(factor) for factor in factors]
+        if name.startswith(f"{backend}-") and factors and all(packages):
             asked = {canonicalize_name(match[1]): match[2] for match in packages if match}
             pins = [Requirement(pin) for pin in project["optional-dependencies"].get(backend, [])]
-            return Upgrade(name, backend, list(_requirements(asked, pins)))
+            return Upgrade(name, backend, list(_requirements(asked, pins)), cell)
     return None
 
 

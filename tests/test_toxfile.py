@@ -60,10 +60,24 @@ def test_name(toxfile: Any, project: dict[str, Any], name: str, backend: str, re
     assert (found.name, found.backend, found.requirements) == (name, backend, requirements)
 
 
-@pytest.mark.parametrize("name", ["keras-jax", "keras-jax-", "keras-jax-keras", "tests", "py311", "torchy-torch2", "-"])
+@pytest.mark.parametrize(
+    "name", ["keras-jax", "keras-jax-", "keras-jax-keras", "tests", "py311", "torchy-torch2", "torch-lstm", "-"]
+)
 def test_other_environments_are_left_alone(toxfile: Any, project: dict[str, Any], name: str) -> None:
     """They are what tox.ini says they are."""
     assert toxfile.upgrade(name, project) is None
+
+
+def test_cell(toxfile: Any, project: dict[str, Any]) -> None:
+    """A kind of cell between backend and packages is what is run, and held against the baseline of that cell."""
+    found = toxfile.upgrade("keras-jax-lstm-keras3.10", project)
+    assert (found.backend, found.requirements) == ("keras-jax", ["keras==3.10.*", "jax==0.1"])
+    run, compare = found.commands([])
+    assert run.args[-2:] == ["--cell", "lstm"]
+    assert compare.args[2:] == [
+        "reports/baselines/keras-jax-lstm.jsonl",
+        "results/keras-jax-lstm-keras3.10/keras-jax-lstm.jsonl",
+    ]
 
 
 def test_commands(toxfile: Any, project: dict[str, Any]) -> None:

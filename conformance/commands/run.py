@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ import platformdirs
 from rich.console import Console
 
 from rnn_conformance.adapters.description import DTYPES
-from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.cases.profiles import PROFILES, Profile
 from rnn_conformance.conformance.commands.console import report_format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.installed import check_installed, installed
@@ -26,7 +27,7 @@ from rnn_conformance.conformance.running.selection import Selection, refuse_wron
 from rnn_conformance.conformance.running.supervisor import run_all
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reports.records.harmless import shown
-from rnn_conformance.reports.records.records import DamagedResults
+from rnn_conformance.reports.records.records import USUAL_CELL, DamagedResults, name_of
 
 
 @click.command()
@@ -47,7 +48,13 @@ from rnn_conformance.reports.records.records import DamagedResults
     help="Changes shapes and numbers.",
 )
 @click.option(
-    "--cell", type=click.Choice(list(CELLS)), default="simple_rnn", show_default=True, help="The kind of cell to check."
+    "--cell",
+    "cells",
+    multiple=True,
+    type=click.Choice(list(CELLS)),
+    default=[USUAL_CELL],
+    show_default=True,
+    help="A kind of cell to check. Repeatable: each has results of its own, such as torch-lstm.jsonl.",
 )
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
@@ -74,7 +81,7 @@ def run(
     adapters: tuple[str, ...],
     profile: str,
     seed: int,
-    cell: str,
+    cells: tuple[str, ...],
     only: tuple[str, ...],
     checks: tuple[str, ...],
     dtypes: tuple[str, ...],
@@ -94,7 +101,7 @@ def run(
     \b
     rnn-conformance run --profile smoke
     rnn-conformance run torch --only 1.4 --only 3
-    rnn-conformance run torch --cell lstm --dtype float32
+    rnn-conformance run torch --cell lstm --cell gru --dtype float32
     rnn-conformance run torch --check test_recurrence --check test_last_output
     rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
 
@@ -103,7 +110,7 @@ def run(
     """
     asked = Selection(only, checks, dtypes)
     try:
-        refuse_wrong(asked, PROFILES[profile], cell)
+        cells = tuple(_asked_about(asked, PROFILES[profile], dict.fromkeys(cells)))
         chosen = list(dict.fromkeys(adapters)) if adapters else installed()
         for adapter in chosen:
             check_installed(adapter)
@@ -111,16 +118,16 @@ def run(
         raise WrongUsage(error) from None
     compiled = _for_compiled() if cache else None
     seeds = seeds if profile == "soak" else 1
-    order = Order(profile, seed, asked, seeds, timeout, out.resolve(), cell=cell, compiled=compiled)
+    folder = out.resolve()
+    orders = [Order(profile, seed, asked, seeds, timeout, folder, cell=cell, compiled=compiled) for cell in cells]
     jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
-        with as_interrupts(), alone_in(order.folder) as dead:
+        with as_interrupts(), alone_in(folder) as dead:
             if dead:
                 click.echo(f"took over {shown(str(out))} from {shown(dead)}, which has died", err=True)
-            with live_progress(Console(stderr=True), chosen) as report:
-                paths = run_all(order, chosen, jobs, report)
+            paths = [path for order in orders for path in _run(order, chosen, jobs)]
     except KeyboardInterrupt as interrupt:
-        paths = [path for adapter in chosen if (path := order.results(adapter)).exists()]
+        paths = [path for order in orders for adapter in chosen if (path := order.results(adapter)).exists()]
         if paths:
             _show(paths, form, out)
             click.echo("interrupted; what was found until then is in the report", err=True)
@@ -130,6 +137,28 @@ def run(
     except (InUse, DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
         raise DidNotWork(error) from None
     sys.exit(_show(paths, form, out))
+
+
+def _asked_about(asked: Selection, profile: Profile, cells: Iterable[str]) -> Iterator[str]:
+    """The cells of which what was asked for says something. Raises ValueError where it is none of them."""
+    refusals, about = [], []
+    for cell in cells:
+        try:
+            refuse_wrong(asked, profile, cell)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            about.append(cell)
+    if not about:
+        raise refusals[0]
+    yield from about
+
+
+def _run(order: Order, adapters: Sequence[str], jobs: int) -> list[Path]:
+    """Run these adapters on one kind of cell, show how far they are, and return their results files."""
+    names = {adapter: name_of(adapter, order.cell) for adapter in adapters}
+    with live_progress(Console(stderr=True), list(names.values())) as report:
+        return run_all(order, adapters, jobs, lambda step: report(replace(step, adapter=names[step.adapter])))
 
 
 def _for_compiled() -> Path | None:
