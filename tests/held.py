@@ -1,8 +1,12 @@
-"""What a script left behind of an LSTM or a GRU, held to the proven bounds."""
+"""Scripts of the atlas, run as they stand, and what they leave behind of an LSTM or a GRU, held to the bounds."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,3 +35,29 @@ def shares(
     right = {"outputs": expected.outputs, **dict(zip(cell.parts, expected.final[0], strict=True))}
     assert all(array.shape == right[name].value.shape for name, array in seen.items())
     return {name: float(np.max(np.abs(seen[name] - right[name].value) / right[name].bound)) for name in seen}
+
+
+_ONE_AFTER_THE_OTHER = """
+import runpy, sys, traceback
+
+for name in sys.argv[1:]:
+    try:
+        runpy.run_path(f"{name}.py")
+    except Exception:
+        open(f"{name}.txt", "w", encoding="utf-8").write(traceback.format_exc())
+"""
+
+
+def run_scripts(folder: Path, scripts: Mapping[str, str]) -> Mapping[str, str]:
+    """What went wrong in each script, empty if nothing did; they share a process, since frameworks are slow to import.
+
+    The first one that imports Keras chooses the backend of all.
+    """
+    for name, text in scripts.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    command = [sys.executable, "-c", _ONE_AFTER_THE_OTHER, *scripts]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = {name: folder / f"{name}.txt" for name in scripts}
+    return {name: path.read_text(encoding="utf-8") if path.exists() else "" for name, path in told.items()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.inlining import example
+from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.numpy.network import NumpyNetwork, ReloadedNetwork
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
@@ -55,11 +55,12 @@ class NumpyAdapter:
                 "U": "`LayerWeights.U`, `(units, units)`",
                 "b": "`LayerWeights.b`, `(units,)`",
                 "orientation": "as they are",
-                "biases": "one",
+                "gates": "LSTM i, f, g, o; GRU z, r, n",
+                "biases": "one; of a GRU, and in a variant of the LSTM, a recurrent one, c, too",
                 "load": '`LayerWeights({"W": W, "U": U, "b": b})`, which each call is given',
                 "read": "the arrays as they are",
                 "time axis": "1",
-                "state": "`(batch, units)`, for each direction of each layer",
+                "state": "`(batch, units)`, for each direction of each layer; of an LSTM h and c",
                 "padding": "lengths `(batch,)`, or a mask `(batch, timesteps)`, true where a timestep is valid",
                 "backward": '`Layer(direction="backward")`',
                 "both directions": "`LayerWeights.backward`, a `LayerWeights` of its own",
@@ -70,6 +71,7 @@ class NumpyAdapter:
                 "reloaded": "`np.savez` into memory, `np.load` without pickle",
             },
             example=example("numpy/example.py"),
+            examples=examples("numpy/example.py"),
         )
 
     def prepare(self, architecture: Architecture) -> NumpyNetwork:
