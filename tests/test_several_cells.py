@@ -13,6 +13,7 @@ from example_results import check, results, written
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.selection import Selection
+from rnn_conformance.reports.overview.caveats import caveats
 from rnn_conformance.reports.overview.history import split
 from rnn_conformance.reports.overview.sentence import sentence
 from rnn_conformance.reports.overview.summary import Summary, summarise
@@ -21,6 +22,7 @@ from rnn_conformance.reports.pictures.gradients import measured_gradients, pictu
 from rnn_conformance.reports.records.records import CheckRecord, Results
 from rnn_conformance.reports.renderings.atlas import atlas
 from rnn_conformance.reports.renderings.badges import endpoint, write_badges
+from rnn_conformance.reports.renderings.markdown import markdown
 from rnn_conformance.reports.site.matrix import choices_of_cells
 from rnn_conformance.reports.site.site import render
 from rnn_conformance.reports.site.vanishing import story
@@ -184,3 +186,21 @@ def test_story_tells_each_cell_apart() -> None:
     assert 'href="cells/numpy-lstm/1.1.html"' in html
     alone = pages(summarise([results(checks=[gradients("simple_rnn")])]))["vanishing.html"]
     assert "Why there are gated cells" not in alone
+
+
+# Clauses that are about one cell
+
+
+def test_what_is_about_another_cell_is_not_missed() -> None:
+    """A run that asked all else is not partial, and neither counts nor lists such a clause."""
+    whole = results(checks=[check("1.1"), check("1.2")], of_other_cells=["2.1"])
+    (backend,) = summarise([whole]).backends
+    assert caveats(backend) == []
+    partial = results(checks=[check("1.1")], of_other_cells=["2.1"], cell="lstm")
+    told = [caveat.text for caveat in caveats(summarise([partial]).backends[0])]
+    assert told == ["1 of 2 clauses not run"]
+    found = pages(summarise([whole, partial]))
+    assert 'href="../cells/torch/1.2.html"' in found["backends/torch.html"]
+    assert 'href="../cells/torch/2.1.html" class="clause-number"' not in found["backends/torch.html"]
+    assert found["index.html"].count(" data-of-another-cell>") == 2
+    assert "| 2.1 |" not in markdown(summarise([whole]))

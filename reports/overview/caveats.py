@@ -32,8 +32,8 @@ def _caveats(backend: Backend) -> Iterator[Caveat]:
         yield Caveat("truncated", f"truncated ({lacking(backend.results)})")
     if header.profile in SMALL:
         yield Caveat("first look", f"a first look (profile {header.profile})")
-    whole = len(backend.cells.keys() - set(header.of_other_cells))
-    asked = sum(cell.verdict != NOT_RUN for cell in backend.cells.values())
+    about = backend.about(backend.cells)
+    whole, asked = len(about), sum(backend.cells[clause].verdict != NOT_RUN for clause in about)
     if wanted := asked_for(header):
         yield Caveat("partial", f"asked for {wanted} only ({asked:,} of {count(whole, 'clause')})")
     elif asked < whole:

@@ -67,6 +67,14 @@ class Backend:
     def truncated(self) -> bool:
         return truncated(self.results)
 
+    def is_about(self, clause: str) -> bool:
+        """Whether a clause says anything of the cell, or might, for all that is known."""
+        return clause not in self.results.header.of_other_cells
+
+    def about(self, clauses: Iterable[str]) -> Sequence[str]:
+        """Those of the clauses that say anything of the cell."""
+        return list(filter(self.is_about, clauses))
+
     @property
     def suite(self) -> Suite:
         """The suite that made the results."""

@@ -91,7 +91,12 @@ def _matrix(summary: Summary, dtype: str) -> Iterator[str]:
     for chapter, name in summary.chapters.items():
         rows = {clause: [cells[clause] for cells in facets] for clause in summary.clauses_of(chapter)}
         # Of a dtype in which few clauses are asked, the others would be rows of nothing.
-        told = {clause: row for clause, row in rows.items() if shown_first or {c.verdict for c in row} != {NOT_RUN}}
+        about = {clause for clause in rows if any(backend.is_about(clause) for backend in summary.backends)}
+        told = {
+            clause: row
+            for clause, row in rows.items()
+            if {c.verdict for c in row} != {NOT_RUN} or (shown_first and clause in about)
+        }
         if told:
             yield f"| **{escape(f'{chapter} {name}')}** |" + " |" * len(summary.backends)
         for clause, row in told.items():

@@ -27,7 +27,8 @@ function showMatrix(matrix) {
     const rows = [...head.nextElementSibling.rows].map((row) => {
       const checks = [...row.querySelectorAll(".checks-of li")].map((item) => ({ item, text: plain(item.textContent) }));
       const text = plain(`${title} ${row.querySelector(".clause-number").textContent} ${row.querySelector(".clause-text").textContent}`);
-      return { row, text, checks, list: row.querySelector(".checks-of"), cells: cellsOf(row) };
+      const cells = cellsOf(row).filter(({ td }) => td.dataset.ofAnotherCell === undefined);
+      return { row, text, checks, list: row.querySelector(".checks-of"), cells };
     });
     const button = head.querySelector("button.fold");
     return { name: head.dataset.chapter, head, body: head.nextElementSibling, button, rows, cells: cellsOf(head.rows[0]) };

@@ -23,15 +23,19 @@ class View:
 
     def totals(self, backends: Iterable[Backend]) -> Mapping[str, int]:
         """How many cells of these backends there are of each verdict."""
-        return counts(cell for backend in backends for cell in self.cells[backend.name].values())
+        found = ((self.cells[backend.name], backend) for backend in backends)
+        return counts(cells[clause] for cells, backend in found for clause in backend.about(cells))
 
     def asks(self, clauses: Iterable[str]) -> bool:
         """Whether any of the clauses was asked of any backend."""
         return any(cells[clause].verdict != NOT_RUN for clause in clauses for cells in self.cells.values())
 
     def counts_of(self, backend: Backend, clauses: Iterable[str]) -> Mapping[str, int]:
-        """How many of the clauses there are of each verdict on a backend: those that conform, then the gravest."""
-        return counts(self.cells[backend.name][clause] for clause in clauses)
+        """How many of the clauses there are of each verdict on a backend: those that conform, then the gravest.
+
+        Those that say nothing of its cell are left out.
+        """
+        return counts(self.cells[backend.name][clause] for clause in backend.about(clauses))
 
 
 def views(summary: Summary) -> Sequence[View]:
