@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -122,7 +122,7 @@ def up_to(number: int, rows: Iterable[Row], known: Callable[[Row], str]) -> list
     return found
 
 
-def is_allowed(lacking: Container[tuple[str, Any]], row: Row) -> bool:
+def is_allowed(lacking: Set[tuple[str, Any]], row: Row) -> bool:
     """Whether these values go together, and none of them is lacking."""
     masking, pattern, embedding = row.get("masking"), row.get("pattern"), row.get("embedding")
     masked = masking not in (None, "none") or embedding == "mask_zero"
@@ -136,7 +136,7 @@ def is_allowed(lacking: Container[tuple[str, Any]], row: Row) -> bool:
         return False
     if row.get("stateful") and (row.get("initial state") or row.get("batched") is False):
         return False  # its initial state is that of the call before, and its batch is known
-    return not any(item in lacking for item in row.items())
+    return lacking.isdisjoint(row.items())
 
 
 def lacking(description: Description, factors: Factors) -> set[tuple[str, Any]]:
