@@ -9,7 +9,7 @@ from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, mer
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.states import LayerState, State
+from rnn_conformance.reference.model.states import DirectionState, LayerState, State
 
 
 class Call(Protocol):
@@ -37,7 +37,7 @@ def apply_layers(
 
     The carry is an array or, where the cell's state has several parts, a tuple of them; for a bidirectional layer it is
     a pair of such, (forward, backward). Raises ValueError for states of more or fewer layers than there are, or of
-    another number of directions.
+    another number of directions or parts.
     """
     x = inputs if embed is None else embed(inputs)
     final = []
@@ -50,13 +50,19 @@ def apply_layers(
 
 
 def _carry(layer: Layer, state: LayerState) -> Carry:
-    """The state of a layer as its carry; every direction of it is used, or none."""
-    directions = [parts[0] if len(parts) == 1 else parts for parts in state]
-    if layer.is_bidirectional:
-        forward, backward = directions
-        return forward, backward
-    (carry,) = directions
-    return carry
+    """The state of a layer as its carry; every part of every direction is used, or none."""
+    if not layer.is_bidirectional:
+        (parts,) = state
+        return _of_direction(layer, parts)
+    forward, backward = state
+    return _of_direction(layer, forward), _of_direction(layer, backward)
+
+
+def _of_direction(layer: Layer, parts: DirectionState) -> Carry:
+    if len(layer.cell.parts) > 1:
+        return parts
+    (h,) = parts
+    return h
 
 
 def last_output(architecture: Architecture, outputs: JaxArray, final: State) -> JaxArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as count_up
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -26,6 +27,9 @@ _AROUND_32 = (31, 32, 33)
 _BATCHES = (1, 2, 3, 5)
 _TIMESTEPS = (2, 3, 5, 8, 13)
 _LONG = (32, 33, 65)
+
+AWKWARD = 8
+"""So many structures of a kind make sure of what chance could miss."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def wardrobe(
     wanted: Collection[str],
     bias: bool | None = None,
     where: Callable[[Structure], bool] = lambda structure: True,
+    first: int = 0,
 ) -> list[Structure]:
     """Those of the run's structures that are in one of the `wanted` activations, with this `bias` and as `where` says.
 
@@ -82,20 +87,25 @@ def wardrobe(
             layer.cell.activation in wanted and bias in (None, layer.use_bias) for layer in structure.layers
         )
 
-    shared = [structure for structure in lattice(kind, count, seed, cells, biases) if fits(structure)]
+    shared = [structure for structure in lattice(kind, count, seed, cells, biases, first) if fits(structure)]
     made = [cell for cell in cells if cell.activation in wanted], biases if bias is None else (bias,)
-    return shared or [structure for structure in lattice(kind, count, seed, *made) if fits(structure)]
+    return shared or [structure for structure in lattice(kind, count, seed, *made, first) if fits(structure)]
 
 
-def lattice(kind: str, count: int, seed: int, cells: Sequence[Cell], bias: Sequence[bool]) -> list[Structure]:
+def lattice(
+    kind: str, count: int, seed: int, cells: Sequence[Cell], bias: Sequence[bool], first: int = 0
+) -> list[Structure]:
     """`count` structures of one of KINDS, smallest first, in the cells and biases given, by turns.
 
-    Raises ValueError for another kind.
+    They are those from number `first` on of a longer list, of which the beginning has the awkward sizes. Raises
+    ValueError for another kind.
     """
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, crc32(kind.encode())])
-    return sorted(_structures(kind, count, rng, _by_turns(cells, bias)), key=lambda structure: structure.size)
+    choices = islice(_by_turns(cells, bias), first, None)
+    numbers = range(first, first + count)
+    return sorted(_structures(kind, numbers, rng, choices), key=lambda structure: structure.size)
 
 
 def _by_turns(cells: Sequence[Cell], biases: Sequence[bool]) -> Iterator[tuple[Cell, bool]]:
@@ -106,12 +116,12 @@ def _by_turns(cells: Sequence[Cell], biases: Sequence[bool]) -> Iterator[tuple[C
 
 
 def _structures(
-    kind: str, count: int, rng: np.random.Generator, choices: Iterator[tuple[Cell, bool]]
+    kind: str, numbers: Sequence[int], rng: np.random.Generator, choices: Iterator[tuple[Cell, bool]]
 ) -> Iterator[Structure]:
     def one_of(sizes: Sequence[int]) -> int:
         return int(rng.choice(sizes))
 
-    for k in range(count):
+    for k in numbers:
         cell, use_bias = next(choices)
         features, units = one_of(_WIDTHS), one_of(_WIDTHS)
         batch, timesteps = one_of(_BATCHES), one_of(_TIMESTEPS)

@@ -28,7 +28,7 @@ def few_cases(
     biases = (True, False) if check.offers("no bias") else (True,)
     count = max(check.profile.structures // 2, 1) if check.in_main_mode else check.profile.other_structures
     for kind in (kind for kind in kinds if check.offers(kind)):
-        for structure in lattice(kind, count, check.shapes_seed, check.cells, biases):
+        for structure in lattice(kind, count, check.shapes_seed, check.cells, biases, check.first_of(count)):
             if where(structure) and (structure.embedding is None or structure.embedding.tokens < _LARGE):
                 returned = {"return_state": check.profile.thrifty and check.offers("final state"), **how}
                 architecture = structure.architecture(dtype=check.dtype, mode=check.mode, **returned)

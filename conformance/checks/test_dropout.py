@@ -86,6 +86,19 @@ def test_rate_zero(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, few=True)
 
 
+@pytest.mark.clause("13.2", "1.1", modes="main", dtypes=FLOAT32, thrifty=())
+def test_right_at_rate_zero(check: Check) -> None:
+    """In training at rate 0, what comes out is right, also where other code than outside gives other last bits."""
+    if not any(check.offers(feature) for feature in _FEATURES):
+        check.requires(_FEATURES[0])
+
+    def examine(case: Case) -> bool:
+        network = check.network(case)
+        return check.judge(case, network.ask("run_training", case.inputs, check.seed))
+
+    check.every(few_cases(check, ("layer", "stack")), examine)
+
+
 @pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32)
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""

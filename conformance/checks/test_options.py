@@ -135,9 +135,10 @@ def _options(check: Check) -> Iterator[Option]:
     layer = Layer(_FEATURES, _UNITS, check.cells[0])
     model = Architecture((layer,), dtype=check.dtype, mode=check.mode)
     yield Option("an initial state", "initial state", model, model, _outputs, _from_state)
+    last = replace(model, return_sequences=False)  # what outputs at padded timesteps are is a declared choice
     for masking in MASKINGS[1:]:
-        yield Option(f"a call with {masking}", masking, model, replace(model, masking=masking), *_BOTH, "right")
-    plain, masks_zero = (replace(model, embedding=Embedding(5, _FEATURES, mask_zero=m)) for m in (False, True))
+        yield Option(f"a call with {masking}", masking, last, replace(last, masking=masking), *_BOTH, "right")
+    plain, masks_zero = (replace(last, embedding=Embedding(5, _FEATURES, mask_zero=m)) for m in (False, True))
     yield Option("an embedding that masks zero", "mask_zero", plain, masks_zero, *_BOTH, "gaps")
     for direction in DIRECTIONS[1:]:
         yield Option(f"a {direction} layer", direction, model, _turned(model, direction), *_BOTH)
@@ -145,7 +146,7 @@ def _options(check: Check) -> Iterator[Option]:
         added = _turned(model, "bidirectional", "sum" if merge != "sum" else "mul")
         joined = _turned(model, "bidirectional", merge)
         yield Option(f"two directions joined by {merge}", "merge modes", added, joined, *_BOTH)
-    yield Option("the last output alone", "", model, replace(model, return_sequences=False), *_BOTH)
+    yield Option("the last output alone", "", model, last, *_BOTH)
     yield Option("final states", "final state", model, replace(model, return_state=True), _with_states, _with_states)
     keeps = replace(model, stateful=True, batch=_BATCH)
     yield Option("a state that is kept", "stateful", model, keeps, _second_call, _second_call)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.cases.lattice import AWKWARD
 from rnn_conformance.conformance.cases.profiles import SEEDS_OF_A_SHAPE, Profile
 from rnn_conformance.conformance.engine.evidence import Evidence, Tape, Told
 from rnn_conformance.conformance.engine.failures import Error, Pin
@@ -63,6 +64,13 @@ class Examiner:
     def shapes_seed(self) -> int:
         """What shapes depend on: the seed, or, where there are many, what some of them have in common."""
         return self.seed // SEEDS_OF_A_SHAPE if self.profile.repeats else self.seed
+
+    def first_of(self, count: int) -> int:
+        """Where in the list of structures those of this run begin, which are so many.
+
+        It is the beginning; where there are many seeds, they go on through what a larger budget has at once.
+        """
+        return self.shapes_seed * count % AWKWARD if self.profile.repeats else 0
 
     @property
     def cells(self) -> Sequence[Cell]:

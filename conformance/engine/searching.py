@@ -89,7 +89,8 @@ class Searcher(Examiner):
                 count = max(count - 1, 1)  # the larger models take longer to compile
             models = []
             shared = (kind, count, self.shapes_seed, self.cells, biases)
-            structures: Sequence[Structure] = wardrobe(*shared, wanted=wanted, bias=bias, where=where)
+            picked: dict[str, Any] = {"wanted": wanted, "bias": bias, "where": where}
+            structures: Sequence[Structure] = wardrobe(*shared, **picked, first=self.first_of(count))
             if self.is_spare:
                 structures = structures[:1]
             elif self.profile.thrifty and (few or telling(how)):
