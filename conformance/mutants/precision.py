@@ -78,6 +78,16 @@ class DoubleStateInSingle(Sound):
         return super().step(layer, weights, x, h.astype(np.float32).astype(h.dtype) if h.itemsize == 8 else h, t)
 
 
+@mutant("15.1", "1.8")
+class SumsOneRoundingOff(Sound):
+    """Each sum of products lies one rounding above what it is, also where nothing is to be rounded."""
+
+    def step(self, layer: Layer, weights: LayerWeights, x: Array, h: Array, t: int) -> Array:
+        z = self.product(x, weights.W) + self.product(h, weights.U)
+        z = z if weights.b is None else z + weights.b
+        return self.kept(self.activate(layer.cell.activation, z + z * np.finfo(z.dtype).eps))
+
+
 @mutant("1.1")
 class RecurrentKernelInHalfPrecision(Sound):
     """U is kept in float16."""
