@@ -13,6 +13,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.states import each_state
@@ -33,6 +34,11 @@ MODELS = {
     "cells": Architecture(STACK, mode="cells"),
     "reloaded": Architecture(TWO_WAYS, Embedding(7, 3), mode="reloaded", masking="lengths"),
     "exported": Architecture(TWO_WAYS, Embedding(7, 3), mode="exported"),
+    "exported with an open batch": Architecture(TWO_WAYS, Embedding(7, 3), mode="exported-open-batch"),
+    "vmapped": Architecture(STACK, mode="vmapped"),
+    "functional": Architecture(TWO_WAYS, Embedding(7, 3), mode="functional", masking="lengths"),
+    "functional, of two modules": Architecture((*LAYER, Layer(4, 2, SimpleRnn("relu"))), mode="functional"),
+    "parametrised": Architecture(TWO_WAYS, Embedding(7, 3), mode="parametrised", masking="lengths"),
 }
 
 
@@ -130,6 +136,8 @@ def test_no_dropout_without_training() -> None:
         (Architecture(LAYER, masking="lengths", mode="cells"), "no lengths"),
         (Architecture(LAYER, masking="lengths", mode="exported"), "pack_padded_sequence"),
         (Architecture(LAYER, masking="lengths", batched=False), "batches only"),
+        (Architecture(LAYER, batched=False, mode="exported-open-batch"), "no batch"),
+        (Architecture((Layer(3, 4, Lstm(recurrent_bias="all")),), mode="vmapped"), "no batching rule"),
         (Architecture(LAYER, dtype="float32", weights_dtype="float64"), "float16 or bfloat16"),
     ],
     ids=str,
@@ -138,6 +146,24 @@ def test_what_goes_not_together(architecture: Architecture, reason: str) -> None
     """What each is offered but not together is refused when it is prepared, with a reason."""
     with pytest.raises(Unsupported, match=reason):
         adapter.prepare(architecture)
+
+
+def test_why_there_is_no_way_to_vmap_layers() -> None:
+    """The reason for that refusal: torch.vmap says itself that it does not know these."""
+    for module, size in ((torch.nn.LSTMCell, (2, 3)), (torch.nn.RNN, (2, 5, 3)), (torch.nn.GRU, (2, 5, 3))):
+        with pytest.raises(RuntimeError, match="Batching rule not implemented"):
+            torch.vmap(module(3, 4))(torch.zeros(size))
+
+
+def test_an_exported_program_has_any_batch() -> None:
+    """One program is called for batches of several sizes, none of which it was exported for."""
+    case = case_of(Architecture(STACK, mode="exported-open-batch"))
+    subject = prepared(case)
+    for batch in (3, 2, 1):
+        other = replace(case, batch=batch)
+        subject.load(other.weights)
+        assert_exact(named(subject.run(other.inputs)), named(expected(adapter, other)))
+    assert len(subject._programs) == 1
 
 
 def test_padding_idx_masks_nothing() -> None:

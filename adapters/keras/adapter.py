@@ -14,7 +14,7 @@ from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, variants
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
-from rnn_conformance.adapters.keras.ways import GATED, WAYS
+from rnn_conformance.adapters.keras.ways import GATED, WAYS, seldom_on
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
@@ -51,6 +51,12 @@ class KerasAdapter:
             )
         if architecture.mode in GATED and not any("gate" in layer.cell.activations for layer in architecture.layers):
             raise Unsupported("keras.layers.SimpleRNN has neither use_cudnn nor implementation")
+        if architecture.mode == "masking-layer" and architecture.embedding:
+            raise Unsupported("keras.layers.Masking reads floats, and tokens are masked by their embedding")
+        if architecture.mode == "time-distributed" and not architecture.return_sequences:
+            raise Unsupported("keras.layers.TimeDistributed reads sequences, and the last output is none")
+        if architecture.mode == "closed-over" and architecture.stateful:
+            raise Unsupported("what jax.jit traces cannot change the state of a layer that it closes over")
         return NETWORKS[self.backend](architecture)
 
     def script(self, architecture: Architecture, wants: str) -> str:
@@ -74,7 +80,8 @@ def _description(adapter: KerasAdapter) -> Description:
         framework=adapter.framework,
         versions=versions(*adapter.packages),
         modes=adapter.modes,
-        ways=tuple(WAYS),
+        ways=(*WAYS, *seldom_on(adapter.backend)),
+        seldom=tuple(seldom_on(adapter.backend)),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),

@@ -8,7 +8,7 @@ from typing import Any
 from rnn_conformance.adapters.jax.arrays import x64
 from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.network import KerasNetwork, floating
-from rnn_conformance.adapters.keras.ways import COMPILED
+from rnn_conformance.adapters.keras.ways import COMPILED, XLA
 from rnn_conformance.adapters.support import writeable
 
 
@@ -23,26 +23,33 @@ class TensorFlowNetwork(KerasNetwork):
             return call
         import tensorflow as tf
 
-        compiled: Function = tf.function(call, input_signature=_signature(model.inputs))
+        compiled: Function = tf.function(
+            call, input_signature=_signature(model.inputs), jit_compile=self._mode in XLA or None
+        )
         return compiled
 
     def _differentiated(self, model: Model) -> Function:
         import tensorflow as tf
+
+        # One of the ways has the tape outside of what is compiled.
+        call = self._called(model, False) if self._mode == "xla-unrolled" else lambda *given: model(one_or_list(given))
 
         def gradient(inputs: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
             tensors = [tf.convert_to_tensor(array) for array in inputs]
             sources = [variable.value for variable in model.trainable_variables] + [tensors[k] for k in floating(model)]
             with tf.GradientTape() as tape:
                 tape.watch(sources)
-                results = as_list(model(one_or_list(tensors)))
+                results = as_list(call(*tensors))
             # The gradient of a table comes as tf.IndexedSlices.
             found = tape.gradient(results, sources, output_gradients=[tf.convert_to_tensor(c) for c in cotangents])
             return [tf.convert_to_tensor(g) for g in found]
 
-        if self._mode not in COMPILED:
+        if self._mode not in COMPILED or self._mode == "xla-unrolled":
             return gradient
         compiled: Function = tf.function(
-            gradient, input_signature=[_signature(model.inputs), _signature(model.outputs)]
+            gradient,
+            input_signature=[_signature(model.inputs), _signature(model.outputs)],
+            jit_compile=self._mode in XLA or None,
         )
         return compiled
 
@@ -110,9 +117,13 @@ class JaxNetwork(KerasNetwork):
     backend = "jax"
 
     def _called(self, model: Model, training: bool) -> Function:
+        import jax
+
+        if self._mode == "closed-over":
+            closed: Function = jax.jit(super()._called(model, training))
+            return closed
         if self._mode not in COMPILED:
             return super()._called(model, training)
-        import jax
 
         def call(trainable: Any, others: Any, inputs: Any) -> Any:
             return model.stateless_call(trainable, others, one_or_list(inputs), training=training)

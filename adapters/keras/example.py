@@ -27,6 +27,11 @@ def flat(state: Any) -> list[Any]:
     return [array for h in state for array in (h if isinstance(h, tuple) else (h,))]
 
 
+def filled(inputs: Any, mask: Any, value: float) -> Any:
+    """Inputs whose every feature is `value` where the mask says that a timestep is padding, for a Masking layer."""
+    return np.where(mask[..., np.newaxis], inputs, inputs.dtype.type(value))
+
+
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     """keras.layers.SimpleRNN."""
     units, features = W.shape

@@ -12,7 +12,7 @@ from typing import Any
 
 from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
-from rnn_conformance.adapters.keras.ways import arguments_of
+from rnn_conformance.adapters.keras.ways import MASKED_BY, arguments_of
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.states import each_state, state_shapes
@@ -59,8 +59,10 @@ def policy(architecture: Architecture) -> str:
     return mixed
 
 
-def make_embedding(keras: Keras, architecture: Architecture) -> Any | None:
-    """keras.layers.Embedding, or None for a model without."""
+def make_front(keras: Keras, architecture: Architecture) -> Any | None:
+    """What stands before the layers: an Embedding, in one way a Masking, or None."""
+    if architecture.mode == "masking-layer":
+        return keras.layers.Masking(MASKED_BY, dtype=policy(architecture))
     table = architecture.embedding
     if table is None:
         return None
@@ -80,6 +82,14 @@ def make_layers(keras: Keras, architecture: Architecture) -> list[RecurrentLayer
         _make_layer(keras, architecture, layer, return_sequences=k < last or architecture.return_sequences)
         for k, layer in enumerate(architecture.layers)
     ]
+
+
+def make_behind(keras: Keras, architecture: Architecture) -> Any | None:
+    """keras.layers.TimeDistributed of a layer that changes nothing, in the way that has it behind."""
+    if architecture.mode != "time-distributed":
+        return None
+    same = keras.layers.Activation("linear", dtype=policy(architecture))
+    return keras.layers.TimeDistributed(same, dtype=policy(architecture))
 
 
 def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_sequences: bool) -> RecurrentLayer:

@@ -22,7 +22,7 @@ class Given(NamedTuple):
 
 
 def connect(
-    keras: Keras, architecture: Architecture, embedding: Any, layers: Sequence[RecurrentLayer], given: Given
+    keras: Keras, architecture: Architecture, front: Any, layers: Sequence[RecurrentLayer], behind: Any, given: Given
 ) -> Model:
     """A model of these layers, which takes [inputs, mask, *states] and returns [outputs, *states], or what there is."""
     # What is not known of the batch stays open, so that the model is as general as it can be.
@@ -32,7 +32,7 @@ def connect(
     else:
         x = placeholder((given.timesteps, architecture.layers[0].features), dtype=architecture.dtype)
     if not (given.state or given.mask or architecture.return_state):
-        sequential: Model = keras.Sequential([x, *([embedding] if embedding else []), *layers])
+        sequential: Model = keras.Sequential([x, *([front] if front else []), *layers, *([behind] if behind else [])])
         return sequential
     inputs = [x]
     if given.mask:
@@ -40,22 +40,23 @@ def connect(
     if given.state:
         shapes = flat(state_shapes(architecture, ()))
         inputs += [placeholder(shape, dtype=architecture.dtype) for shape in shapes]
-    model: Model = keras.Model(one_or_list(inputs), apply(architecture, embedding, layers, given, inputs))
+    model: Model = keras.Model(one_or_list(inputs), apply(architecture, front, layers, behind, given, inputs))
     return model
 
 
 def apply(
     architecture: Architecture,
-    embedding: Any,
+    front: Any,
     layers: Sequence[RecurrentLayer],
+    behind: Any,
     given: Given,
     inputs: Sequence[Tensor],
     **options: Any,
 ) -> list[Tensor]:
     """Each layer called with the outputs of the one before: [outputs of the last, *final states], as Keras has them."""
     x, *rest = inputs
-    if embedding:
-        x = embedding(x)
+    if front:
+        x = front(x)
     if given.mask:
         # A mask that a layer is given reaches the next one with the outputs too, but not if that has an initial state.
         options["mask"] = rest.pop(0)
@@ -68,7 +69,7 @@ def apply(
         if architecture.return_state:
             x, *states = x
             final += states
-    return [x, *final]
+    return [behind(x) if behind else x, *final]
 
 
 def reloaded(keras: Keras, model: Model) -> Model:

@@ -15,12 +15,14 @@ from rnn_conformance.adapters.keras.layers import (
     arrays_of,
     directions,
     keras_on,
-    make_embedding,
+    make_behind,
+    make_front,
     make_layers,
     states_of,
     weights_of,
 )
 from rnn_conformance.adapters.keras.models import Given, apply, connect, reloaded
+from rnn_conformance.adapters.keras.ways import MASKED_BY, UNROLLED
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
@@ -45,15 +47,16 @@ class KerasNetwork:
         self._trainers: dict[Given, Any] = {}
         self._functions: dict[tuple[str, Given], Function] = {}
         # Variables are there as soon as a first Model is; one timestep will do where their number is not yet known.
-        timesteps = architecture.timesteps or (1 if self._mode == "unrolled" else None)
+        timesteps = architecture.timesteps or (1 if self._mode in UNROLLED else None)
         self._plain = Given(timesteps, False, False)
         with self._context():
-            self._embedding = make_embedding(self._keras, architecture)
+            self._front = make_front(self._keras, architecture)
             self._layers = make_layers(self._keras, architecture)
+            self._behind = make_behind(self._keras, architecture)
             self._built[self._plain] = self._connect(self._plain)
 
     def load(self, weights: Weights) -> None:
-        if self._mode == "reloaded":
+        if self._mode in ("reloaded", "closed-over"):
             for kept in (self._used, self._trainers, self._functions):
                 kept.clear()
         with self._context():
@@ -74,6 +77,8 @@ class KerasNetwork:
         """As if every layer had been made just after keras.utils.set_random_seed(seed)."""
         if self._mode == "predict":
             raise Unsupported("Model.predict does not call in training mode")
+        if self._mode == "closed-over":
+            raise Unsupported("what jax.jit traces cannot change the random numbers of a layer that it closes over")
         given, arrays = self._arguments(inputs)
         with self._context():
             self._keras.utils.set_random_seed(seed)
@@ -90,6 +95,8 @@ class KerasNetwork:
     def gradients(
         self, inputs: Inputs, cotangent: Output, *, initial_state: State | None = None, mask: Mask | None = None
     ) -> Gradients:
+        if self._mode == "closed-over":
+            raise Unsupported("to a function that closes over a Model, its weights are constants")
         if self._mode in ("predict", "layers"):
             raise Unsupported(
                 f"gradients are those of a Model that is called, and there is none in the way {self._mode!r}"
@@ -137,7 +144,7 @@ class KerasNetwork:
     # What is called
 
     def _connect(self, given: Given) -> Model:
-        return connect(self._keras, self._architecture, self._embedding, self._layers, given)
+        return connect(self._keras, self._architecture, self._front, self._layers, self._behind, given)
 
     def _model(self, given: Given) -> Model:
         """The Model for calls of this kind."""
@@ -172,7 +179,7 @@ class KerasNetwork:
         return self._called(self._model(given), training)
 
     def _call_layers(self, given: Given, training: bool, *arrays: Tensor) -> list[Tensor]:
-        return apply(self._architecture, self._embedding, self._layers, given, arrays, training=training)
+        return apply(self._architecture, self._front, self._layers, self._behind, given, arrays, training=training)
 
     def _predict(self, model: Model, *arrays: Tensor) -> Any:
         batch = len(arrays[0])
@@ -208,11 +215,13 @@ class KerasNetwork:
     def _arguments(
         self, inputs: Inputs, initial_state: State | None = None, mask: Mask | None = None
     ) -> tuple[Given, list[Tensor]]:
+        if mask is not None and self._mode == "masking-layer":
+            inputs, mask = masked_by(inputs, mask), None
         arrays = [inputs]
         if mask is not None:
             arrays.append(mask)
         arrays += flat(initial_state)
-        timesteps = inputs.shape[1] if self._mode == "unrolled" else None
+        timesteps = inputs.shape[1] if self._mode in UNROLLED else None
         return Given(timesteps, initial_state is not None, mask is not None), [self._array(array) for array in arrays]
 
     def _output(self, purpose: str, given: Given, arrays: Sequence[Tensor]) -> Output:
@@ -225,6 +234,19 @@ class KerasNetwork:
     def _read(self, tensors: Iterable[Tensor]) -> list[Array]:
         with self._context():
             return [self._keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+
+
+def masked_by(inputs: Inputs, mask: Mask) -> Inputs:
+    """The inputs (batch, timesteps, features) as a Masking layer wants them, which reads from them what is padding.
+
+    Raises ValueError where a valid timestep has only the number that stands for padding.
+    """
+    from rnn_conformance.adapters.keras.example import filled
+
+    if (mask & (inputs == MASKED_BY).all(-1)).any():
+        raise ValueError(f"a timestep whose every feature is {MASKED_BY} cannot be valid here")
+    masked: Inputs = filled(inputs, mask, MASKED_BY)
+    return masked
 
 
 def floating(model: Model) -> list[int]:

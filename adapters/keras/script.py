@@ -12,7 +12,7 @@ from itertools import count
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
 from rnn_conformance.adapters.keras.layers import policy
-from rnn_conformance.adapters.keras.ways import COMPILED, arguments_of
+from rnn_conformance.adapters.keras.ways import COMPILED, MASKED_BY, UNROLLED, XLA, arguments_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import state_arrays, state_shapes
@@ -28,7 +28,7 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     """
     if wants not in ("outputs", "gradients"):
         raise ValueError(f"a script gives outputs or gradients, and no {wants}")
-    compiled = backend in _COMPILERS and architecture.mode in COMPILED
+    compiled = backend in _COMPILERS and architecture.mode in (*COMPILED, "closed-over")
     lines = ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', "import keras"]
     if wants == "gradients" or compiled or (backend == "jax" and architecture.dtype == "float64"):
         lines.append(_IMPORTS[backend])
@@ -36,14 +36,14 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     if backend == "jax" and architecture.dtype == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
     model = [*_model(architecture), *_weights(architecture)]
-    gradients = [_cotangents(architecture), *_GRADIENT[backend], *_gradients(architecture)]
+    gradients = [_cotangents(architecture), *_gradient(backend, architecture), *_gradients(architecture)]
     used = "\n".join([*model, *gradients] if wants == "gradients" else model)
     lines += ["", "", functions("keras/example.py", used), "", "", *model]
     if wants == "gradients":
         return "\n".join([*lines, *gradients]) + "\n"
     if architecture.mode == "reloaded":
         lines += ['model.save("model.keras")', 'model = keras.saving.load_model("model.keras")']
-    call = f"{_COMPILERS[backend]}(lambda given: model(given))" if compiled else "model"
+    call = _compiled_call(backend, architecture) if compiled else "model"
     if architecture.mode == "predict":
         size = "len(inputs)" if architecture.stateful else "max(len(inputs) - 1, 1)"
         lines.append(f"results = model.predict(given, batch_size={size}, verbose=0)")
@@ -52,9 +52,36 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     return "\n".join([*lines, *_results(architecture)]) + "\n"
 
 
+def _compiled_call(backend: str, architecture: Architecture) -> str:
+    """The model as a function that is compiled."""
+    how = ""
+    if backend == "tensorflow" and architecture.mode in XLA:
+        how = ", jit_compile=True"
+    if backend == "tensorflow" and architecture.mode == "time-distributed":  # the sizes that are not known stay open
+        how = ", input_signature=[[tf.TensorSpec(t.shape, t.dtype) for t in model.inputs]]"
+    return f"{_COMPILERS[backend]}(lambda given: model(given){how})"
+
+
+def _gradient(backend: str, architecture: Architecture) -> list[str]:
+    """The lines that make `found`, the gradients in Keras' order, out of `model`, `given` and `cotangents`."""
+    lines = _GRADIENT[backend]
+    if architecture.mode == "xla-unrolled":
+        first, *rest = (line.replace("= model(", "= compiled(") for line in lines)
+        return [first, "compiled = tf.function(lambda given: model(given), jit_compile=True)", *rest]
+    if architecture.mode == "xla":
+        first, tensors, *rest = lines
+        taken = [
+            "@tf.function(jit_compile=True)",
+            "def gradient(tensors, cotangents):",
+            *(f"    {line}" for line in rest),
+        ]
+        return [first, tensors, "", "", *taken, "    return found", "", "", "found = gradient(tensors, cotangents)"]
+    return lines
+
+
 def _model(architecture: Architecture) -> Iterator[str]:
     """The lines that make `model`, and `given`, what it is called with."""
-    timesteps = "inputs.shape[1]" if architecture.mode == "unrolled" else "None"
+    timesteps = "inputs.shape[1]" if architecture.mode in UNROLLED else "None"
     batch = f", batch_size={architecture.batch}" if architecture.stateful else ""
     dtype = f'dtype="{architecture.dtype}"'
     if table := architecture.embedding:
@@ -64,17 +91,25 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield "x = embedding(x)"
     else:
         yield f"x = first = keras.Input(({timesteps}, {architecture.layers[0].features}), {dtype}{batch})"
-    if architecture.masking == "mask":
+    if architecture.mode == "masking-layer":
+        yield f"x = keras.layers.Masking({MASKED_BY}{_policy(architecture)})(x)"
+    given_mask = architecture.masking == "mask" and architecture.mode != "masking-layer"
+    if given_mask:
         yield f'm = keras.Input(({timesteps},), dtype="bool"{batch})'
     arrays = _arrays(architecture, "state")
     yield f"h = [[keras.Input(a.shape[1:], {dtype}{batch}) for a in {arrays}] for state in initial_state or []]"
-    mask = ", mask=m" if architecture.masking == "mask" else ""
+    mask = ", mask=m" if given_mask else ""
     for k, layer in enumerate(architecture.layers):
         yield f"rnn{k} = {_layer(architecture, layer, is_last=k == len(architecture.layers) - 1)}"
         returned = f"x, *final{k}" if architecture.return_state else "x"
         yield f"{returned} = rnn{k}(x, initial_state=h[{k}] if h else None{mask})"
-    inputs = "first, m" if architecture.masking == "mask" else "first"
-    given = "inputs, mask" if architecture.masking == "mask" else "inputs"
+    if architecture.mode == "time-distributed":
+        same = f'keras.layers.Activation("linear"{_policy(architecture)})'
+        yield f"x = keras.layers.TimeDistributed({same}{_policy(architecture)})(x)"
+    inputs = "first, m" if given_mask else "first"
+    given = "inputs, mask" if given_mask else "inputs"
+    if architecture.masking == "mask" and not given_mask:
+        given = f"filled(inputs, mask, {MASKED_BY})"
     final = "".join(f", *final{k}" for k in range(len(architecture.layers))) if architecture.return_state else ""
     yield f"model = keras.Model([{inputs}, *sum(h, [])], [x{final}])"
     yield f"given = [{given}, *(a for state in initial_state or [] for a in {arrays})]"
@@ -192,7 +227,6 @@ _GRADIENT = {
         "found = [*of_weights, *of_inputs]",
     ],
 }
-"""The lines that make `found`, the gradients in Keras' order, out of `model`, `given` and `cotangents`."""
 
 
 def _cotangents(architecture: Architecture) -> str:

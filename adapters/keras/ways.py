@@ -15,7 +15,40 @@ WAYS: Mapping[str, str] = {
     "implementation-1": "the same with implementation=1: a product for each gate",
 }
 
-COMPILED = ("compiled", "unrolled", "cells", "without-cudnn", "implementation-1")
+SELDOM: Mapping[str, str] = {
+    "masking-layer": "a keras.layers.Masking in front: it sees in the inputs which timesteps are not valid",
+    "time-distributed": "a keras.layers.TimeDistributed behind, which leaves each output as it is",
+}
+"""More of them, on every backend."""
+
+SELDOM_ON: Mapping[str, Mapping[str, str]] = {
+    "tensorflow": {
+        "xla": "tf.function(jit_compile=True) of a call, and of a tape with the call in it",
+        "xla-unrolled": "unrolled layers in tf.function(jit_compile=True), the tape outside",
+    },
+    "torch": {},
+    "jax": {"closed-over": "jax.jit of a function that closes over the Model, anew for each load"},
+}
+"""Those of one backend."""
+
+UNROLLED = ("unrolled", "xla-unrolled")
+"""The ways that have to know the number of timesteps."""
+
+MASKED_BY = -1024.0
+"""What a Masking layer takes for padding, if all features of a timestep have it; every dtype has this number."""
+
+XLA = ("xla", "xla-unrolled")
+
+COMPILED = (
+    "compiled",
+    "unrolled",
+    "cells",
+    "without-cudnn",
+    "implementation-1",
+    "masking-layer",
+    "time-distributed",
+    *XLA,
+)
 """The modes and ways that run compiled, where the backend has a compiler."""
 
 GATED = ("without-cudnn", "implementation-1")
@@ -23,9 +56,15 @@ GATED = ("without-cudnn", "implementation-1")
 
 _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "unrolled": {"unroll": True},
+    "xla-unrolled": {"unroll": True},
     "without-cudnn": {"use_cudnn": False},
     "implementation-1": {"use_cudnn": False, "implementation": 1},
 }
+
+
+def seldom_on(backend: str) -> Mapping[str, str]:
+    """The ways that a thrifty profile leaves out, with what each is."""
+    return {**SELDOM, **SELDOM_ON[backend]}
 
 
 def arguments_of(way: str, is_gated: bool) -> Mapping[str, Any]:

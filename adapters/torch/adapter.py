@@ -14,9 +14,11 @@ from rnn_conformance.adapters.torch.gates import KINDS
 from rnn_conformance.adapters.torch.model import CELL_MODES, WITHOUT_ONEDNN, is_native_stack
 from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
 from rnn_conformance.adapters.torch.script import script
+from rnn_conformance.adapters.torch.transformed import FunctionalNetwork, ParametrisedNetwork, VmappedNetwork
 from rnn_conformance.adapters.torch.ways import (
     CellNetwork,
     ExportedNetwork,
+    OpenlyExportedNetwork,
     ReloadedNetwork,
     SequenceNetwork,
     WithoutOnednnNetwork,
@@ -31,6 +33,9 @@ _NO_SUCH_ACTIVATION = "torch.nn.RNN offers tanh and relu, and LSTM and GRU have 
 _NO_CHOICE = "the activations of torch.nn.LSTM and GRU are tanh and sigmoid"
 _NO_MASK = "torch.nn.RNN takes lengths, as a packed sequence, and no masks"
 _DROPOUT_BETWEEN_LAYERS = "torch.nn.RNN(dropout=) is one rate, for the inputs of all layers of a stack but the first"
+
+
+_SELDOM = ("exported-open-batch", "vmapped", "functional", "parametrised")
 
 
 class TorchAdapter:
@@ -55,6 +60,10 @@ class TorchAdapter:
             "reloaded": ReloadedNetwork,
             "exported": ExportedNetwork,
             WITHOUT_ONEDNN: WithoutOnednnNetwork,
+            "exported-open-batch": OpenlyExportedNetwork,
+            "vmapped": VmappedNetwork,
+            "functional": FunctionalNetwork,
+            "parametrised": ParametrisedNetwork,
         }[architecture.mode]
         return network(architecture)
 
@@ -75,7 +84,8 @@ def _description() -> Description:
         framework="PyTorch",
         versions=versions("torch"),
         modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
-        ways=("reloaded", "exported", WITHOUT_ONEDNN),
+        ways=("reloaded", "exported", WITHOUT_ONEDNN, *_SELDOM),
+        seldom=_SELDOM,
         # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
         # 0.5 ULP, in layers of 1 to 64 units, and sums are float32 (benchmarks/accumulation.py).
         precision={
@@ -170,9 +180,13 @@ def _obstacles(architecture: Architecture) -> Iterator[str]:
         yield "torch.nn.RNN has dropout between the layers of one stack, and these layers differ too much for that"
     if architecture.masking == "lengths" and not architecture.batched:
         yield "torch.nn.utils.rnn.pack_padded_sequence takes batches only"
-    if mode == "exported" and architecture.masking == "lengths":
+    if mode == "vmapped" and any(layer.cell.name == "lstm" for layer in layers):
+        yield "torch.vmap has no batching rule for torch.nn.LSTMCell, nor for torch.nn.RNN, LSTM and GRU"
+    if mode in ("vmapped", "exported-open-batch") and not architecture.batched:
+        yield "a single sequence has no batch to run over, or to leave open"
+    if mode.startswith("exported") and architecture.masking == "lengths":
         yield "torch.export cannot trace torch.nn.utils.rnn.pack_padded_sequence"
-    if mode == "exported" and dropout:
+    if mode.startswith("exported") and dropout:
         yield "torch.export makes a constant of whether the model is in training"
     if architecture.weights_dtype and (architecture.weights_dtype, architecture.dtype) not in (
         ("float32", "bfloat16"),

@@ -53,6 +53,29 @@ def unstacked(state: Any) -> list[Any]:
     return list(zip(*state, strict=True)) if isinstance(state, tuple) else list(state)
 
 
+def transposed_module() -> torch.nn.Module:
+    """A parametrisation by the transposed matrix, for torch.nn.utils.parametrize."""
+
+    class Transposed(torch.nn.Module):
+        def forward(self, matrix: torch.Tensor) -> torch.Tensor:
+            return matrix.mT
+
+        def right_inverse(self, matrix: torch.Tensor) -> torch.Tensor:
+            return matrix.mT.clone(memory_format=torch.contiguous_format)
+
+    return Transposed()
+
+
+def exported_with_open_batch(rnn: torch.nn.Module, x: torch.Tensor, h_0: Any) -> torch.nn.Module:
+    """torch.export of a module for every size of batch, from zeros for another than that of `x` and `h_0`."""
+    batch, other = torch.export.Dim("batch"), 3 if len(x) == 2 else 2
+    state = None if h_0 is None else each_part(lambda h: h.new_zeros(len(h), other, h.shape[-1]), h_0)
+    open_axes = ({0: batch}, None if h_0 is None else each_part(lambda h: {1: batch}, h_0))
+    zeros = x.new_zeros(other, *x.shape[1:])
+    program: torch.nn.Module = torch.export.export(rnn, (zeros, state), dynamic_shapes=open_axes).module()
+    return program
+
+
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     """torch.nn.RNN."""
     units, features = W.shape

@@ -17,7 +17,7 @@ from rnn_conformance.reference.model.weights import Weights, direction_shapes
 if TYPE_CHECKING:
     import torch
 
-CELL_MODES = ("cells", "compiled")
+CELL_MODES = ("cells", "compiled", "vmapped")
 """The modes in which a model is made of torch.nn.RNNCell and its like."""
 
 WITHOUT_ONEDNN = "without-onednn"

@@ -64,7 +64,7 @@ class TorchNetwork:
         import torch
 
         x, states = tensor(inputs), _tensors(initial_state)
-        parameters = {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+        parameters = self._parameters()
         arguments = [x] if self._architecture.embedding is None else []
         arguments += flat(states)
         for argument in arguments:
@@ -78,7 +78,7 @@ class TorchNetwork:
             found = torch.autograd.grad(of, [*parameters.values(), *arguments], [tensor(c) for c in cotangents])
         rest = (array(gradient) for gradient in found[len(parameters) :])
         return Gradients(
-            weights_of(self._architecture, dict(zip(parameters, found, strict=False))),
+            weights_of(self._architecture, self._of_weights(dict(zip(parameters, found, strict=False)))),
             next(rest) if self._architecture.embedding is None else None,
             each_state(lambda _: next(rest), states),
         )
@@ -98,7 +98,7 @@ class TorchNetwork:
         """One step of torch.optim.SGD on torch.nn.functional.mse_loss."""
         import torch
 
-        optimizer = torch.optim.SGD(self._model.parameters(), lr=rate)
+        optimizer = torch.optim.SGD(self._parameters().values(), lr=rate)
         optimizer.zero_grad()
         with self._settings():
             with self._training(), self._autocast():
@@ -131,19 +131,32 @@ class TorchNetwork:
         """The output sequence of the last layer, and the final state of each."""
         raise NotImplementedError
 
+    def _parameters(self) -> dict[str, Tensor]:
+        """What is trained and has gradients, by its name."""
+        return {name: parameter for name, parameter in self._model.named_parameters() if parameter.requires_grad}
+
+    def _of_weights(self, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The gradients of the weights by torch's names, from those of the parameters."""
+        return gradients
+
     def _forward(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
         """What the architecture returns, and the final state of each layer."""
         import torch
 
         with self._autocast():
             if self._architecture.embedding is not None:
-                x = self._model["embedding"](x)
+                x = self._embed(x)
             outputs, final = self._apply(x, states, lengths)
             if self._architecture.return_sequences:
                 return outputs, final
             if lengths is not None or self._architecture.layers[-1].is_bidirectional:
                 return torch.cat([parts[0] for parts in final[-1]], -1), final  # h_T is at another place in each row
             return outputs[..., -1, :], final
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        """The rows of the table for tokens."""
+        rows: Tensor = self._model["embedding"](tokens)
+        return rows
 
     def _output(self, outputs: Tensor, final: Tensors) -> Output:
         state = each_state(array, final)

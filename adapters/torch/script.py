@@ -7,6 +7,7 @@ float32, without loss.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.torch.gates import NAMES, kind_of
@@ -57,7 +58,10 @@ def _model(architecture: Architecture) -> Iterator[str]:
         f'{kind_of(architecture.layers[k].cell).state_of}({source}, "{where}")'
         for k, _, source, where in _directions(architecture)
     ]
-    if len(states) == 1:
+    if architecture.mode == "functional":
+        yield from ("weights = {", *(f"    **{state}," for state in states), "}")
+        yield "weights = {name: weight.requires_grad_() for name, weight in weights.items()}"
+    elif len(states) == 1:
         yield f"model.load_state_dict({states[0]})"
     else:
         yield from ("model.load_state_dict({", *(f"    **{state}," for state in states), "})")
@@ -67,6 +71,11 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield "file.seek(0)"
         yield from _modules(architecture)
         yield "model.load_state_dict(torch.load(file, weights_only=True))"
+    if architecture.mode == "parametrised":
+        yield 'for name in [name for name, _ in model.named_parameters() if "weight_" in name]:'
+        yield '    where, _, attribute = name.rpartition(".")'
+        yield "    module = model.get_submodule(where)"
+        yield "    torch.nn.utils.parametrize.register_parametrization(module, attribute, transposed_module())"
     if any(layer.dropout for layer in architecture.layers):
         yield "model.eval()"
 
@@ -151,6 +160,11 @@ def _stack(architecture: Architecture, x: str) -> Iterator[str]:
     if architecture.mode == "exported":
         yield f"program = torch.export.export(model, ({x}, h_0)).module()"
         yield f"y, h_n = program({x}, h_0)"
+    elif architecture.mode == "exported-open-batch":
+        yield f"program = exported_with_open_batch(model, {x}, h_0)"
+        yield f"y, h_n = program({x}, h_0)"
+    elif architecture.mode == "functional":
+        yield f"y, h_n = torch.func.functional_call(model, weights, ({x}, h_0))"
     else:
         yield f"y, h_n = model({x}, h_0)"
     if architecture.return_state or _joins_final_states(architecture):
@@ -167,11 +181,24 @@ def _layer_by_layer(architecture: Architecture, x: str) -> Iterator[str]:
     yield "    h_0 = None if state is None else stacked(state[k])"
     if architecture.mode == "exported":
         yield "    rnn = torch.export.export(rnn, (y, h_0)).module()"
-    yield "    y, h_n = rnn(y, h_0)"
+    if architecture.mode == "exported-open-batch":
+        yield "    rnn = exported_with_open_batch(rnn, y, h_0)"
+    if architecture.mode == "functional":
+        yield '    own = {name[len(f"{k}."):]: w for name, w in weights.items() if name.startswith(f"{k}.")}'
+        yield "    y, h_n = torch.func.functional_call(rnn, own, (y, h_0))"
+    else:
+        yield "    y, h_n = rnn(y, h_0)"
     yield "    final.append(unstacked(h_n))"
 
 
 def _steps(architecture: Architecture, x: str) -> Iterator[str]:
+    if architecture.mode == "vmapped":
+        plain = replace(architecture, mode="cells")
+        yield from ("def single(y, state):", *(f"    {line}" for line in _steps(plain, "y")), "    return y, final")
+        yield ""
+        yield ""
+        yield f"y, final = torch.vmap(single, in_dims=(0, None if state is None else 0))({x}, state)"
+        return
     yield f"y, final = {x}, []"
     yield "for k, cell in enumerate(model):"
     if architecture.mode == "compiled":
@@ -201,7 +228,9 @@ def _gradients(architecture: Architecture) -> Iterator[str]:
         layer = architecture.layers[k]
         for part in direction_shapes(layer):
             name = name_of("layers", k, j, part)
-            yield f'    "{name}": model.get_parameter("{where.format(NAMES[part])}"),'
+            yield f'    "{name}": {_parameter(architecture, where, NAMES[part])},'
+            if architecture.mode == "parametrised" and part in "WU":
+                swapped.append(f'gradients["{name}"] = gradients["{name}"].T')
             if order := kind_of(layer.cell).order:
                 swapped.append(f'gradients["{name}"] = {order}(gradients["{name}"])')
     if architecture.embedding is None:
@@ -218,6 +247,17 @@ def _gradients(architecture: Architecture) -> Iterator[str]:
     yield "found = torch.autograd.grad(results, list(of.values()), cotangents)"
     yield f"gradients = {{name: g{_IN_NUMPY[architecture.dtype]} for name, g in zip(of, found)}}"
     yield from swapped
+
+
+def _parameter(architecture: Architecture, where: str, name: str) -> str:
+    """The parameter of which a weight's gradient is taken."""
+    place = where.format(name)
+    if architecture.mode == "functional":
+        return f'weights["{place}"]'
+    if architecture.mode == "parametrised" and name.startswith("weight_"):
+        module, _, attribute = place.rpartition(".")
+        place = ".".join(filter(None, (module, "parametrizations", attribute, "original")))
+    return f'model.get_parameter("{place}")'
 
 
 def _directions(architecture: Architecture) -> Iterator[tuple[int, int, str, str]]:

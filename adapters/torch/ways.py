@@ -88,10 +88,29 @@ class ExportedNetwork(SequenceNetwork):
         key = rnn, x.shape, h_0 is None
         if key not in self._programs:
             example = x.detach(), None if h_0 is None else each_part(lambda part: part.detach(), h_0)
-            with warnings.catch_warnings():
-                # torch's own layer assigns these at each call, and torch.export warns of it.
-                warnings.filterwarnings("ignore", r"The tensor attributes self\._flat_weights", UserWarning)
+            with _export_warnings_ignored():
                 self._programs[key] = torch.export.export(rnn, example).module()
+        return self._programs[key](x, h_0)
+
+
+@contextmanager
+def _export_warnings_ignored() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # torch's own layer assigns these at each call, and torch.export warns of it.
+        warnings.filterwarnings("ignore", r"The tensor attributes self\._flat_weights", UserWarning)
+        yield
+
+
+class OpenlyExportedNetwork(ExportedNetwork):
+    """torch.export of each torch.nn.RNN for every size of batch, from an example of another size than the call has."""
+
+    def _call(self, rnn: Any, x: Any, h_0: Any) -> Any:
+        from rnn_conformance.adapters.torch.example import exported_with_open_batch
+
+        key = rnn, x.shape[1], h_0 is None
+        if key not in self._programs:
+            with _export_warnings_ignored():
+                self._programs[key] = exported_with_open_batch(rnn, x, h_0)
         return self._programs[key](x, h_0)
 
 

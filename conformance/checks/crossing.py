@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -64,6 +64,17 @@ def _stacks(description: Description, kind: str) -> Iterator[Stack]:
     if kind in kinds[:-1]:
         others = tuple(None if each == kind else description.variants_of(each)[0] for each in kinds)
         yield Stack("of several cells", (4, 3, 4)[: len(kinds)], others)
+
+
+def description_of(check: Check) -> Description:
+    """What the subject says of itself; in a thrifty profile without the ways that are seldom run."""
+    description = check.subject.description
+    if not check.profile.thrifty:
+        return description
+    ways, rounding = (
+        tuple(way for way in each if way not in description.seldom) for each in (description.ways, description.rounding)
+    )
+    return replace(description, ways=ways, seldom=(), rounding=rounding)
 
 
 def factors_of(description: Description, kind: str) -> Factors:

@@ -22,6 +22,7 @@ from rnn_conformance.conformance.checks.crossing import (
     TIMESTEPS,
     UNROLLED,
     cases_of,
+    description_of,
     factors_of,
     in_turn,
     is_allowed,
@@ -63,7 +64,7 @@ def test_features_crossed(check: Check) -> None:
     finally:
         if rows and not check.profile.repeats:
             judged = [row for row in rows if check.evidence.has_judged(row_in_words(row))]
-            check.evidence.measured["pairs"] = summary(factors_of(check.subject.description, check.cell), cover, judged)
+            check.evidence.measured["pairs"] = summary(factors_of(description_of(check), check.cell), cover, judged)
 
 
 def _rows(check: Check) -> tuple[Cover, list[Row]]:
@@ -72,7 +73,7 @@ def _rows(check: Check) -> tuple[Cover, list[Row]]:
     Rows that a known deviation carves out are among them, to be left out, and others in which the same features meet.
     """
     if check.profile.thrifty:
-        description, known = check.subject.description, partial(known_of, check.deviations)
+        description, known = description_of(check), partial(known_of, check.deviations)
         factors = factors_of(description, check.cell)
         allowed = partial(is_allowed, lacking(description, factors))
         cover = covering_rows(factors, allowed, check.seed, known=known)
@@ -202,7 +203,7 @@ def _stays_small(case: Case) -> bool:
 @pytest.mark.clause("12.1", modes="main", dtypes=("float64",))
 def test_double_in_every_way(check: Check) -> None:
     """In float64, each way to run a model keeps the digits that float32 has not."""
-    description = check.subject.description
+    description = description_of(check)
     cases: list[Case] = []
     for k, way in enumerate(description.modes + description.ways):
         for cell in [check.cells[k % len(check.cells)]] if check.profile.thrifty else check.cells:
