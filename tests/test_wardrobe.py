@@ -73,11 +73,12 @@ def test_thrifty() -> None:
 
 
 def test_dtypes_of_a_thrifty_profile() -> None:
-    """A check may say that one dtype shows enough; it is run in all of them in other profiles."""
-    mark = {"thrifty": FLOAT32}
-    assert PROFILES["smoke"].dtypes(mark) == FLOAT32
-    assert PROFILES["default"].dtypes(mark) == DTYPES
-    assert PROFILES["smoke"].dtypes({}) == DTYPES
+    """It leaves float64 out where a check does not ask for it, or for nothing else; other profiles do not."""
+    smoke, default = PROFILES["smoke"], PROFILES["default"]
+    assert tuple(smoke.dtypes({})) == FLOAT32
+    assert smoke.dtypes({"dtypes": ("float64",)}) == ("float64",)
+    assert smoke.dtypes({"thrifty": DTYPES}) == default.dtypes({}) == default.dtypes({"thrifty": FLOAT32}) == DTYPES
+    assert smoke.dtypes({"thrifty": ()}) == ()
 
 
 @pytest.mark.parametrize(("profile", "wanted"), [("smoke", 2), ("default", 7)])

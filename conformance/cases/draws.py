@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 from unittest.mock import patch
+
+T = TypeVar("T")
 
 _PROVIDERS = "hypothesis.internal.conjecture.providers"
 
@@ -25,3 +28,9 @@ def from_the_seed_alone() -> Iterator[None]:
         return
     with patch.object(providers, "_get_local_constants", lambda: nothing):
         yield
+
+
+def without_a_key(test: T) -> T:
+    """The same test, for which Hypothesis makes no key of its database: there is none, and the key takes long."""
+    vars(test)["_hypothesis_internal_database_key"] = None
+    return test

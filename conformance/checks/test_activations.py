@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.doors import Door, architecture_of
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.checks.roles import doors_to, has_state_given
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, same_bits
@@ -46,13 +46,13 @@ Examine = Callable[[Door, Array, Array], None]
 """Told of numbers z and of what a door makes of them."""
 
 
-@pytest.mark.clause("7.1", modes="main")
+@pytest.mark.clause("7.1", modes="main", thrifty=DTYPES)
 def test_standard_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP of the specification, over the whole range of floats."""
     _accuracy(check, {name: ACTIVATIONS[name].ulps for name in ("tanh", "sigmoid")})
 
 
-@pytest.mark.clause("7.2", modes="main")
+@pytest.mark.clause("7.2", modes="main", thrifty=DTYPES)
 def test_declared_accuracy(check: Check) -> None:
     """tanh and sigmoid are within the ULP that the adapter declares, over the whole range of floats."""
     curves: dict[str, Curve] = {}
@@ -63,7 +63,7 @@ def test_declared_accuracy(check: Check) -> None:
         check.evidence.measured[name] = {"input": middles, "ulps": ulps, "limit": ACTIVATIONS[name].ulps}
 
 
-@pytest.mark.clause("7.3", modes="main")
+@pytest.mark.clause("7.3", modes="main", thrifty=DTYPES)
 def test_range(check: Check) -> None:
     """tanh and sigmoid never leave their range, and reach its ends."""
 
@@ -85,7 +85,7 @@ def test_range(check: Check) -> None:
     _sweep(check, ("tanh", "sigmoid"), examine)
 
 
-@pytest.mark.clause("7.4", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("7.4", modes="main")
 def test_exact_activations(check: Check) -> None:
     """relu and linear give exactly max(z, 0) and z."""
 

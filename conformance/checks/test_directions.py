@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
@@ -22,7 +21,7 @@ def test_backward(check: Check) -> None:
     _judge_outputs(check, direction="backward")
 
 
-@pytest.mark.clause("10.1", thrifty=FLOAT32)
+@pytest.mark.clause("10.1")
 def test_initial_state_of_backward_layer(check: Check) -> None:
     """The initial state of a backward layer is what comes after its last timestep."""
     check.requires("backward")
@@ -50,14 +49,14 @@ def test_order_of_backward_outputs(check: Check) -> None:
     check.for_all("layer", examine, where=laws.has_parts, direction="backward")
 
 
-@pytest.mark.clause("10.3", thrifty=FLOAT32)
+@pytest.mark.clause("10.3")
 def test_bidirectional(check: Check) -> None:
     """A bidirectional layer joins, at each timestep, the outputs of a forward and of a backward layer."""
     check.requires("bidirectional")
     _judge_outputs(check, direction="bidirectional")
 
 
-@pytest.mark.clause("10.3", thrifty=FLOAT32)
+@pytest.mark.clause("10.3")
 def test_initial_states_of_bidirectional_layer(check: Check) -> None:
     """Each direction of a bidirectional layer starts from the initial state that is its own."""
     check.requires("bidirectional")
@@ -65,7 +64,7 @@ def test_initial_states_of_bidirectional_layer(check: Check) -> None:
     _judge_outputs(check, from_given_state=True, direction="bidirectional")
 
 
-@pytest.mark.clause("10.4", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("10.4", modes="main")
 def test_merge_modes(check: Check) -> None:
     """The outputs of the two directions are added, multiplied or averaged, in both return modes."""
 
@@ -87,7 +86,7 @@ def test_final_states_of_directions(check: Check) -> None:
     laws.for_each(check, ["layer"], laws.TURNED, examine, where=laws.has_parts, return_state=True)
 
 
-@pytest.mark.clause("10.5", thrifty=FLOAT32)
+@pytest.mark.clause("10.5")
 def test_last_output_of_directions(check: Check) -> None:
     """The last output of a backward layer is its output at the first timestep; a bidirectional one joins two."""
 
@@ -97,7 +96,7 @@ def test_last_output_of_directions(check: Check) -> None:
     laws.for_each(check, ["layer"], laws.TURNED, examine, where=laws.has_parts, return_sequences=False)
 
 
-@pytest.mark.clause("10.6", thrifty=FLOAT32)
+@pytest.mark.clause("10.6")
 def test_directions_under_a_mask(check: Check) -> None:
     """A backward or bidirectional layer passes over what is not valid, and begins at the last valid timestep."""
 
@@ -109,7 +108,7 @@ def test_directions_under_a_mask(check: Check) -> None:
     laws.for_each(check, ["layer"], laws.turned_and_masked(), examine, where=laws.is_short, return_state=state)
 
 
-@pytest.mark.clause("10.7", thrifty=FLOAT32)
+@pytest.mark.clause("10.7")
 def test_stacked_directions(check: Check) -> None:
     """A layer above a backward or bidirectional one reads its outputs at each timestep."""
 

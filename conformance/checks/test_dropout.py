@@ -40,7 +40,7 @@ _CALLS = 6
 _FALSE_ALARM = 1e-12
 
 
-@pytest.mark.clause("13.1", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.1", modes="main")
 def test_outside_training(check: Check) -> None:
     """Outside training, a model with dropout gives the bits that it gives without."""
     offered = [feature for feature in _FEATURES if check.offers(feature)]
@@ -70,7 +70,7 @@ def _judge_outside_training(check: Check, dropping: Architecture, case: Case) ->
     return bool(outputs.any())
 
 
-@pytest.mark.clause("13.2", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.2", modes="main")
 def test_rate_zero(check: Check) -> None:
     """In training at rate 0, a model gives the bits that it gives outside training."""
     if not any(check.offers(feature) for feature in _FEATURES):
@@ -99,7 +99,7 @@ def test_right_at_rate_zero(check: Check) -> None:
     check.every(few_cases(check, ("layer", "stack")), examine)
 
 
-@pytest.mark.clause("13.3", "13.5", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.3", "13.5", modes="main")
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
     check.requires("dropout")
@@ -107,7 +107,7 @@ def test_dropout(check: Check) -> None:
     _examine(check, "dropout", recurrent=0, seen=_inputs_seen)
 
 
-@pytest.mark.clause("13.4", "13.5", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("13.4", "13.5", modes="main")
 def test_recurrent_dropout(check: Check) -> None:
     """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
     check.requires("recurrent dropout")

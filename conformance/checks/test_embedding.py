@@ -8,14 +8,13 @@ import pytest
 from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.model.weights import Weights
 
 
-@pytest.mark.clause("5.1", thrifty=FLOAT32)
+@pytest.mark.clause("5.1")
 def test_lookup(check: Check) -> None:
     """Behind a layer that passes its input on, each token shows as its row of the table, to the bit."""
     check.requires("embedding")
@@ -55,7 +54,7 @@ def test_model_with_embedding(check: Check) -> None:
         check.for_all("embedding", lambda case: check.judge(case, check.run(case)), return_sequences=return_sequences)
 
 
-@pytest.mark.clause("5.3", thrifty=FLOAT32)
+@pytest.mark.clause("5.3")
 def test_masking_zero(check: Check) -> None:
     """An embedding that masks zero masks the timesteps whose token is 0, wherever they are, and no others."""
     check.requires("embedding")

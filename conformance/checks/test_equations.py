@@ -65,7 +65,7 @@ def test_lstm(check: Check) -> None:
     _search(check, check.cells, examine)
 
 
-@pytest.mark.clause("16.3", thrifty=("float32",), cells=LSTM)
+@pytest.mark.clause("16.3", cells=LSTM)
 def test_state_of_lstm(check: Check) -> None:
     """Called a timestep at a time, an LSTM goes on from h and c as they were handed over, at each of the steps."""
     check.requires("initial state")

@@ -13,7 +13,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
@@ -43,7 +43,7 @@ IsMeant = Callable[[Case, str], bool]
 """Whether the gradient of this name is one that a check is about."""
 
 
-@pytest.mark.clause("11.1")
+@pytest.mark.clause("11.1", thrifty=DTYPES)
 def test_gradients_of_weights(check: Check) -> None:
     """The gradients of W, U and b of every layer are those of backpropagation through all timesteps."""
     _search(check, _KINDS, [{}], lambda case, name: name.startswith("layers["))
@@ -85,10 +85,10 @@ def test_gradients_of_last_output(check: Check) -> None:
     def examine(case: Case) -> bool:
         return check.judge_gradients(case, check.gradients(case))
 
-    check.for_all(_KINDS, examine, return_sequences=False)
+    check.for_all(_KINDS, examine, return_sequences=False, few=True)
 
 
-@pytest.mark.clause("11.6", thrifty=FLOAT32)
+@pytest.mark.clause("11.6")
 def test_gradients_of_stacks(check: Check) -> None:
     """The gradients of what is below the last layer of a stack are what passed through the layers above."""
     check.requires("stack")
@@ -98,7 +98,7 @@ def test_gradients_of_stacks(check: Check) -> None:
 @pytest.mark.clause("11.7")
 def test_gradients_under_a_mask(check: Check) -> None:
     """Timesteps that are not valid have no part in any gradient, and their inputs have gradient zero."""
-    _search_masked(check, _KINDS, laws.maskings(), laws.has_parts)
+    _search_masked(check, _KINDS, laws.maskings(), laws.has_parts, few=True)
 
 
 @pytest.mark.clause("11.7", "11.8", modes="main", dtypes=("float32",))
@@ -107,7 +107,7 @@ def test_gradients_of_directions_under_a_mask(check: Check) -> None:
     _search_masked(check, ["layer"], laws.turned_and_masked(), laws.is_short)
 
 
-@pytest.mark.clause("11.7", thrifty=FLOAT32)
+@pytest.mark.clause("11.7")
 def test_gradients_and_nan_in_the_padding(check: Check) -> None:
     """NaN in an input that is not valid changes no bit of a gradient of the last output."""
     check.requires("gradients")
@@ -143,7 +143,7 @@ def test_gradients_of_stacked_directions(check: Check) -> None:
     _search(check, ["stack"], laws.TURNED, _is_below_the_last_layer, where=laws.is_short)
 
 
-@pytest.mark.clause("11.9", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("11.9", modes="main")
 def test_gradient_over_time(check: Check) -> None:
     """The norm of d s_T / d s_{T-k} is right for each k: small U lets it vanish, orthogonal U last, large U explode."""
     check.requires("gradients")
@@ -276,7 +276,7 @@ def _search(check: Check, kinds: Sequence[str], ways: Sequence[laws.Way], is_mea
 
 
 def _search_masked(
-    check: Check, kinds: Sequence[str], ways: Sequence[laws.Way], where: Callable[[Structure], bool]
+    check: Check, kinds: Sequence[str], ways: Sequence[laws.Way], where: Callable[[Structure], bool], **how: Any
 ) -> None:
     """Judge all gradients of models under a mask."""
     check.requires("gradients")
@@ -295,7 +295,7 @@ def _search_masked(
         assert wrong.inputs is not None
         return bool(wrong.inputs[~case.mask].any())
 
-    laws.for_each(check, kinds, ways, examine, where=where, return_state=check.offers("final state"))
+    laws.for_each(check, kinds, ways, examine, where=where, return_state=check.offers("final state"), **how)
 
 
 def _of_valid_outputs(check: Check, case: Case) -> Output:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import check_finite, compare, same_bits
@@ -22,7 +22,7 @@ from rnn_conformance.reference.model.weights import Array, in_float64
 _KINDS = ("layer", "stack")
 
 
-@pytest.mark.clause("9.1")
+@pytest.mark.clause("9.1", thrifty=DTYPES)
 def test_valid_outputs(check: Check) -> None:
     """Each valid output follows from the last valid one before it, or from the initial state."""
     given = check.offers("initial state") and not check.profile.thrifty
@@ -57,7 +57,7 @@ def test_final_state_under_a_mask(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.has_parts, return_state=True)
 
 
-@pytest.mark.clause("9.3", thrifty=FLOAT32)
+@pytest.mark.clause("9.3")
 def test_last_output_under_a_mask(check: Check) -> None:
     """The last output is that of the last valid timestep."""
 
@@ -171,7 +171,7 @@ def test_everything_valid(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(["full"]), examine, return_state=check.offers("final state"))
 
 
-@pytest.mark.clause("9.7", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("9.7", modes="main")
 def test_alone_without_padding(check: Check) -> None:
     """A sequence of a padded batch gives, at its valid timesteps, what it gives alone and without padding."""
 

@@ -28,7 +28,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
-_OBSERVED: dict[str, Any] = {"modes": "main", "dtypes": ("float32",)}
+_OBSERVED: dict[str, Any] = {"modes": "main", "dtypes": ("float32",), "thrifty": ()}
 _OF_SIMPLE_RNN = {**_OBSERVED, "cells": SIMPLE_RNN}
 """What is asked of one number and its activation, or has no reference in other cells."""
 

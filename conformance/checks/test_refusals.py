@@ -26,7 +26,7 @@ from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
-@pytest.mark.clause("14.1", thrifty=FLOAT32)
+@pytest.mark.clause("14.1")
 def test_wrong_number_of_features(check: Check) -> None:
     """Inputs with more or fewer features than the layer reads are refused."""
 
@@ -45,7 +45,7 @@ def test_wrong_number_of_features(check: Check) -> None:
     check.every(few_cases(check, ["layer"]), examine)
 
 
-@pytest.mark.clause("14.2", thrifty=FLOAT32)
+@pytest.mark.clause("14.2")
 def test_wrong_initial_state(check: Check) -> None:
     """An initial state for another batch, other units or of another rank is refused, also where it could be broadcast.
 
@@ -142,7 +142,7 @@ _WRONG_COUNTS: Mapping[str, tuple[str, Mapping[str, str], Callable[[State], Stat
 """For a model of this kind, the states of another one; None where there is none."""
 
 
-@pytest.mark.clause("14.3", thrifty=FLOAT32)
+@pytest.mark.clause("14.3")
 def test_wrong_weights(check: Check) -> None:
     """Kernels and biases of another shape are refused, also where they could be broadcast."""
 
@@ -183,7 +183,7 @@ _WRONG_WEIGHTS: Mapping[tuple[str, str], Callable[[Array], Array | None]] = {
 """Arrays of other shapes than that of the array of this name; None where that would be the right shape."""
 
 
-@pytest.mark.clause("14.4", thrifty=FLOAT32)
+@pytest.mark.clause("14.4")
 def test_wrong_lengths(check: Check) -> None:
     """Lengths that are negative, or greater than the number of timesteps, are refused."""
     check.requires("lengths")

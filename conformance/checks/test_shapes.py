@@ -11,7 +11,6 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, Structure
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, check_dtype, check_shape
@@ -56,7 +55,7 @@ def test_final_states(check: Check) -> None:
         check.for_all(("layer", "stack"), examine, return_sequences=return_sequences, return_state=True)
 
 
-@pytest.mark.clause("2.6", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.6", modes="main")
 def test_symbolic_shapes(check: Check) -> None:
     """The model that everybody starts from infers (None, None, 32) and (None, 32) from unknown batch and timesteps."""
     check.requires("symbolic shapes")
@@ -74,7 +73,7 @@ def test_symbolic_shapes(check: Check) -> None:
     check.example(examine)
 
 
-@pytest.mark.clause("2.7", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.7", modes="main")
 def test_symbolic_output_shapes_fit(check: Check) -> None:
     """Every known axis of the symbolic output shape is as long as that of the outputs, whatever the model is."""
     check.requires("symbolic shapes")
@@ -91,7 +90,7 @@ def test_symbolic_output_shapes_fit(check: Check) -> None:
         check.every(few_cases(check, _kinds(check), where=_has_three_sizes, **how), examine)
 
 
-@pytest.mark.clause("2.7", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.7", modes="main")
 def test_symbolic_state_shapes_fit(check: Check) -> None:
     """Every known axis of the symbolic state shapes is as long as that of the final states, in every layer."""
     check.requires("final state")
@@ -112,7 +111,7 @@ def test_symbolic_state_shapes_fit(check: Check) -> None:
         check.every(few_cases(check, _kinds(check), where=_has_three_sizes, **how, return_state=True), examine)
 
 
-@pytest.mark.clause("2.14", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.14", modes="main")
 def test_known_axes_stay_known(check: Check) -> None:
     """A batch or a number of timesteps that is known of the inputs is known of the outputs and final states."""
     check.requires("symbolic shapes")

@@ -12,7 +12,6 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.memory import at_offset
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
@@ -36,7 +35,7 @@ _LONG = 2000
 _REGIMES = ("integers", "unit", "contractive", "saturating")
 
 
-@pytest.mark.clause("2.10", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.10", modes="main")
 def test_sizes(check: Check) -> None:
     """The recurrence holds for one timestep, unit, feature or sequence, for 256 units and for 2,000 timesteps."""
     from_state = check.offers("initial state")  # without one, a single timestep has no recurrence to be wrong in
@@ -138,7 +137,7 @@ _OF_SEQUENCES: dict[str, Lie] = {
 _MAY_BE_REFUSED: dict[str, Lie] = {"negative strides": _backwards}
 
 
-@pytest.mark.clause("2.11", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.11", modes="main")
 def test_memory_layout(check: Check) -> None:
     """However what it is given lies in memory, a call gives what plain copies give: to the bit where sums are exact.
 

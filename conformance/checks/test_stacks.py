@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import check_finite, compare
 from rnn_conformance.reference.bounds.layers import expected_layer
 from rnn_conformance.reference.model.weights import Array, Weights, in_float64
 
 
-@pytest.mark.clause("4.1", "4.2")
+@pytest.mark.clause("4.1", "4.2", thrifty=DTYPES)
 def test_stack(check: Check) -> None:
     """Each layer of a stack reads the whole output sequence of the one below, whatever the model returns."""
     check.requires("stack")
@@ -30,7 +30,7 @@ def test_stack(check: Check) -> None:
         check.for_all("stack", examine, return_sequences=return_sequences)
 
 
-@pytest.mark.clause("4.3", thrifty=FLOAT32)
+@pytest.mark.clause("4.3")
 def test_stacking_is_composing(check: Check) -> None:
     """A stack computes what its layers compute, each run as a model of its own on the outputs of the one below."""
     check.requires("stack")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import same_bits
@@ -21,7 +21,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State, each_state
 
 
-@pytest.mark.clause("3.2")
+@pytest.mark.clause("3.2", thrifty=DTYPES)
 def test_initial_state(check: Check) -> None:
     """A given initial state is where the recurrence starts, in every layer of a model."""
     check.requires("initial state")
@@ -32,7 +32,7 @@ def test_initial_state(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, return_state=True)
 
 
-@pytest.mark.clause("3.3")
+@pytest.mark.clause("3.3", thrifty=DTYPES)
 def test_final_state(check: Check) -> None:
     """The final state of each layer is its last output; for the last layer, of which both are seen, to the bit."""
     check.requires("final state")
@@ -48,7 +48,7 @@ def test_final_state(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, return_state=True)
 
 
-@pytest.mark.clause("3.4", thrifty=FLOAT32)
+@pytest.mark.clause("3.4")
 def test_splitting_a_sequence(check: Check) -> None:
     """The second part of a sequence, started from the final state of the first, continues the whole."""
     check.requires("initial state")
@@ -127,7 +127,7 @@ def _zeros_or_none(check: Check, case: Case) -> bool:
     return bool((check.run(case, initial_state=case.initial_state).outputs != without.outputs).any())
 
 
-@pytest.mark.clause("3.7", thrifty=FLOAT32)
+@pytest.mark.clause("3.7")
 def test_stateful_calls(check: Check) -> None:
     """The parts of a sequence, given to a stateful model in two calls, have the outputs of the whole."""
     check.requires("stateful")
@@ -143,7 +143,7 @@ def test_stateful_calls(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, where=laws.has_parts, stateful=True, few=True, return_state=False)
 
 
-@pytest.mark.clause("3.8", thrifty=FLOAT32)
+@pytest.mark.clause("3.8")
 def test_reset(check: Check) -> None:
     """After a reset, a stateful model starts from zeros, as it did before its first call."""
     check.requires("stateful")

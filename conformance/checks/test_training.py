@@ -43,7 +43,7 @@ _TRIES = 200
 """Among so many sets of numbers there are enough in which relu stands nowhere at its corner."""
 
 
-@pytest.mark.clause("12.3", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
+@pytest.mark.clause("12.3", modes="main", cells=SIMPLE_RNN)
 def test_training_step(check: Check) -> None:
     """One step of gradient descent changes each weight by the rate times its gradient, exactly."""
     check.requires("training step")
@@ -104,7 +104,7 @@ def test_training_in_double(check: Check) -> None:
     check.example(examine, activation=activation)
 
 
-@pytest.mark.clause("12.4", modes="main", thrifty=FLOAT32, cells=SIMPLE_RNN)
+@pytest.mark.clause("12.4", modes="main", cells=SIMPLE_RNN)
 def test_call_after_training(check: Check) -> None:
     """After a step of training, a call computes the recurrence with the weights as they then are."""
     check.requires("training step")

@@ -12,7 +12,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import TOKENS
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
@@ -38,14 +38,14 @@ def test_half_precision(check: Check) -> None:
     _judged(check, "")
 
 
-@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF, thrifty=("float16",))
 def test_mixed_precision(check: Check) -> None:
     """Weights kept in float32 are read back to the bit, and computed with as if rounded to the smaller type."""
     check.requires("mixed precision")
     _judged(check, "float32")
 
 
-@pytest.mark.clause("2.9", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.9", modes="main", dtypes=_HALF, thrifty=("bfloat16",))
 def test_mixed_precision_rounds_weights(check: Check) -> None:
     """Of a weight kept in float32 and its rounded negative, each times the same input, exactly nothing is left."""
     check.requires("mixed precision")
@@ -142,7 +142,7 @@ def _judged(check: Check, weights_dtype: str) -> None:
         )
 
 
-@pytest.mark.clause("2.4", modes="main", dtypes=(*_HALF, "float32", "float64"), thrifty=(*_HALF, "float32"))
+@pytest.mark.clause("2.4", modes="main", dtypes=(*_HALF, "float32", "float64"), thrifty=("bfloat16", "float32"))
 def test_types_of_gradients(check: Check) -> None:
     """The gradient of a weight has the dtype of the weight, and that of inputs and states the dtype of the layer."""
     check.requires("gradients")
@@ -158,7 +158,7 @@ def test_types_of_gradients(check: Check) -> None:
     check.every(few_cases(check, ("layer",) if check.profile.thrifty else ("layer", "embedding")), examine)
 
 
-@pytest.mark.clause("2.12", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("2.12", modes="main")
 def test_types_of_tokens(check: Check) -> None:
     """Tokens give the bits that they give as int32, in every other type that holds and that the framework accepts."""
     check.requires("embedding")

@@ -10,7 +10,7 @@ import pytest
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import DTYPES, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import orthogonal
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
@@ -30,7 +30,7 @@ _SHOWN = np.unique(np.geomspace(1, _LONG, 40).astype(int))
 """The timesteps at which the report shows the error."""
 
 
-@pytest.mark.clause("1.1", "1.3", "3.1")
+@pytest.mark.clause("1.1", "1.3", "3.1", thrifty=DTYPES)
 def test_recurrence(check: Check) -> None:
     """Each output follows from the one before it by one step of the recurrence."""
 
@@ -106,7 +106,12 @@ def test_permuting_units(check: Check) -> None:
     check.for_all("layer", examine, regimes=["integers"], activations=["relu", "linear"])
 
 
-@pytest.mark.clause("1.8", dtypes=("float16", "bfloat16", "float32", "float64"), cells=SIMPLE_RNN)
+@pytest.mark.clause(
+    "1.8",
+    dtypes=("float16", "bfloat16", "float32", "float64"),
+    thrifty=("float16", "float32", "float64"),
+    cells=SIMPLE_RNN,
+)
 def test_exact_arithmetic(check: Check) -> None:
     """Small whole numbers give exactly what the recurrence says."""
 
@@ -123,7 +128,7 @@ def test_exact_arithmetic(check: Check) -> None:
     check.for_all(("layer", "stack"), examine, regimes=["integers"], activations=["relu", "linear"], few=True)
 
 
-@pytest.mark.clause("1.10", "2.3", thrifty=FLOAT32)
+@pytest.mark.clause("1.10", "2.3")
 def test_single_sequence(check: Check) -> None:
     """A sequence without a batch axis gives what the recurrence says, in both return modes."""
     check.requires("single sequence")
@@ -135,7 +140,7 @@ def test_single_sequence(check: Check) -> None:
         check.for_all("layer", examine, return_sequences=return_sequences, batched=False, few=True)
 
 
-@pytest.mark.clause("1.1", modes="main")
+@pytest.mark.clause("1.1", modes="main", thrifty=DTYPES)
 def test_error_over_time(check: Check) -> None:
     """Over 200 timesteps errors stay within the bound carried through time, for small, orthogonal and large U."""
     cell = check.cells[0]

@@ -10,14 +10,14 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.memory import at_offset
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
 from rnn_conformance.reference.model.weights import Weights, parameter_count
 
 
-@pytest.mark.clause("6.1")
+@pytest.mark.clause("6.1", thrifty=DTYPES)
 def test_round_trip(check: Check) -> None:
     """Weights are read back as they were loaded, before and after a call."""
 
@@ -48,7 +48,7 @@ def test_arrays_changed_after_loading(check: Check) -> None:
     check.every(few_cases(check, KINDS), examine)
 
 
-@pytest.mark.clause("6.4", modes="main", thrifty=FLOAT32)
+@pytest.mark.clause("6.4", modes="main")
 def test_arrays_changed_after_reading(check: Check) -> None:
     """What the caller writes into weights that were read back changes nothing in the model."""
 

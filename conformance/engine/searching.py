@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.draws import from_the_seed_alone
+from rnn_conformance.conformance.cases.draws import from_the_seed_alone, without_a_key
 from rnn_conformance.conformance.cases.lattice import Structure, wardrobe
 from rnn_conformance.conformance.cases.regimes import regimes_of
 from rnn_conformance.conformance.engine.examining import Examine, Examiner
@@ -217,7 +217,7 @@ class Searcher(Examiner):
 
         try:
             with from_the_seed_alone():
-                holds()
+                without_a_key(holds)()
         except (NonConforming, SubjectExited) as failure:
             assert smallest is not None
             return failure, smallest
