@@ -51,7 +51,7 @@ def test_no_bias(check: Check) -> None:
     check.for_all("layer", lambda case: check.judge(case, check.run(case)), bias=False)
 
 
-@pytest.mark.clause("1.4")
+@pytest.mark.clause("1.4", thrifty=DTYPES)
 def test_last_output(check: Check) -> None:
     """The last output is h_T, within the bound carried through time."""
     check.for_all("layer", lambda case: check.judge(case, check.run(case)), return_sequences=False)
