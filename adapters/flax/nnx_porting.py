@@ -58,9 +58,10 @@ def gru_target(moved: Any, x: Any, h: Any) -> Any:
     """flax.nnx.RNN over GRUCell, whose dense_h gets a bias."""
     # A GRU of Flax NNX with these weights. GRUCell has no place for c, so its dense_h becomes one with a bias.
     units, features = moved["U"].shape[1], moved["W"].shape[1]
-    nnx_gru = nnx.RNN(nnx.GRUCell(features, units, rngs=nnx.Rngs(0)))
-    nnx_gru.cell.dense_h = nnx.Linear(units, 3 * units, rngs=nnx.Rngs(0))
-    gru_load(nnx_gru.cell, moved)
-    nnx_gru.cell.dense_h.bias[...] = jnp.array(z_and_r_swapped(moved["c"]))
+    cell = nnx.GRUCell(features, units, rngs=nnx.Rngs(0))
+    cell.dense_h = nnx.Linear(units, 3 * units, rngs=nnx.Rngs(0))
+    cell.dense_h.bias = nnx.Param(jnp.array(z_and_r_swapped(moved["c"])))
+    gru_load(cell, moved)
+    nnx_gru = nnx.RNN(cell)
     there = run_nnx_gru(nnx_gru, x, h)
     return there
