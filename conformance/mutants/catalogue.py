@@ -37,6 +37,18 @@ THEMES = (
     "ways",
     "dropout",
     "refusals",
+    "lstm_gates",
+    "lstm_equation",
+    "lstm_states",
+    "lstm_time",
+    "lstm_masks",
+    "lstm_weights",
+    "lstm_gradients",
+    "gru_gates",
+    "gru_equation",
+    "gru_states",
+    "gru_weights",
+    "gru_gradients",
 )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import ClassVar
+from functools import partial, reduce
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,10 @@ class Gated(Sound):
     def held(self, a: N) -> N:
         """The same number, as a constant to the way back."""
         return Node(a.value) if isinstance(a, Node) else a  # type: ignore[return-value]
+
+    def nothing(self, a: Any) -> Any:
+        """Zeros in the place of a number."""
+        return Node(a.value * 0) if isinstance(a, Node) else a * 0
 
     # One direction
 
@@ -203,21 +207,17 @@ class LstmLayer(Gated):
 
     def gates(self, on: Arithmetic[N], cell: Lstm, x: N, h: N, c: N) -> tuple[N, N, N, N]:
         """i, f, g and o, from what the inputs have to say and the state before."""
+        i, f, g, o = self.pre_activations(on, cell, x, h, c)
+        return self.gate(on, cell, i), self.gate(on, cell, f), self.new(on, cell, g), self.gate(on, cell, o)
+
+    def pre_activations(self, on: Arithmetic[N], cell: Lstm, x: N, h: N, c: N) -> tuple[N, N, N, N]:
+        """What i, f, g and o are the activations of."""
         i, f, g, o = on.split(on.add(x, on.affine([("U", h)])), (1, 1, 1, 1))
-        return (
-            self.gate(on, cell, i),
-            self.gate(on, cell, self.biased(on, cell, f)),
-            self.new(on, cell, g),
-            self.gate(on, cell, o),
-        )
+        return i, on.shift(f, (cell.forget_bias,)) if cell.forget_bias else f, g, o
 
     def gate(self, on: Arithmetic[N], cell: Lstm, z: N) -> N:
         """A gate of its pre-activation."""
         return on.act(cell.recurrent_activation, z)
-
-    def biased(self, on: Arithmetic[N], cell: Lstm, f: N) -> N:
-        """The forget gate's pre-activation with the number that the cell adds to it."""
-        return on.shift(f, (cell.forget_bias,)) if cell.forget_bias else f
 
     def new(self, on: Arithmetic[N], cell: Lstm, g: N) -> N:
         """The candidate of its pre-activation."""
@@ -275,6 +275,92 @@ class GruLayer(Gated):
     def show(self, on: Arithmetic[N], cell: Gru, z: N, n: N, h: N) -> N:
         """h_t of h_{t-1}."""
         return on.lerp(z, h, n) if cell.keep == "z" else on.lerp(z, n, h)
+
+
+class OtherRows(Gated):
+    """The rows of some gates are used otherwise, in the weights of every layer of the cell and in both directions."""
+
+    place = (0, 0)
+    """The layer and the direction whose weights are looked at."""
+
+    def used(self) -> Weights:
+        weights = super().used()
+        each = [
+            [self._changed(layer, k, j, one) for j, one in enumerate(of_layer.directions)]
+            for k, (layer, of_layer) in enumerate(zip(self.architecture.layers, weights.layers, strict=True))
+        ]
+        return replace(weights, layers=tuple(map(LayerWeights.of, each)))
+
+    def _changed(self, layer: Layer, k: int, j: int, one: LayerWeights) -> LayerWeights:
+        if layer.cell.name != self.of_cell:
+            return one
+        self.place = k, j
+        gates, named = layer.cell.gates, dict(one.named)
+        for name, array in named.items():
+            if len(array) == len(gates) * layer.units and name != "P":
+                rows = self.changed(name, dict(zip(gates, np.split(array, len(gates)), strict=True)))
+                named[name] = np.concatenate(list(rows.values()))
+        return LayerWeights(named)
+
+    def changed(self, name: str, rows: Rows) -> Rows:
+        """What is used in the place of the `rows` of each gate of the array of this name, in their order."""
+        raise NotImplementedError
+
+
+Rows = dict[str, Array]
+"""The rows of an array of the weights, by gate."""
+
+
+class Masked(Gated):
+    """Under a mask something else becomes of the state: at gaps, or at its end."""
+
+    gaps: Mask | None = None
+    """(timesteps, batch), True at places before which timesteps of the sequence were passed over."""
+
+    backward = False
+    """Whether the direction that runs goes from the end."""
+
+    def one_way(
+        self,
+        layer: Layer,
+        weights: LayerWeights,
+        x: Array,
+        start: DirectionState | None,
+        mask: Mask | None,
+        backward: bool,
+    ) -> Pass:
+        self.backward, self.gaps = backward, None
+        if mask is not None:
+            steps = np.argsort(~(mask[:, ::-1] if backward else mask), axis=1, kind="stable")
+            self.gaps = (np.diff(steps, axis=1, prepend=-1) > 1).T
+        one = super().one_way(layer, weights, x, start, mask, backward)
+        if mask is None or layer.cell.name != self.of_cell:
+            return one
+        parts = (Part(one.h_before, one.h, one.final), *one.hidden)
+        final, *hidden = self.ends(one, parts, x, mask)
+        ended = (replace(part, final=last) for part, last in zip(one.hidden, hidden, strict=True))
+        return replace(one, final=final, hidden=tuple(ended))
+
+    def ends(self, one: Pass, ended: Sequence[Part], x: Array, mask: Mask) -> Sequence[Array]:
+        """Each part of the final state under a mask."""
+        return [part.final for part in ended]
+
+    def through_time(self, layer: Layer, weights: LayerWeights, x: Array, start: DirectionState) -> tuple[Array, ...]:
+        on = self.words(layer, weights)
+        zero = self.project(on, layer, np.zeros_like(x[:, 0]).T)
+        self.idle: Callable[[tuple[Array, ...]], tuple[Array, ...]] = partial(self.equation, on, layer, zero)
+        return super().through_time(layer, weights, x, start)
+
+    def handed_on(self, layer: Layer, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
+        state = super().handed_on(layer, state, t)
+        if self.gaps is None or layer.cell.name != self.of_cell or not self.gaps[t].any():
+            return state
+        passed = self.passed_over(state, t)
+        return tuple(np.where(self.gaps[t], new, old) for new, old in zip(passed, state, strict=True))
+
+    def passed_over(self, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
+        """The state after timesteps that are not valid, before place t; `idle` gives that after one without input."""
+        return state
 
 
 SOUND_OF: dict[str, type[Sound]] = {"simple_rnn": Sound, "lstm": LstmLayer, "gru": GruLayer}
