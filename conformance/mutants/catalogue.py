@@ -39,6 +39,7 @@ THEMES = (
     "refusals",
     "lstm_gates",
     "lstm_equation",
+    "gated_precision",
     "lstm_states",
     "lstm_time",
     "lstm_masks",

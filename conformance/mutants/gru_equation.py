@@ -23,7 +23,7 @@ class _OtherShow(GruLayer):
     """What becomes of h is another."""
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class UpdateGateTheOtherWayRound(_OtherShow):
     """What z should be multiplied with is multiplied with 1 - z, and the other way round."""
 
@@ -31,7 +31,7 @@ class UpdateGateTheOtherWayRound(_OtherShow):
         return super().show(on, cell, z, h, n)
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class UpdateGateAlwaysKeepsByZ(_OtherShow):
     """The update gate z always keeps the old state, in cells that keep it by 1 - z, too."""
 
@@ -39,7 +39,7 @@ class UpdateGateAlwaysKeepsByZ(_OtherShow):
         return on.lerp(z, h, n)
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class CandidateAddedInFull(_OtherShow):
     """The candidate of a GRU is added to what is kept without being multiplied with 1 - z."""
 
@@ -47,7 +47,7 @@ class CandidateAddedInFull(_OtherShow):
         return on.add(on.mul(z, h), n)
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class OldStateKeptInFull(_OtherShow):
     """The state of a GRU is kept in full, and z times the candidate is added."""
 
@@ -55,7 +55,7 @@ class OldStateKeptInFull(_OtherShow):
         return on.add(h, on.mul(z, n))
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class OldStateNotKept(_OtherShow):
     """Nothing of the state before is kept in a GRU, whose output is z times its candidate."""
 
@@ -63,7 +63,7 @@ class OldStateNotKept(_OtherShow):
         return on.mul(z, n)
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class OutputOfAGruSquashed(_OtherShow):
     """The activation of the candidate is applied to the output of a GRU, too."""
 
@@ -71,7 +71,7 @@ class OutputOfAGruSquashed(_OtherShow):
         return on.act(cell.activation, super().show(on, cell, z, n, h))
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class UpdateGateSquared(_OtherShow):
     """The update gate is used as its square."""
 
@@ -91,35 +91,35 @@ class _OtherGate(GruLayer):
         return on.act(dict(self.instead).get(cell.recurrent_activation, cell.recurrent_activation), z)
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class GruGatesAreHard(_OtherGate):
     """The gates of a GRU have the hard sigmoid z / 6 + 1/2 for the sigmoid."""
 
     instead = (("sigmoid", "hard_sigmoid"),)
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class GruGatesAreHardByAFifth(_OtherGate):
     """The gates of a GRU have the hard sigmoid z / 5 + 1/2 for the sigmoid."""
 
     instead = (("sigmoid", "hard_sigmoid_fifth"),)
 
 
-@mutant("1.1")
+@mutant("17.7")
 class HardGruGatesAreSmooth(_OtherGate):
     """The gates of a GRU have the sigmoid for a hard sigmoid."""
 
     instead = (("hard_sigmoid", "sigmoid"), ("hard_sigmoid_fifth", "sigmoid"))
 
 
-@mutant("1.1")
+@mutant("17.7")
 class HardGruGatesOfTheOtherSlope(_OtherGate):
     """The gates of a GRU have the hard sigmoid z / 5 + 1/2 where it should be z / 6 + 1/2."""
 
     instead = (("hard_sigmoid", "hard_sigmoid_fifth"),)
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class GruGatesAreTanh(_OtherGate):
     """The gates of a GRU have tanh for the sigmoid."""
 
@@ -136,7 +136,7 @@ class _OtherGates(GruLayer):
         raise NotImplementedError
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateIsTheUpdateGate(_OtherGates):
     """The update gate serves as reset gate, too, as in a minimal gated unit."""
 
@@ -144,7 +144,7 @@ class ResetGateIsTheUpdateGate(_OtherGates):
         return z, z
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class UpdateGateIsTheResetGate(_OtherGates):
     """The reset gate serves as update gate, too."""
 
@@ -152,7 +152,7 @@ class UpdateGateIsTheResetGate(_OtherGates):
         return r, r
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateTwice(_OtherGates):
     """The reset gate is applied twice."""
 
@@ -163,7 +163,7 @@ class ResetGateTwice(_OtherGates):
 # The reset
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetBeforeForAfter(GruLayer):
     """The reset gate is multiplied with h before the product with U where it should be after it."""
 
@@ -171,7 +171,7 @@ class ResetBeforeForAfter(GruLayer):
         return self.reset_before(on, r, h)
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetAfterForBefore(GruLayer):
     """The reset gate is multiplied with U h where it should be multiplied with h before the product."""
 
@@ -179,7 +179,7 @@ class ResetAfterForBefore(GruLayer):
         return self.reset_after(on, r, h)
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasOutsideTheReset(GruLayer):
     """The recurrent bias of the candidate is added outside of the reset, where the reset is after the product."""
 
@@ -188,7 +188,7 @@ class RecurrentBiasOutsideTheReset(GruLayer):
         return on.add(on.mul(r, of_h), on.affine([("U", self.nothing(h))], ["c"], ("n",)))
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasInsideTheReset(GruLayer):
     """The recurrent bias of the candidate is multiplied with the reset gate, where the reset is before the product."""
 
@@ -197,7 +197,7 @@ class RecurrentBiasInsideTheReset(GruLayer):
         return on.add(on.affine([("U", on.mul(r, h))], (), ("n",)), on.mul(r, bias))
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasOfTheCandidateLost(GruLayer):
     """The recurrent bias of the candidate is not added."""
 
@@ -208,7 +208,7 @@ class RecurrentBiasOfTheCandidateLost(GruLayer):
         return on.affine([("U", on.mul(r, h))], (), ("n",))
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasOfTheCandidateTwice(GruLayer):
     """The recurrent bias of the candidate is added twice."""
 
@@ -219,7 +219,7 @@ class RecurrentBiasOfTheCandidateTwice(GruLayer):
         return on.affine([("U", on.mul(r, h))], ["c", "c"], ("n",))
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasOfTheGatesTwice(GruLayer):
     """The recurrent bias of the gates z and r is added twice, where they have one."""
 
@@ -240,7 +240,7 @@ class _OtherCandidate(GruLayer):
         raise NotImplementedError
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateMissing(_OtherCandidate):
     """The reset gate is not used."""
 
@@ -248,7 +248,7 @@ class ResetGateMissing(_OtherCandidate):
         return on.add(x, on.affine([("U", h)], ["c"], ("n",)))
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateOfTheSum(_OtherCandidate):
     """The reset gate is multiplied with the whole sum whose activation the candidate is."""
 
@@ -256,7 +256,7 @@ class ResetGateOfTheSum(_OtherCandidate):
         return on.mul(r, on.add(x, on.affine([("U", h)], ["c"], ("n",))))
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateOfTheInput(_OtherCandidate):
     """The reset gate is multiplied with what the inputs say, and not with what the state says."""
 
@@ -264,7 +264,7 @@ class ResetGateOfTheInput(_OtherCandidate):
         return on.add(on.mul(r, x), on.affine([("U", h)], ["c"], ("n",)))
 
 
-@mutant("1.1")
+@mutant("17.1", "1.1")
 class ResetGateTheOtherWayRound(_OtherCandidate):
     """The reset gate is used as 1 - r."""
 
@@ -282,28 +282,28 @@ class _OtherNew(GruLayer):
         return on.act(self.instead if cell.activation == "tanh" else cell.activation, n)
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class CandidateOfAGruIsSigmoid(_OtherNew):
     """The candidate of a GRU has the sigmoid for tanh."""
 
     instead = "sigmoid"
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class CandidateOfAGruIsRelu(_OtherNew):
     """The candidate of a GRU has relu for tanh."""
 
     instead = "relu"
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class CandidateOfAGruIsLinear(_OtherNew):
     """The candidate of a GRU has no activation where it should have tanh."""
 
     instead = "linear"
 
 
-@mutant("1.1")
+@mutant("17.5", "1.1")
 class CandidateOfAGruIsAlwaysTanh(GruLayer):
     """The candidate of a GRU has tanh, whatever it should have."""
 
@@ -322,7 +322,7 @@ class _OtherKept(GruLayer):
         raise NotImplementedError
 
 
-@mutant("1.1")
+@mutant("17.2", "1.1")
 class StateOfAGruInHalfPrecision(_OtherKept):
     """The state of a GRU is kept in float16 from one timestep to the next, whatever the dtype of the layer."""
 

@@ -18,7 +18,7 @@ class _Rows(OtherRows, GruLayer):
 class _Exchanged(_Rows):
     """The rows of two gates are exchanged in some arrays."""
 
-    gates_exchanged = ""
+    gates_exchanged = ("", "")
     arrays = "WUbc"
 
     def changed(self, name: str, rows: Rows) -> Rows:
@@ -26,56 +26,56 @@ class _Exchanged(_Rows):
         return {**rows, one: rows[other], other: rows[one]} if name in self.arrays else rows
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class UpdateAndResetGateExchanged(_Exchanged):
     """The rows of the update gate and of the reset gate are exchanged: r z n for z r n."""
 
-    gates_exchanged = "zr"
+    gates_exchanged = ("z", "r")
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class UpdateGateAndCandidateExchanged(_Exchanged):
     """The rows of the update gate and of the candidate are exchanged."""
 
-    gates_exchanged = "zn"
+    gates_exchanged = ("z", "n")
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class ResetGateAndCandidateExchanged(_Exchanged):
     """The rows of the reset gate and of the candidate are exchanged."""
 
-    gates_exchanged = "rn"
+    gates_exchanged = ("r", "n")
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class UpdateAndResetGateExchangedInU(_Exchanged):
     """In U the rows of the update gate and of the reset gate are exchanged; in W and the biases they are not."""
 
-    gates_exchanged, arrays = "zr", "U"
+    gates_exchanged, arrays = ("z", "r"), "U"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class UpdateAndResetGateExchangedInW(_Exchanged):
     """In W the rows of the update gate and of the reset gate are exchanged; in U and the biases they are not."""
 
-    gates_exchanged, arrays = "zr", "W"
+    gates_exchanged, arrays = ("z", "r"), "W"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class BiasesOfUpdateAndResetGateExchanged(_Exchanged):
     """The biases of the update gate and of the reset gate are exchanged; the kernels are not."""
 
-    gates_exchanged, arrays = "zr", "b"
+    gates_exchanged, arrays = ("z", "r"), "b"
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasesOfUpdateAndResetGateExchanged(_Exchanged):
     """The recurrent biases of the update gate and of the reset gate are exchanged, where there are such."""
 
-    gates_exchanged, arrays = "zr", "c"
+    gates_exchanged, arrays = ("z", "r"), "c"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class GruGatesRotated(_Rows):
     """The gates of a GRU are read one on: r n z for z r n."""
 
@@ -83,7 +83,7 @@ class GruGatesRotated(_Rows):
         return {"z": rows["r"], "r": rows["n"], "n": rows["z"]}
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class GruGatesInterleaved(_Rows):
     """The rows of a GRU's arrays are taken to stand unit by unit, three gates each, instead of gate by gate."""
 
@@ -105,28 +105,28 @@ class _OneGate(_Rows):
         return array.T
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class RecurrentKernelOfTheUpdateGateTransposed(_OneGate):
     """The rows of U that belong to the update gate are transposed."""
 
     of_gate = "z"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class RecurrentKernelOfTheResetGateTransposed(_OneGate):
     """The rows of U that belong to the reset gate are transposed."""
 
     of_gate = "r"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class RecurrentKernelOfTheGruCandidateTransposed(_OneGate):
     """The rows of U that belong to the candidate of a GRU are transposed."""
 
     of_gate = "n"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class RowsOfTheUpdateGateRotated(_OneGate):
     """The rows of U that belong to the update gate are moved on by one."""
 
@@ -136,7 +136,7 @@ class RowsOfTheUpdateGateRotated(_OneGate):
         return np.roll(array, 1, axis=0)
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class ColumnsOfTheResetGateRotated(_OneGate):
     """The columns of U are moved on by one in the rows of the reset gate."""
 
@@ -146,7 +146,7 @@ class ColumnsOfTheResetGateRotated(_OneGate):
         return np.roll(array, 1, axis=1)
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class RowsOfTheGruCandidateReversed(_OneGate):
     """The rows of W that belong to the candidate of a GRU are in the opposite order."""
 
@@ -163,42 +163,42 @@ class _Zero(_OneGate):
         return array * 0
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class UpdateGateBlindToTheState(_Zero):
     """The update gate does not read h: its rows of U are zero."""
 
     of_gate = "z"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class ResetGateBlindToTheInput(_Zero):
     """The reset gate does not read x: its rows of W are zero."""
 
     of_gate, arrays = "r", "W"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class BiasOfTheUpdateGateLost(_Zero):
     """The update gate has no bias beside the recurrent one."""
 
     of_gate, arrays = "z", "b"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class BiasOfTheResetGateLost(_Zero):
     """The reset gate has no bias beside the recurrent one."""
 
     of_gate, arrays = "r", "b"
 
 
-@mutant("1.1")
+@mutant("17.6", "1.1")
 class BiasOfTheGruCandidateLost(_Zero):
     """The candidate of a GRU has no bias beside the recurrent one."""
 
     of_gate, arrays = "n", "b"
 
 
-@mutant("1.1")
+@mutant("17.3")
 class RecurrentBiasOfTheGatesLost(_Rows):
     """The recurrent bias of a GRU is added in its candidate only, where it has one for all gates."""
 
@@ -206,7 +206,7 @@ class RecurrentBiasOfTheGatesLost(_Rows):
         return {gate: array * (name != "c" or gate == "n") for gate, array in rows.items()}
 
 
-@mutant("1.1")
+@mutant("17.3")
 class BiasesOfTheGruCandidateExchanged(GruLayer):
     """In the candidate of a GRU bias and recurrent bias are exchanged, where it has one for all gates."""
 
@@ -229,7 +229,7 @@ def _exchanged(one: LayerWeights) -> LayerWeights:
 class BackwardGruGatesExchanged(_Exchanged):
     """In the second direction of a bidirectional GRU the rows of the update and of the reset gate are exchanged."""
 
-    gates_exchanged = "zr"
+    gates_exchanged = ("z", "r")
 
     def changed(self, name: str, rows: Rows) -> Rows:
         return super().changed(name, rows) if self.place[1] else rows
@@ -239,7 +239,7 @@ class BackwardGruGatesExchanged(_Exchanged):
 class SecondGruGatesExchanged(_Exchanged):
     """In every layer but the first the rows of the update gate and of the candidate are exchanged."""
 
-    gates_exchanged = "zn"
+    gates_exchanged = ("z", "n")
 
     def changed(self, name: str, rows: Rows) -> Rows:
         return super().changed(name, rows) if self.place[0] else rows

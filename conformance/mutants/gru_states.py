@@ -142,4 +142,4 @@ class EmptySequenceOfAGruEndsInZeros(_Masked):
     """The final state of a GRU is zero for a sequence without a valid timestep, whatever its initial state."""
 
     def ends(self, one: Pass, ended: Sequence[Part], x: Array, mask: Mask) -> Sequence[Array]:
-        return [np.where(mask.any(axis=1)[:, np.newaxis], part.final, part.final.dtype.type(0)) for part in ended]
+        return [np.where(mask.any(axis=1, keepdims=True), part.final, part.final.dtype.type(0)) for part in ended]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import numpy as np
-
 from rnn_conformance.conformance.mutants.base import mutant
 from rnn_conformance.conformance.mutants.cells import LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import Array
 
 N = TypeVar("N")
 
@@ -26,7 +23,7 @@ class _OtherPreActivations(LstmLayer):
         raise NotImplementedError
 
 
-@mutant("1.1")
+@mutant("16.5")
 class ForgetBiasOfOne(_OtherPreActivations):
     """The forget gate has one added to its bias."""
 
@@ -35,7 +32,7 @@ class ForgetBiasOfOne(_OtherPreActivations):
         return i, on.shift(f, (1.0,)), g, o
 
 
-@mutant("1.1")
+@mutant("16.5")
 class ForgetBiasNotAdded(_OtherPreActivations):
     """The number that a cell adds to its forget gate is not added."""
 
@@ -44,7 +41,7 @@ class ForgetBiasNotAdded(_OtherPreActivations):
         return i, on.shift(f, (-cell.forget_bias,)), g, o
 
 
-@mutant("1.1")
+@mutant("16.5")
 class ForgetBiasTwice(_OtherPreActivations):
     """The number that a cell adds to its forget gate is added twice."""
 
@@ -53,7 +50,7 @@ class ForgetBiasTwice(_OtherPreActivations):
         return i, on.shift(f, (cell.forget_bias,)), g, o
 
 
-@mutant("1.1")
+@mutant("16.5")
 class ForgetBiasToTheInputGate(_OtherPreActivations):
     """The number that a cell adds to its forget gate is added to the input gate."""
 
@@ -62,7 +59,7 @@ class ForgetBiasToTheInputGate(_OtherPreActivations):
         return on.shift(i, (cell.forget_bias,)), on.shift(f, (-cell.forget_bias,)), g, o
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class PeepholesOfInputAndForgetGate(_OtherPreActivations):
     """The input gate and the forget gate see c, through peepholes of one."""
 
@@ -71,7 +68,7 @@ class PeepholesOfInputAndForgetGate(_OtherPreActivations):
         return on.add(i, c), on.add(f, c), g, o
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class PeepholeOfTheOutputGate(_OtherPreActivations):
     """The output gate sees c, through a peephole of one."""
 
@@ -80,7 +77,7 @@ class PeepholeOfTheOutputGate(_OtherPreActivations):
         return i, f, g, on.add(o, c)
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class CandidateSeesTheCarriedState(_OtherPreActivations):
     """The state c is added to what the candidate is the activation of."""
 
@@ -89,7 +86,7 @@ class CandidateSeesTheCarriedState(_OtherPreActivations):
         return i, f, on.add(g, c), o
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputGateIsTheInputGate(_OtherPreActivations):
     """The input gate serves as output gate, too."""
 
@@ -107,35 +104,35 @@ class _OtherGate(LstmLayer):
         return on.act(dict(self.instead).get(cell.recurrent_activation, cell.recurrent_activation), z)
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class GatesAreHard(_OtherGate):
     """The gates of an LSTM have the hard sigmoid z / 6 + 1/2 for the sigmoid."""
 
     instead = (("sigmoid", "hard_sigmoid"),)
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class GatesAreHardByAFifth(_OtherGate):
     """The gates of an LSTM have the hard sigmoid z / 5 + 1/2 for the sigmoid."""
 
     instead = (("sigmoid", "hard_sigmoid_fifth"),)
 
 
-@mutant("1.1")
+@mutant("16.10")
 class HardGatesAreSmooth(_OtherGate):
     """The gates of an LSTM have the sigmoid for a hard sigmoid."""
 
     instead = (("hard_sigmoid", "sigmoid"), ("hard_sigmoid_fifth", "sigmoid"))
 
 
-@mutant("1.1")
+@mutant("16.10")
 class HardGatesOfTheOtherSlope(_OtherGate):
     """The gates of an LSTM have one hard sigmoid for the other."""
 
     instead = (("hard_sigmoid", "hard_sigmoid_fifth"), ("hard_sigmoid_fifth", "hard_sigmoid"))
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class GatesAreTanh(_OtherGate):
     """The gates of an LSTM have tanh for the sigmoid."""
 
@@ -151,28 +148,28 @@ class _OtherCandidate(LstmLayer):
         return on.act(self.instead if cell.activation == "tanh" else cell.activation, g)
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class CandidateOfAnLstmIsSigmoid(_OtherCandidate):
     """The candidate of an LSTM has the sigmoid for tanh."""
 
     instead = "sigmoid"
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class CandidateOfAnLstmIsRelu(_OtherCandidate):
     """The candidate of an LSTM has relu for tanh."""
 
     instead = "relu"
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class CandidateOfAnLstmIsLinear(_OtherCandidate):
     """The candidate of an LSTM has no activation where it should have tanh."""
 
     instead = "linear"
 
 
-@mutant("1.1")
+@mutant("16.8", "1.1")
 class CandidateOfAnLstmIsAlwaysTanh(LstmLayer):
     """The candidate of an LSTM has tanh, whatever it should have."""
 
@@ -184,7 +181,7 @@ class _OtherCarry(LstmLayer):
     """What becomes of c is another."""
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class ForgetGateMissing(_OtherCarry):
     """The state c is not multiplied with the forget gate."""
 
@@ -192,7 +189,7 @@ class ForgetGateMissing(_OtherCarry):
         return on.add(c, on.mul(i, g))
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class InputGateMissing(_OtherCarry):
     """The candidate is not multiplied with the input gate."""
 
@@ -200,7 +197,7 @@ class InputGateMissing(_OtherCarry):
         return on.add(on.mul(f, c), g)
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class InputGateTiedToTheForgetGate(_OtherCarry):
     """The input gate is one minus the forget gate."""
 
@@ -208,7 +205,7 @@ class InputGateTiedToTheForgetGate(_OtherCarry):
         return on.lerp(f, c, g)
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class ForgetGateTiedToTheInputGate(_OtherCarry):
     """The forget gate is one minus the input gate."""
 
@@ -216,7 +213,7 @@ class ForgetGateTiedToTheInputGate(_OtherCarry):
         return on.lerp(i, g, c)
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class ForgetGateOfTheSum(_OtherCarry):
     """The forget gate is applied to the sum of c and of what is new."""
 
@@ -224,7 +221,7 @@ class ForgetGateOfTheSum(_OtherCarry):
         return on.mul(f, on.add(c, on.mul(i, g)))
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class InputGateTwice(_OtherCarry):
     """The candidate is multiplied with the input gate twice."""
 
@@ -232,7 +229,7 @@ class InputGateTwice(_OtherCarry):
         return on.add(on.mul(f, c), on.mul(i, on.mul(i, g)))
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class CarriedStateSquashed(_OtherCarry):
     """The state c is carried on as its tanh."""
 
@@ -240,7 +237,7 @@ class CarriedStateSquashed(_OtherCarry):
         return on.act("tanh", super().carry(on, i, f, g, c))
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class CarriedStateWithoutNegatives(_OtherCarry):
     """Negative numbers of c are carried on as zero."""
 
@@ -252,7 +249,7 @@ class _OtherShow(LstmLayer):
     """What is shown of c is another; without the projection where nothing is said of it."""
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputOfAnLstmNotSquashed(_OtherShow):
     """The output is the output gate times c, without an activation."""
 
@@ -260,7 +257,7 @@ class OutputOfAnLstmNotSquashed(_OtherShow):
         return on.mul(o, c)
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputOfAnLstmSquashedTwice(_OtherShow):
     """The activation of the output is applied to c twice."""
 
@@ -268,7 +265,7 @@ class OutputOfAnLstmSquashedTwice(_OtherShow):
         return super().show(on, cell, o, on.act(cell.output_activation, c))
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputGateBeforeTheActivation(_OtherShow):
     """The output is the activation of the output gate times c."""
 
@@ -276,7 +273,7 @@ class OutputGateBeforeTheActivation(_OtherShow):
         return on.act(cell.output_activation, on.mul(o, c))
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputGateMissing(_OtherShow):
     """The output is not multiplied with the output gate."""
 
@@ -284,7 +281,7 @@ class OutputGateMissing(_OtherShow):
         return on.act(cell.output_activation, c)
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputGateTwice(_OtherShow):
     """The output is multiplied with the output gate twice."""
 
@@ -292,7 +289,7 @@ class OutputGateTwice(_OtherShow):
         return on.mul(o, super().show(on, cell, o, c))
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputOfAnLstmIsAlwaysTanh(_OtherShow):
     """The activation of the output is tanh, whatever it should be."""
 
@@ -300,7 +297,7 @@ class OutputOfAnLstmIsAlwaysTanh(_OtherShow):
         return on.mul(o, on.act("tanh", c))
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputOfAnLstmIsSigmoid(_OtherShow):
     """The activation of the output is the sigmoid where it should be tanh."""
 
@@ -308,7 +305,7 @@ class OutputOfAnLstmIsSigmoid(_OtherShow):
         return on.mul(o, on.act("sigmoid" if cell.output_activation == "tanh" else cell.output_activation, c))
 
 
-@mutant("1.1")
+@mutant("16.2", "1.1")
 class OutputOfTheOldState(_OtherShow):
     """The output is shown of c as it was one timestep before."""
 
@@ -318,62 +315,3 @@ class OutputOfTheOldState(_OtherShow):
         h, c = state
         i, f, g, o = self.gates(on, layer.cell, x, h, c)
         return self.show(on, layer.cell, o, c), self.carry(on, i, f, g, c)
-
-
-class _OtherKept(LstmLayer):
-    """What is kept of c from one timestep to the next is another."""
-
-    def handed_on(self, layer: Layer, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
-        h, *hidden = super().handed_on(layer, state, t)
-        return (h, *map(self.other, hidden)) if layer.cell.name == self.of_cell else state
-
-    def other(self, c: Array) -> Array:
-        raise NotImplementedError
-
-
-@mutant("1.1")
-class CarriedStateClippedAtOne(_OtherKept):
-    """The state c is cut at -1 and 1."""
-
-    def other(self, c: Array) -> Array:
-        return np.clip(c, -1, 1)
-
-
-@mutant("1.1")
-class CarriedStateClippedAtThree(_OtherKept):
-    """The state c is cut at -3 and 3, as options of some layers do."""
-
-    def other(self, c: Array) -> Array:
-        return np.clip(c, -3, 3)
-
-
-@mutant("1.1")
-class CarriedStateInHalfPrecision(_OtherKept):
-    """The state c is kept in float16 from one timestep to the next, whatever the dtype of the layer."""
-
-    def other(self, c: Array) -> Array:
-        return c.astype(np.float16).astype(c.dtype)
-
-
-@mutant("1.1")
-class CarriedStateInSinglePrecision(_OtherKept):
-    """The state c of a layer in double precision is kept in float32 from one timestep to the next."""
-
-    def other(self, c: Array) -> Array:
-        return c.astype(np.float32).astype(c.dtype)
-
-
-@mutant("1.1")
-class CarriedStateFades(_OtherKept):
-    """Of c one part in 256 is lost at every timestep."""
-
-    def other(self, c: Array) -> Array:
-        return c - c / c.dtype.type(256)
-
-
-@mutant("1.1")
-class SmallCarriedStatesLost(_OtherKept):
-    """Numbers of c below a thousandth are zero."""
-
-    def other(self, c: Array) -> Array:
-        return np.where(np.abs(c) < 1e-3, c.dtype.type(0), c)

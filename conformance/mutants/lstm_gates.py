@@ -16,7 +16,7 @@ class _Rows(OtherRows, LstmLayer):
 class _Exchanged(_Rows):
     """The rows of two gates are exchanged in some arrays."""
 
-    gates_exchanged = ""
+    gates_exchanged = ("", "")
     arrays = "WUbc"
 
     def changed(self, name: str, rows: Rows) -> Rows:
@@ -24,70 +24,70 @@ class _Exchanged(_Rows):
         return {**rows, one: rows[other], other: rows[one]} if name in self.arrays else rows
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class InputAndForgetGateExchanged(_Exchanged):
     """The rows of the input gate and of the forget gate are exchanged."""
 
-    gates_exchanged = "if"
+    gates_exchanged = ("i", "f")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class InputGateAndCandidateExchanged(_Exchanged):
     """The rows of the input gate and of the candidate are exchanged."""
 
-    gates_exchanged = "ig"
+    gates_exchanged = ("i", "g")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class InputAndOutputGateExchanged(_Exchanged):
     """The rows of the input gate and of the output gate are exchanged."""
 
-    gates_exchanged = "io"
+    gates_exchanged = ("i", "o")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ForgetGateAndCandidateExchanged(_Exchanged):
     """The rows of the forget gate and of the candidate are exchanged."""
 
-    gates_exchanged = "fg"
+    gates_exchanged = ("f", "g")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ForgetAndOutputGateExchanged(_Exchanged):
     """The rows of the forget gate and of the output gate are exchanged."""
 
-    gates_exchanged = "fo"
+    gates_exchanged = ("f", "o")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class CandidateAndOutputGateExchanged(_Exchanged):
     """The rows of the candidate and of the output gate are exchanged: i f o g for i f g o."""
 
-    gates_exchanged = "go"
+    gates_exchanged = ("g", "o")
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class CandidateAndOutputGateExchangedInU(_Exchanged):
     """In U the rows of the candidate and of the output gate are exchanged; in W and the biases they are not."""
 
-    gates_exchanged, arrays = "go", "U"
+    gates_exchanged, arrays = ("g", "o"), "U"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ForgetGateAndCandidateExchangedInW(_Exchanged):
     """In W the rows of the forget gate and of the candidate are exchanged; in U and the biases they are not."""
 
-    gates_exchanged, arrays = "fg", "W"
+    gates_exchanged, arrays = ("f", "g"), "W"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasesOfInputAndForgetGateExchanged(_Exchanged):
     """The biases of the input gate and of the forget gate are exchanged; the kernels are not."""
 
-    gates_exchanged, arrays = "if", "bc"
+    gates_exchanged, arrays = ("i", "f"), "bc"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class LstmGatesReversed(_Rows):
     """The gates of an LSTM are read in the opposite order."""
 
@@ -95,7 +95,7 @@ class LstmGatesReversed(_Rows):
         return dict(zip(rows, reversed(list(rows.values())), strict=True))
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class LstmGatesRotated(_Rows):
     """The gates of an LSTM are read one on: f g o i for i f g o."""
 
@@ -103,7 +103,7 @@ class LstmGatesRotated(_Rows):
         return {"i": rows["f"], "f": rows["g"], "g": rows["o"], "o": rows["i"]}
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class LstmGatesInterleaved(_Rows):
     """The rows of an LSTM's arrays are taken to stand unit by unit, four gates each, instead of gate by gate."""
 
@@ -132,35 +132,35 @@ class _Transposed(_OneGate):
         return array.T
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RecurrentKernelOfTheInputGateTransposed(_Transposed):
     """The rows of U that belong to the input gate are transposed."""
 
     of_gate = "i"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RecurrentKernelOfTheForgetGateTransposed(_Transposed):
     """The rows of U that belong to the forget gate are transposed."""
 
     of_gate = "f"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RecurrentKernelOfTheCandidateTransposed(_Transposed):
     """The rows of U that belong to the candidate of an LSTM are transposed."""
 
     of_gate = "g"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RecurrentKernelOfTheOutputGateTransposed(_Transposed):
     """The rows of U that belong to the output gate are transposed."""
 
     of_gate = "o"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RowsOfTheInputGateRotated(_OneGate):
     """The rows of U that belong to the input gate are moved on by one."""
 
@@ -170,7 +170,7 @@ class RowsOfTheInputGateRotated(_OneGate):
         return np.roll(array, 1, axis=0)
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ColumnsOfTheForgetGateRotated(_OneGate):
     """The columns of U are moved on by one in the rows of the forget gate."""
 
@@ -180,7 +180,7 @@ class ColumnsOfTheForgetGateRotated(_OneGate):
         return np.roll(array, 1, axis=1)
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RowsOfTheCandidateReversed(_OneGate):
     """The rows of W that belong to the candidate of an LSTM are in the opposite order."""
 
@@ -190,7 +190,7 @@ class RowsOfTheCandidateReversed(_OneGate):
         return array[::-1]
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ColumnsOfTheOutputGateReversed(_OneGate):
     """The columns of W are in the opposite order in the rows of the output gate."""
 
@@ -200,7 +200,7 @@ class ColumnsOfTheOutputGateReversed(_OneGate):
         return array[:, ::-1]
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class RecurrentKernelOfTheOutputGateNegated(_OneGate):
     """The rows of U that belong to the output gate have the wrong sign."""
 
@@ -217,63 +217,63 @@ class _Zero(_OneGate):
         return array * 0
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class InputGateBlindToTheState(_Zero):
     """The input gate does not read h: its rows of U are zero."""
 
     of_gate = "i"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class ForgetGateBlindToTheState(_Zero):
     """The forget gate does not read h: its rows of U are zero."""
 
     of_gate = "f"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class CandidateBlindToTheState(_Zero):
     """The candidate of an LSTM does not read h: its rows of U are zero."""
 
     of_gate = "g"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class OutputGateBlindToTheInput(_Zero):
     """The output gate does not read x: its rows of W are zero."""
 
     of_gate, arrays = "o", "W"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasOfTheInputGateLost(_Zero):
     """The input gate has no bias."""
 
     of_gate, arrays = "i", "bc"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasOfTheForgetGateLost(_Zero):
     """The forget gate has no bias."""
 
     of_gate, arrays = "f", "bc"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasOfTheCandidateLost(_Zero):
     """The candidate of an LSTM has no bias."""
 
     of_gate, arrays = "g", "bc"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasOfTheOutputGateLost(_Zero):
     """The output gate has no bias."""
 
     of_gate, arrays = "o", "bc"
 
 
-@mutant("1.1")
+@mutant("16.9", "1.1")
 class BiasOfTheForgetGateDoubled(_OneGate):
     """The bias of the forget gate is added twice."""
 
@@ -283,7 +283,7 @@ class BiasOfTheForgetGateDoubled(_OneGate):
         return 2 * array
 
 
-@mutant("1.1")
+@mutant("16.4")
 class RecurrentBiasOfAnLstmLost(_Rows):
     """The recurrent bias of an LSTM is not added, where it has one."""
 
@@ -291,7 +291,7 @@ class RecurrentBiasOfAnLstmLost(_Rows):
         return {gate: array * (name != "c") for gate, array in rows.items()}
 
 
-@mutant("1.1")
+@mutant("16.4")
 class RecurrentBiasOfAnLstmTwice(_Rows):
     """The recurrent bias of an LSTM is added twice, where it has one."""
 
@@ -299,7 +299,7 @@ class RecurrentBiasOfAnLstmTwice(_Rows):
         return {gate: array * (1 + (name == "c")) for gate, array in rows.items()}
 
 
-@mutant("1.1")
+@mutant("16.4")
 class RecurrentBiasOfTheForgetGateLost(_Zero):
     """The recurrent bias of the forget gate is not added, where there is one."""
 
@@ -310,7 +310,7 @@ class RecurrentBiasOfTheForgetGateLost(_Zero):
 class BackwardLstmGatesExchanged(_Exchanged):
     """In the second direction of a bidirectional LSTM the rows of the input and of the output gate are exchanged."""
 
-    gates_exchanged = "io"
+    gates_exchanged = ("i", "o")
 
     def changed(self, name: str, rows: Rows) -> Rows:
         return super().changed(name, rows) if self.place[1] else rows
@@ -320,7 +320,7 @@ class BackwardLstmGatesExchanged(_Exchanged):
 class SecondLstmForgetGateExchanged(_Exchanged):
     """In every layer but the first the rows of the forget gate and of the candidate are exchanged."""
 
-    gates_exchanged = "fg"
+    gates_exchanged = ("f", "g")
 
     def changed(self, name: str, rows: Rows) -> Rows:
         return super().changed(name, rows) if self.place[0] else rows

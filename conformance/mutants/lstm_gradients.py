@@ -93,7 +93,7 @@ class _OtherSlope(LstmLayer):
         if not isinstance(z, Node) or not isinstance(y, Node):
             return y
         passes = on.mul(z, Node(slope(z.value)))
-        return on.add(passes, Node(y.value - passes.value))  # type: ignore[no-any-return]
+        return on.add(passes, Node(y.value - passes.value))
 
 
 @mutant("11.1")

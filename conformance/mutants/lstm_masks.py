@@ -105,7 +105,7 @@ class CarriedStateOfAnEmptySequenceLost(_Masked):
     """The final c of a sequence without a valid timestep is zero, whatever its initial c."""
 
     def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
-        return np.where(mask.any(axis=1)[:, np.newaxis], c.final, c.final.dtype.type(0))
+        return np.where(mask.any(axis=1, keepdims=True), c.final, c.final.dtype.type(0))
 
 
 class _OtherGiven(LstmLayer):

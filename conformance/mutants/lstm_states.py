@@ -54,7 +54,7 @@ class InitialOutputIgnored(_OtherStart):
         return h * 0, c
 
 
-@mutant("3.2")
+@mutant("16.3", "3.2")
 class InitialPartsExchanged(_OtherStart):
     """A given initial state is read as c and h, where it is h and c."""
 
@@ -119,7 +119,7 @@ class _OtherEnd(_OtherParts):
         return super().returned(outputs, changed)
 
 
-@mutant("3.3")
+@mutant("16.3", "3.3")
 class FinalPartsExchanged(_OtherEnd):
     """The final state is given as c and h, where it should be h and c."""
 

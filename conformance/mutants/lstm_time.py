@@ -41,7 +41,7 @@ class _OtherHidden(LstmLayer):
         raise NotImplementedError
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class CarriedStateLostAtOnce(_OtherHidden):
     """At each timestep after the first c begins from zero."""
 
@@ -81,7 +81,7 @@ class CarriedStateLostAfterSixtyFourSteps(_OtherHidden):
         return c * 0 if t and t % 64 == 0 else c
 
 
-@mutant("1.1")
+@mutant("16.1", "1.1")
 class OutputCarriedForC(_OtherHidden):
     """From one timestep to the next h is carried on for c, where it has as many numbers."""
 
