@@ -88,6 +88,13 @@ _LIMITS = (
         ("gru",),
     ),
     Limit(
+        "`LSTMCell` in place of `OptimizedLSTMCell`",
+        "It computes the same, with a layer for each gate. `W` are the kernels of `cell.ii`, `cell.if_`, `cell.ig` and "
+        "`cell.io`, each transposed, one above the other; `U` and `b` are those of `cell.hi`, `cell.hf` and so on.",
+        ("flax-nnx",),
+        cells=("lstm",),
+    ),
+    Limit(
         "a `dense_h` that was given a bias",
         'The script reads none. Set `weights["c"]` to `z_and_r_swapped(np.asarray(cell.dense_h.bias[...]))`, and carry '
         "the biases as from PyTorch.",
