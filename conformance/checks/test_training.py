@@ -6,6 +6,9 @@ squared error with respect to y, 2 (y - target) / N, is a multiple of 2 q / N, a
 pre-activation. The gradient of a weight is a sum of products of these with inputs or outputs, hence a multiple of
 2 q^2 / N, and the changed weight is one of 2 q^2 r / N for a rate r of 1/4. Where the sum of all magnitudes is below
 2^24 times that (in float32), every partial sum in every order is a number of the dtype, and there is nothing to round.
+
+The gates of a cell that has some are held open or shut (cases/candidates.py), where their slope is 0: what is left is a
+simple RNN, and their own weights stay as they are. That they are trained, too, is looked at in other numbers.
 """
 
 from __future__ import annotations
@@ -19,15 +22,19 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS, in_direction
 from rnn_conformance.conformance.cases.pairs import covering_rows
-from rnn_conformance.conformance.cases.profiles import FLOAT32, SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.judging.comparing import compare, same_bits
+from rnn_conformance.conformance.judging.comparing import NonConforming, compare, same_bits
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision
-from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
+from rnn_conformance.reference.bounds.cells import propagated_of
+from rnn_conformance.reference.bounds.gradients import expected_gradients
+from rnn_conformance.reference.bounds.layers import expected_layer
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.gradients import gradients
@@ -43,30 +50,27 @@ _TRIES = 200
 """Among so many sets of numbers there are enough in which relu stands nowhere at its corner."""
 
 
-@pytest.mark.clause("12.3", modes="main", cells=SIMPLE_RNN)
+@pytest.mark.clause("12.3", modes="main")
 def test_training_step(check: Check) -> None:
     """One step of gradient descent changes each weight by the rate times its gradient, exactly."""
     check.requires("training step")
-    if not any(check.offers(activation) for activation in ("relu", "linear")):
-        raise Unsupported("a step is exact with relu or linear only")
-
     check.every(_cases(check), partial(_train_and_compare, check))
 
 
-@pytest.mark.clause("12.3", modes="main", dtypes=FLOAT32, thrifty=(), cells=SIMPLE_RNN)
+@pytest.mark.clause("12.3", modes="main", dtypes=FLOAT32, thrifty=())
 def test_training_on_tokens(check: Check) -> None:
     """A step counts every occurrence of a token, in a row and in several, and none that an embedding masks."""
     check.requires("training step")
     check.requires("embedding")
-    check.requires("linear")
     for masks_zero in (False, True) if check.offers("mask_zero") else (False,):
         check.every(_on_tokens(check, masks_zero), partial(_train_and_compare, check))
 
 
 def _train_and_compare(check: Check, case: Case) -> bool:
     """Take one step of training from coarse numbers, and compare every weight to the bit. Raises NonConforming."""
-    weights, inputs = _coarse(case)
-    targets = case.cotangent.outputs
+    simple = _candidate(case)
+    weights, inputs = _coarse(simple)
+    weights, targets = _wired(case.architecture, weights), simple.cotangent.outputs
     wide = in_float64(weights)
     outputs = network.run(case.architecture, wide, inputs).outputs
     slope = gradients(case.architecture, wide, inputs, _error(outputs, targets)).weights
@@ -75,36 +79,35 @@ def _train_and_compare(check: Check, case: Case) -> bool:
     changed = True
     pairs = zip(trained.weights().arrays(), wide.arrays(), slope.arrays(), strict=True)
     # Biases last: where there are two, both are trained, and nothing else should be overlooked for that.
-    for (name, array), (_, old), (_, g) in sorted(pairs, key=lambda pair: pair[0][0].endswith("b")):
+    for (name, array), (_, old), (_, g) in sorted(pairs, key=lambda pair: pair[0][0].endswith(("b", "c"))):
         wanted = (old - _RATE * g).astype(dtype_of(check.dtype))
         same_bits(f"{name} after a step", array, wanted, f"it is exactly {name} - {_RATE} times its gradient")
         changed &= bool(g.any())
     return changed
 
 
-@pytest.mark.clause("12.3", modes="main", dtypes=("float64",), cells=SIMPLE_RNN)
+@pytest.mark.clause("12.3", modes="main", dtypes=("float64",))
 def test_training_in_double(check: Check) -> None:
     """In float64, a step uses the digits of inputs and targets that float32 has not."""
     check.requires("training step")
-    activation = next((name for name in ("linear", "relu") if check.offers(name)), "")
-    if not activation:
-        raise Unsupported("a step is exact with relu or linear only")
+    cell = _exact_cells(check)[-1]
     one, few = np.ones((1, 1), check.dtype), 2.0**-40
 
     def examine() -> bool:
-        architecture = Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=check.dtype, mode=check.mode)
+        architecture = Architecture((Layer(1, 1, cell),), dtype=check.dtype, mode=check.mode)
         trained = check.subject.network(architecture)
-        trained.load(Weights((LayerWeights({"W": one, "U": 0 * one, "b": 0 * one[0]}),)))
+        trained.load(Weights((candidate_alone(cell, one, 0 * one, 0 * one[0]),)))
         # The output is x = 1 + 2^-40 and its error 1, so W - r * 2 x = 1/2 - 2^-41, in float32 1/2.
         trained.ask("train", one[np.newaxis] * (1 + few), one[np.newaxis] * few, _RATE)
         (after,) = trained.weights().layers
-        same_bits("W after a step", after.W, check.stored(one * (0.5 - few / 2)), "it is exactly 1/2 - 2^-41")
+        W = after.W[[cell.gates.index(cell.candidate)]]
+        same_bits("W after a step", W, check.stored(one * (0.5 - few / 2)), "it is exactly 1/2 - 2^-41")
         return True
 
-    check.example(examine, activation=activation)
+    check.example(examine, activation=cell.activation)
 
 
-@pytest.mark.clause("12.4", modes="main", cells=SIMPLE_RNN)
+@pytest.mark.clause("12.4", modes="main")
 def test_call_after_training(check: Check) -> None:
     """After a step of training, a call computes the recurrence with the weights as they then are."""
     check.requires("training step")
@@ -116,17 +119,43 @@ def test_call_after_training(check: Check) -> None:
         weights, outputs = trained.weights(), trained.run(case.inputs).outputs
         x: Array = case.inputs.astype(np.float64)
         error: Array | None = None
-        for k, layer in enumerate(case.architecture.layers):
-            kept = in_float64(weights.layers[k])
-            if k + 1 < len(case.architecture.layers):
-                below = propagated_bound(layer, kept, x, None, check.precision, error)
-                x, error = below.value, below.bound
-        expected = step_residual(layer, kept, x, outputs.astype(np.float64), None, check.precision, error)
+        *below, last = zip(case.architecture.layers, map(in_float64, weights.layers), strict=True)
+        for layer, kept in below:
+            made, *_ = propagated_of(layer.cell, kept.named, x, None, check.precision, error)
+            x, error = made.value, made.bound
+        seen = outputs.astype(np.float64)
+        expected = expected_layer(*last, x, None, check.precision, inputs_error=error, seen=seen).outputs
         check.evidence.add(compare("outputs", outputs, expected.value, expected.bound, check.dtype), case)
         return bool((np.abs(outputs.astype(np.float64) - before) > expected.bound).any())
 
     # Steps that are too long end in overflow: numbers stay small.
     check.for_all(("layer", "stack"), examine, regimes=["small", "contractive"], few=True)
+
+
+@pytest.mark.clause("12.3", modes="main", dtypes=FLOAT32, thrifty=(), cells=GATED)
+def test_every_gate_is_trained(check: Check) -> None:
+    """A step changes weights of each gate in each array, where their gradient is too large to get lost."""
+    check.requires("training step")
+
+    def examine(case: Case) -> bool:
+        trained = check.network(case)
+        error = _error(trained.run(case.inputs).outputs.astype(np.float64), case.cotangent.outputs)
+        wide, choices = in_float64(case.weights), check.subject.description.choices
+        slope = expected_gradients(case.architecture, wide, case.inputs, error, None, check.precision, choices=choices)
+        trained.ask("train", case.inputs, case.cotangent.outputs, _RATE)
+        seen = True
+        for (name, after), (_, before) in zip(trained.weights().arrays(), case.weights.arrays(), strict=True):
+            layer = case.architecture.layers[0]
+            least = _RATE * (np.abs(slope[name].value) - slope[name].bound) > np.spacing(np.abs(before))
+            for k, gate in enumerate(layer.cell.gates if len(before) > layer.units else (layer.cell.candidate,)):
+                rows = slice(k * layer.units, (k + 1) * layer.units)
+                if least[rows].any() and not (after[rows] != before[rows])[least[rows]].any():
+                    raise NonConforming(f"{name}: no weight of gate {gate} has changed after a step, but all should")
+                seen &= bool(least[rows].any())
+        return seen
+
+    cases = few_cases(check, ("layer",), where=lambda structure: structure.batch * structure.timesteps < 20)
+    check.every([replace(case, seed=case.seed + k) for case in cases for k in range(check.profile.draws)], examine)
 
 
 @pytest.mark.clause("12.5", modes="main", dtypes=FLOAT32, thrifty=())
@@ -159,17 +188,18 @@ def test_second_step(check: Check) -> None:
 def _cases(check: Check) -> Iterator[Case]:
     """Small models, each two features of which meet in one at least, in numbers that `_coarse` makes coarse."""
     factors = {
-        "activation": [name for name in ("relu", "linear") if check.offers(name)],
+        "cell": _exact_cells(check),
         "units": [(4,), (3, 4)] if check.offers("stack") else [(4,)],
         "embedding": [None, Embedding(5, _FEATURES)] if check.offers("embedding") else [None],
         "direction": ["forward", "bidirectional"] if check.offers("bidirectional") else ["forward"],
-        "bias": [False, True] if check.offers("no bias") else [True],
+        # What holds a gate is its bias.
+        "bias": [False, True] if check.offers("no bias") and not _is_gated(check) else [True],
         "sequences": [True, False],
     }
     rows = covering_rows(factors, lambda row: True, check.seed).rows
     for row in rows[: (1 if check.is_spare else _FEW_ROWS) if check.profile.thrifty else None]:
         pairs = zip((_FEATURES, *row["units"][:-1]), row["units"], strict=True)
-        layers = [Layer(features, units, SimpleRnn(row["activation"]), row["bias"]) for features, units in pairs]
+        layers = [Layer(features, units, row["cell"], row["bias"]) for features, units in pairs]
         architecture = Architecture(
             in_direction(layers, row["direction"]),
             row["embedding"],
@@ -179,22 +209,22 @@ def _cases(check: Check) -> Iterator[Case]:
         )
         seeds = range(check.seed, check.seed + _TRIES)
         drawn = (Case(architecture, _BATCH, _TIMESTEPS, "integers", seed) for seed in seeds)
-        yield from islice(filter(_is_exact, drawn), check.profile.draws)
+        yield from islice((case for case in drawn if _is_exact(_candidate(case))), check.profile.draws)
 
 
 def _on_tokens(check: Check, masks_zero: bool) -> Iterator[Case]:
-    """Small linear models, to which a token comes twice in a row and in every sequence, among others that do not.
+    """Small models, to which a token comes twice in a row and in every sequence, among others that do not.
 
-    Under a mask they return the last output: what a loss makes of outputs that are not valid, nothing here says.
+    Under a mask they return the last output: what a loss makes of others that are not valid, nothing here says.
     """
     table = Embedding(5, _FEATURES, mask_zero=masks_zero)
     for direction in ("forward", *(["bidirectional"] if check.offers("bidirectional") else [])):
-        layers = in_direction([Layer(_FEATURES, 4, SimpleRnn("linear"))], direction)
+        layers = in_direction([Layer(_FEATURES, 4, _exact_cells(check)[-1])], direction)
         architecture = Architecture(layers, table, check.dtype, return_sequences=not masks_zero, mode=check.mode)
         pattern = "gaps" if masks_zero else ""
         seeds = range(check.seed, check.seed + _TRIES)
         drawn = (Case(architecture, _BATCH, _TIMESTEPS, "integers", seed, pattern) for seed in seeds)
-        yield from islice(filter(_is_exact, map(_repeating, drawn)), _FEW_ROWS)
+        yield from islice((case for case in map(_repeating, drawn) if _is_exact(_candidate(case))), _FEW_ROWS)
 
 
 def _repeating(case: Case) -> Case:
@@ -202,6 +232,36 @@ def _repeating(case: Case) -> Case:
     tokens = case.inputs.copy()
     tokens[:, -2:] = np.where(tokens[:, -2:] == 0, 0, 1) if case.mask is not None else 1
     return case.with_arrays(replace(case.arrays, inputs=tokens))
+
+
+def _exact_cells(check: Check) -> list[Cell]:
+    """The first with relu and the first with linear. Raises Unsupported where there is neither."""
+    first = {cell.activation: cell for cell in reversed(check.cells) if hands_on(cell)}
+    if not first:
+        raise Unsupported("a step is exact with relu or linear only")
+    return [first[name] for name in EXACT if name in first]
+
+
+def _is_gated(check: Check) -> bool:
+    return any("gate" in cell.activations for cell in check.cells)
+
+
+def _candidate(case: Case) -> Case:
+    """The case of the simple RNN that is left of this one where its gates are held open or shut."""
+    layers = tuple(replace(layer, cell=SimpleRnn(layer.cell.activation)) for layer in case.architecture.layers)
+    return replace(case, architecture=replace(case.architecture, layers=layers))
+
+
+def _wired(architecture: Architecture, simple: Weights) -> Weights:
+    """The weights of this model that make it that simple RNN."""
+
+    def one(cell: Cell, kept: LayerWeights) -> LayerWeights:
+        is_plain = kept.b is None or "gate" not in cell.activations
+        return kept if is_plain else candidate_alone(cell, kept.W, kept.U, kept.b)
+
+    pairs = zip(architecture.layers, simple.layers, strict=True)
+    layers = [LayerWeights.of([one(layer.cell, each) for each in kept.directions]) for layer, kept in pairs]
+    return replace(simple, layers=tuple(layers))
 
 
 def _coarse(case: Case) -> tuple[Weights, Array]:
