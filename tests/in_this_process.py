@@ -19,7 +19,7 @@ from rnn_conformance.conformance.running.watch import Watch
 
 
 @contextmanager
-def workers_in_this_process(*diagnosis: str) -> Iterator[None]:
+def workers_in_this_process(diagnosis: str = "") -> Iterator[None]:
     """As long as this lasts, an adapter's checks are run here; one of tests/ is found by its name.
 
     What a failure is like is not looked for, which takes seconds: it is always said to be like `diagnosis`.
@@ -29,7 +29,7 @@ def workers_in_this_process(*diagnosis: str) -> Iterator[None]:
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # which the worker may set
         patch.syspath_prepend(str(Path(__file__).parent))
         patch.setattr(supervisor, "run_worker", _run_worker)
-        patch.setattr(collecting, "diagnose", lambda *_: list(diagnosis))
+        patch.setattr(collecting, "explain", lambda *_: diagnosis)
         yield
 
 

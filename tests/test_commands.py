@@ -91,7 +91,7 @@ def test_no_worker_outlives_a_run_that_ends_early(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_run_that_fails_leaves_evidence(tmp_path: Path) -> None:
     """Witnesses and scripts lie beside the results, and the summary says how to use them."""
-    with workers_in_this_process("U is transposed"):
+    with workers_in_this_process('matches "U is transposed"'):
         result = run("run", "planted:transposed", "--profile", "smoke", "--only", "1.4", "--out", tmp_path)
     assert result.exit_code == 1, result.output
     name = "planted_transposed--test_last_output--float32-eager"

@@ -180,7 +180,7 @@ class PaddingIsOnes(Sound):
 # Directions
 
 
-@fault("10.1", "10.2", "10.5")
+@fault("10.1", "10.3", "3.2")
 class BothStartAlike(Sound):
     """The backward direction starts from the initial state of the forward one."""
 

@@ -73,8 +73,8 @@ class Kept:
 Keep = Callable[[Item, Outcome], Kept]
 """Writes the witness of an outcome, and a reproducer where there can be one."""
 
-Explain = Callable[[Function, Check, NonConforming], Sequence[str]]
-"""Says of a check that failed what its failure looks like: the faults, in words, that cannot be told from it."""
+Explain = Callable[[Function, Check, NonConforming], str]
+"""Says of a check that failed what its failure looks like, in words; empty where it looks like nothing known."""
 
 
 @ignoring_flags
@@ -276,10 +276,9 @@ def _diagnosis(outcome: Outcome, function: Function, explain: Explain) -> str:
     if outcome.failure is None or isinstance(outcome.failure, SubjectRaised):
         return ""
     try:
-        faults = explain(function, outcome.check, outcome.failure)
+        return explain(function, outcome.check, outcome.failure)
     except Exception:  # the finding is worth more than its diagnosis
         return f"the diagnosis did not work:\n{traceback.format_exc()}"
-    return "matches " + ", or ".join(f'"{fault}"' for fault in faults) if faults else ""
 
 
 def _arrays(case: Case | None, details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

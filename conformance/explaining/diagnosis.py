@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,13 @@ from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.failures import Pin, in_words
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
+from rnn_conformance.conformance.explaining.probing import is_contradicted, passed
+from rnn_conformance.conformance.explaining.rarely import rhythm_of
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import MutantAdapter
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.mutants.cells import SOUND_OF, cell_of
+from rnn_conformance.conformance.mutants.families import family_of_all, told_of
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 
@@ -32,15 +35,38 @@ in all but faults of the last bits; and of these an accident could not explain a
 _FURTHER = 6
 """So many other sets of numbers must show the same, since a small case may look like several faults."""
 
-_CALLS = 60
-"""So many times an example is run again where a subject is not always wrong."""
+_OF_SOME_CALLS = ("calls", "rare")
+"""The themes of the mutants whose calls are not all alike."""
 
-_OF_SOME_CALLS = "calls"
-"""The theme of the mutants whose calls disturb one another."""
+_SHOWN = 3
+"""Where a failure is like more mutants than this, it is their family that is told, and so many of them."""
+
+
+def explain(function: Function, check: Check, failure: NonConforming | SubjectExited) -> str:
+    """What the failure of a check looks like, in words; empty where it looks like nothing that is known.
+
+    The arguments are those of `recognise`.
+    """
+    sentences = diagnose(function, check, failure)
+    if len(sentences) <= _SHOWN:
+        return "matches " + ", or ".join(f'"{sentence}"' for sentence in sentences) if sentences else ""
+    family = family_of_all([name for name, fault in catalogue().items() if fault.sentence in sentences])
+    assert family is not None, "a diagnosis is of one family"
+    told = ", ".join(f'"{sentence}"' for sentence in sentences[:_SHOWN])
+    return f"matches faults of a family: {family.sentence}; such as {told}, and {len(sentences) - _SHOWN} more"
 
 
 def diagnose(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
-    """The sentences of all mutants that cannot be told from the subject of a failed check; none if it is like no other.
+    """The sentences of all mutants that cannot be told from the subject of a failed check.
+
+    None if it is like no mutant, or like some that have no family in common, which is an accident. The arguments are
+    those of `recognise`.
+    """
+    return [catalogue()[name].sentence for name in told_of(recognise(function, check, failure))]
+
+
+def recognise(function: Function, check: Check, failure: NonConforming | SubjectExited) -> list[str]:
+    """The names of all mutants that fail as the subject of a failed check does, and pass what that passes.
 
     Mutants are those of the check's cell. `check` is as it was when its `function` failed. It is left as it is, and so
     is its subject: whatever is run again is run on networks of its own.
@@ -48,20 +74,26 @@ def diagnose(function: Function, check: Check, failure: NonConforming | SubjectE
     pin = check.evidence.failing
     if pin is None:
         return []
+    alike = _alike(function, check, pin, failure)
+    if not alike:
+        return []
+    probes = passed(check)
+    return [name for name in alike if not is_contradicted(_mutant(name, check), check, probes)]
+
+
+def _alike(function: Function, check: Check, pin: Pin, failure: NonConforming | SubjectExited) -> list[str]:
+    """The names of all mutants on which the example of the pin fails as it does on the subject."""
     subject = check.subject.anew()
     first = _outcome(function, check, subject, pin)
-    description = check.subject.description
-    of_cell = {name: fault for name, fault in catalogue().items() if cell_of(fault) == check.cell}
-    mutants = {name: Subject(fault.adapter(description)) for name, fault in of_cell.items()}
+    mutants = {name: _mutant(name, check) for name, fault in catalogue().items() if cell_of(fault) == check.cell}
     if first is None and (again := _outcome(function, check, subject, pin)) is not None:
         # What an earlier call left behind makes it fail: so it is run twice on every mutant.
-        found = [name for name, mutant in mutants.items() if _second_time(again, function, check, mutant, pin)]
-        return [catalogue()[name].sentence for name in found]
+        return [name for name, mutant in mutants.items() if _second_time(again, function, check, mutant, pin)]
     if first is None:
-        found = _now_and_then(function, check, pin, mutants, failure)
-        return [catalogue()[name].sentence for name in found]
+        return _now_and_then(function, check, pin, mutants, failure)
 
-    if _same(first, _outcome(function, check, Subject(MutantAdapter(SOUND_OF[check.cell], description)), pin)):
+    sound = MutantAdapter(SOUND_OF[check.cell], check.subject.description)
+    if _same(first, _outcome(function, check, Subject(sound), pin)):
         return []  # with these choices, a sound layer comes out like that: every mutant would
     alike = [name for name, mutant in mutants.items() if _same(first, _outcome(function, check, mutant, pin))]
     for other, seed in _further(pin, check.seed):
@@ -69,7 +101,12 @@ def diagnose(function: Function, check: Check, failure: NonConforming | SubjectE
             break
         wanted = _outcome(function, check, subject, other, seed)
         alike = [name for name in alike if _same(wanted, _outcome(function, check, mutants[name], other, seed))]
-    return [catalogue()[name].sentence for name in alike]
+    return alike
+
+
+def _mutant(name: str, check: Check) -> Subject:
+    """A mutant in the place of the subject of a check."""
+    return Subject(catalogue()[name].adapter(check.subject.description))
 
 
 def _further(pin: Pin, seed: int) -> Iterable[tuple[Pin, int]]:
@@ -110,15 +147,20 @@ def _second_time(wanted: Outcome, function: Function, check: Check, mutant: Subj
 def _now_and_then(
     function: Function, check: Check, pin: Pin, mutants: dict[str, Subject], failure: Outcome
 ) -> list[str]:
-    """The mutants that fail in that way in some calls and not in others, as the subject does."""
-    found = []
-    for name, mutant in mutants.items():
-        if catalogue()[name].theme == _OF_SOME_CALLS:
-            outcomes = [_outcome(function, check, mutant, pin) for _ in range(_CALLS)]
-            failures = [outcome for outcome in outcomes if outcome is not None]
-            if 0 < len(failures) < _CALLS and any(in_words(str(f)) == in_words(str(failure)) for f in failures):
-                found.append(name)
-    return found
+    """The mutants that fail in that way in some calls and not in others, in the rhythm in which the subject does."""
+
+    def fails(subject: Subject) -> Callable[[], bool]:
+        def once_more() -> bool:
+            outcome = _outcome(function, check, subject, pin)
+            return outcome is not None and in_words(str(outcome)) == in_words(str(failure))
+
+        return once_more
+
+    wanted = rhythm_of(fails(check.subject.anew()))
+    if wanted is None:
+        return []
+    some = [name for name in mutants if catalogue()[name].theme in _OF_SOME_CALLS]
+    return [name for name in some if rhythm_of(fails(mutants[name]), wanted) == wanted]
 
 
 def _same(failure: Outcome, other: Outcome) -> bool:

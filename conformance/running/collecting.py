@@ -16,7 +16,7 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance import checks
 from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.verdicts import conclude
-from rnn_conformance.conformance.explaining.diagnosis import diagnose
+from rnn_conformance.conformance.explaining.diagnosis import explain
 from rnn_conformance.conformance.running import room
 from rnn_conformance.conformance.running.selection import asked_of
 from rnn_conformance.conformance.running.session import Session
@@ -101,7 +101,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)
     record = conclude(
-        current, pyfuncitem.obj, item, session.deviations(item), diagnose, session.keep, session.elsewhere(item)
+        current, pyfuncitem.obj, item, session.deviations(item), explain, session.keep, session.elsewhere(item)
     )
     if not _bits_are_known(pyfuncitem, dtype):
         record = session.with_fingerprints(record, current, pyfuncitem.obj)

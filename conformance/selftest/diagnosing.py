@@ -10,7 +10,7 @@ from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import clauses_of, dtypes_of
 from rnn_conformance.conformance.engine.check import Check, Function
 from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
-from rnn_conformance.conformance.explaining.diagnosis import diagnose
+from rnn_conformance.conformance.explaining.diagnosis import recognise
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import Mutant
 from rnn_conformance.conformance.mutants.catalogue import catalogue
@@ -44,8 +44,7 @@ def first_failure(fault: Mutant, profile: str, seed: int) -> Failed | None:
 def diagnose_mutant(name: str, profile: str, seed: int) -> dict[str, Any]:
     """Which mutants the diagnosis says that this one is like; `alike` is empty where it recognises none."""
     failed = first_failure(catalogue()[name], profile, seed)
-    sentences = diagnose(*failed) if failed else []
-    alike = [other.name for other in catalogue().values() if other.sentence in sentences]
+    alike = recognise(*failed) if failed else []
     check = failed[1].name if failed else ""
     return {"mutant": name, "theme": catalogue()[name].theme, "check": check, "alike": alike}
 

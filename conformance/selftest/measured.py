@@ -11,32 +11,42 @@ from typing import Any
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.mutants.catalogue import catalogue, digests
 from rnn_conformance.conformance.mutants.cells import cell_of
+from rnn_conformance.conformance.mutants.families import is_astray, told_of
 from rnn_conformance.reference.spec import specification
 
 Measured = Mapping[str, Any]
 Row = Mapping[str, Any]
 """What was found about one mutant, which stands under "mutant", and its theme under "theme"."""
 
-_TOTALS: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
-    "detection": ("killed", lambda row: row["killed"] == row["seeds"]),
-    "diagnosis": ("named", lambda row: row["mutant"] in row["alike"]),
-    "promises": ("alone", lambda row: bool(row["promise"])),
+_TOTALS: Mapping[str, Mapping[str, Callable[[Row], bool]]] = {
+    "detection": {"killed": lambda row: row["killed"] == row["seeds"]},
+    "diagnosis": {
+        "named": lambda row: row["mutant"] in told_of(row["alike"]),
+        "astray": lambda row: is_astray(
+            told_of([name for name in row["alike"] if name != row["mutant"]]), [row["mutant"]]
+        ),
+    },
+    "promises": {"alone": lambda row: bool(row["promise"])},
 }
+"""What is counted: of diagnoses also those that would give a wrong name if the mutant were not in the catalogue."""
 
 
 def measured(what: str, rows: Sequence[Row], profile: str, seeds: Sequence[int]) -> dict[str, Any]:
     """The rows, what they were measured on, and for how many of them holds what they are about."""
-    name, holds = _TOTALS[what]
     return {
         "suite": version("rnn-conformance"),
         "digest": suite_digest(),
         "specification": specification().version,
         "profile": profile,
         "seeds": list(seeds),
-        name: sum(map(holds, rows)),
+        **_totals(what, rows),
         "of": len(rows),
         "mutants": [{**row, "cell": _cell(row), "digest": digests()[row["mutant"]]} for row in rows],
     }
+
+
+def _totals(what: str, rows: Sequence[Row]) -> dict[str, int]:
+    return {name: sum(map(holds, rows)) for name, holds in _TOTALS[what].items()}
 
 
 def _cell(row: Row) -> str:
@@ -74,5 +84,4 @@ def current(old: Measured) -> Measured:
 def part(what: str, of: Measured, names: Sequence[str]) -> dict[str, Any]:
     """What it says of these mutants."""
     rows = [row for row in of["mutants"] if row["mutant"] in names]
-    name, holds = _TOTALS[what]
-    return {**of, "mutants": rows, name: sum(map(holds, rows)), "of": len(rows)}
+    return {**of, "mutants": rows, **_totals(what, rows), "of": len(rows)}

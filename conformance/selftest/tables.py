@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import click
 from rich.console import Console
 
-from rnn_conformance.conformance.checks.catalogue import checks
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.families import families, family_of_all, told_of
 from rnn_conformance.conformance.selftest.measured import Measured
 from rnn_conformance.conformance.selftest.promises import PROMISES, promise_of, promises_of
 from rnn_conformance.reference.spec import specification
@@ -36,26 +39,45 @@ def show(what: str, measured: Measured, form: str, *, every: bool = False) -> No
     if form == "json":
         click.echo(json.dumps(measured, indent=1))
         return
-    table = {"detection": _detection, "diagnosis": _diagnosis, "promises": _promises}[what](measured, every)
-    if form == "markdown":
-        click.echo("| " + " | ".join(table.heads) + " |\n|" + " --- |" * len(table.heads))
-        for cells in table.rows:
-            click.echo("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        click.echo(f"\n{table.last}")
-        return
     console = Console()
-    console.print(WholeTable(table.heads, table.rows, table.marked))
-    console.print(table.last)
+    tables = {"detection": _detection, "diagnosis": _diagnosis, "promises": _promises}[what](measured, every)
+    for k, table in enumerate(tables):
+        if form == "markdown":
+            click.echo("\n" if k else "", nl=False)
+            click.echo("| " + " | ".join(table.heads) + " |\n|" + " --- |" * len(table.heads))
+            for cells in table.rows:
+                click.echo("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            click.echo(f"\n{table.last}")
+        else:
+            console.print(WholeTable(table.heads, table.rows, table.marked))
+            console.print(table.last)
 
 
-def _detection(measured: Measured, every: bool) -> Printed:
+def _detection(measured: Measured, every: bool) -> Iterator[Printed]:
     last = (
         f"{measured['killed']} of {measured['of']} mutants noticed with each of {len(measured['seeds'])} seeds, "
         f"profile {measured['profile']}"
     )
     heads = ("mutant", "cell", "fault", "noticed", "clause", "check", "examples", "seconds")
     survivors = frozenset(row["mutant"] for row in measured["mutants"] if row["survives"])
-    return Printed(heads, [_noticed(row, every) for row in measured["mutants"]], last, survivors)
+    yield Printed(heads, [_noticed(row, every) for row in measured["mutants"]], last, survivors)
+    yield _kinds(measured)
+
+
+def _kinds(measured: Measured) -> Printed:
+    """For each family of faults the checks that notice them first, and after how many examples."""
+    rows = []
+    for family in families():
+        met = [row for row in measured["mutants"] if row["mutant"] in family.names and row["check"]]
+        if not met:
+            continue
+        firsts = Counter(_function(row["check"].partition("[")[0]) for row in met)
+        told = ", ".join(f"{check} ({number})" for check, number in firsts.most_common())
+        examples = sorted(row["examples"] for row in met)
+        after = f"{examples[0]} to {examples[-1]}, median {median(examples):g}"
+        rows.append([family.sentence, f"{len(met)}", told, after])
+    heads = ("kind of fault", "faults", "first noticed by (so many of them)", "after so many examples")
+    return Printed(heads, rows, f"{len(rows)} kinds of faults; a fault may be of several")
 
 
 def _noticed(row: Mapping[str, Any], every: bool) -> list[str]:
@@ -68,24 +90,30 @@ def _noticed(row: Mapping[str, Any], every: bool) -> list[str]:
     return [row["mutant"], row["cell"], row["sentence"], noticed, row["clause"], check, *figures]
 
 
-def _diagnosis(measured: Measured, every: bool) -> Printed:
+def _diagnosis(measured: Measured, every: bool) -> Iterator[Printed]:
     rows, not_named = [], set()
     for row in measured["mutants"]:
-        others = [name for name in row["alike"] if name != row["mutant"]]
-        if row["mutant"] in row["alike"]:
+        told_names = told_of(row["alike"])
+        others = [name for name in told_names if name != row["mutant"]]
+        if row["mutant"] in told_names:
             told = ["itself", *others[:_SHOWN]]
         else:
             told = others[:_SHOWN] or ["nothing"]
             not_named.add(row["mutant"])
         more = f" and {len(others) - _SHOWN} others" if len(others) > _SHOWN else ""
         sentence = catalogue()[row["mutant"]].sentence
-        rows.append([row["mutant"], row["cell"], sentence, row["check"], ", ".join(told) + more])
+        family = family_of_all(told_names) if len(told_names) > 1 else None
+        in_common = family.sentence if family else ""
+        rows.append([row["mutant"], row["cell"], sentence, row["check"], ", ".join(told) + more, in_common])
     share = 100 * measured["named"] / measured["of"] if measured["of"] else 0
-    last = f"the diagnosis names {measured['named']} of {measured['of']} mutants for what they are, {share:.1f} %"
-    return Printed(("mutant", "cell", "fault", "check that fails", "is like"), rows, last, frozenset(not_named))
+    last = f"the diagnosis names {measured['named']} of {measured['of']} mutants for what they are, {share:.1f} %; "
+    last += f"with each left out of the catalogue in turn, it gives {measured['astray']} a name of another family"
+    yield Printed(
+        ("mutant", "cell", "fault", "check that fails", "is like", "of the family"), rows, last, frozenset(not_named)
+    )
 
 
-def _promises(measured: Measured, every: bool) -> Printed:
+def _promises(measured: Measured, every: bool) -> Iterator[Printed]:
     rows, none = [], set()
     for promise in PROMISES:
         clauses = [clause for clause in specification().clauses if promise_of(clause) == promise]
@@ -99,12 +127,41 @@ def _promises(measured: Measured, every: bool) -> Printed:
         )
         rows.append([promise, ", ".join(clauses), ", ".join(cited), f"{len(only)}", told])
     last = f"{measured['alone']} of {measured['of']} mutants that were tried are noticed by one promise's checks alone"
-    return Printed(
+    yield Printed(
         ("promise", "clauses", "checks", "only these", "mutants (profile: and which checks)"),
         rows,
         last,
         frozenset(none),
     )
+    yield _alone(measured)
+
+
+def _is_about(row: Mapping[str, Any], check: str) -> bool:
+    """Whether a mutant is said to break one of the clauses that a check cites."""
+    return not set(catalogue()[row["mutant"]].breaks).isdisjoint(clauses_of(checks()[check]))
+
+
+def _alone(measured: Measured) -> Printed:
+    """For each check the mutants that no other one notices, or why there is none among those that were tried."""
+    rows, none = [], set()
+    for name in checks():
+        noticed = [row for row in measured["mutants"] if name in row["checks"]]
+        only = [row["mutant"] for row in noticed if len(row["checks"]) == 1]
+        others = Counter(_function(other) for row in noticed for other in row["checks"] if other != name)
+        if not only:
+            none.add(_function(name))
+        tried = [row for row in measured["mutants"] if _is_about(row, name)]
+        why = f"{len(tried)} faults of its clauses were tried, which checks of several promises notice"
+        if not tried:
+            why = "no fault of its clauses was tried"
+        elif others:
+            why = f"what it notices, {', '.join(other for other, _ in others.most_common(_SHOWN))} notice, too"
+        rows.append([_function(name), ", ".join(only) or f"none: {why}"])
+    last = (
+        f"{len(rows) - len(none)} of {len(rows)} checks notice a mutant that no other check notices, "
+        f"of {measured['of']} that were tried"
+    )
+    return Printed(("check", "mutants that only it notices"), rows, last, frozenset(none))
 
 
 def _function(check: str) -> str:
