@@ -19,7 +19,7 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
@@ -117,6 +117,24 @@ def test_recurrent_dropout(check: Check) -> None:
         return outputs[:, 1:], x[:, 1:], kept, _rounded(check, kept)
 
     _examine(check, "recurrent dropout", recurrent=1, seen=state_seen)
+
+
+@pytest.mark.clause("13.4", modes="main", dtypes=FLOAT32, thrifty=(), cells=GATED)
+def test_recurrent_dropout_of_nothing_else(check: Check) -> None:
+    """Where U is zero, recurrent dropout changes nothing: neither c nor the h that a gate keeps is dropped."""
+    check.requires("recurrent dropout")
+
+    def examine(case: Case) -> bool:
+        layer, kept = case.architecture.layers[0], case.weights.layers[0]
+        weights = Weights((kept.with_arrays(U=np.zeros_like(kept.U)),))
+        dropping = replace(case.architecture, layers=(_dropping(layer, "recurrent dropout", 0.5),))
+        network = check.subject.network(dropping)
+        network.load(weights)
+        output = network.ask("run_training", case.inputs, check.seed)
+        return check.judge(case.with_arrays(replace(case.arrays, weights=weights)), output)
+
+    cases = few_cases(check, ("layer",), where=lambda structure: structure.timesteps > 1)
+    check.every([replace(case, seed=case.seed + k) for case in cases for k in range(check.profile.draws)], examine)
 
 
 _Layers = Sequence[tuple[Layer, LayerWeights]]

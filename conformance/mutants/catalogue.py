@@ -37,6 +37,7 @@ THEMES = (
     "ways",
     "dropout",
     "refusals",
+    "gated_training",
     "lstm_gates",
     "lstm_equation",
     "gated_precision",
