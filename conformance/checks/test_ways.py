@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -253,4 +254,12 @@ def test_saved_and_loaded_again(check: Check) -> None:
         same_bits("outputs of the model loaded again", again.run(case.inputs).outputs, outputs, "the model is the same")
         return bool(outputs.any())
 
-    check.every(few_cases(check, ("layer",) if check.profile.thrifty else KINDS), examine)
+    kinds = ("layer",) if check.profile.thrifty else KINDS
+    check.every(chain(few_cases(check, kinds), _of_each_variant(check)), examine)
+
+
+def _of_each_variant(check: Check) -> Iterator[Case]:
+    """A case of each cell that the subject offers, with whatever arrays it has; none in a thrifty profile."""
+    for cell in () if check.profile.thrifty else check.cells:
+        architecture = Architecture((Layer(2, 3, cell),), dtype=check.dtype, mode=check.mode)
+        yield Case(architecture, 2, 4, "unit", check.seed)

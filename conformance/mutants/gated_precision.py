@@ -82,14 +82,6 @@ class RoughCandidateOfAGru(GruLayer):
         return _of_arrays(super().new(on, cell, n), _rough)  # type: ignore[no-any-return]
 
 
-@mutant("17.5")
-class SmallGatesOfAGruInexact(GruLayer):
-    """The gates of a GRU are computed from tanh(z / 2), which loses their small values."""
-
-    def gate(self, on: Arithmetic[N], cell: Gru, z: N) -> N:
-        return _of_arrays(super().gate(on, cell, z), _without_small)  # type: ignore[no-any-return]
-
-
 @mutant("16.7")
 class CarriedStateInParts(LstmLayer):
     """The state c is divided by 49 and multiplied by 49 at each timestep: right within rounding, but not exact."""

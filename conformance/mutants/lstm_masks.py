@@ -150,7 +150,7 @@ class CarriedStateOfOneRowForAll(_OtherGiven):
         return parts[0], np.broadcast_to(parts[1], shapes[1])
 
 
-@mutant("14.2")
+@mutant("14.8")
 class MissingCarriedStateIsZero(_OtherGiven):
     """An initial state of an LSTM without c starts from a c of zeros."""
 

@@ -198,19 +198,3 @@ class RecurrentBiasNotSaved(_OtherReloaded):
 
     def changed(self, named: Named) -> Named:
         return {name: array * 0 if name == "c" else array for name, array in named.items()}
-
-
-@mutant("14.3")
-class BiasOfOneGateForAll(LstmLayer):
-    """A bias of an LSTM that has numbers for one gate only is used for all of them."""
-
-    def load(self, weights: Weights) -> None:
-        def widened(layer_units: int, one: LayerWeights) -> LayerWeights:
-            b = one.b
-            return one if b is None or b.shape != (layer_units,) else one.with_arrays(b=np.tile(b, 4))
-
-        layers = tuple(
-            LayerWeights.of([widened(layer.units, one) for one in each.directions])
-            for layer, each in zip(self.architecture.layers, weights.layers, strict=True)
-        )
-        super().load(replace(weights, layers=layers))
