@@ -67,7 +67,7 @@ def lstm_latches(signal: NDArray[np.integer[Any]]) -> Machine:
         "o": ON,
     }
     why = "c holds the last number that was not 0"
-    return Machine(gates, _taken(signal), (0.0, 0.0), np.where(held == 0, 0.0, np.nan), why, held[:, -1])
+    return Machine(gates, _taken(signal), (0.0, 0.0), np.where(held == 0, 0.0, np.nan), why, held[:, -1].astype(float))
 
 
 def automaton_in_c(automaton: Automaton, word: NDArray[np.integer[Any]], holds: NDArray[np.bool_]) -> Machine:

@@ -53,6 +53,13 @@ def wired(layer: Layer, gates: Mapping[str, Gate], dtype: str, *, both_biases: b
     return LayerWeights({name: array.astype(dtype_of(dtype)) for name, array in arrays.items()})
 
 
+def shown_candidate(cell: Cell) -> dict[str, Gate]:
+    """Gates by which a cell forgets its state and shows its candidate alone, or an LSTM the activation of that."""
+    if cell.name == "gru":
+        return {"z": OFF if "keep z" in cell.words else ON, "r": ON}
+    return {"i": ON, "f": OFF, "o": ON}
+
+
 def adds_both(cell: Cell, gate: str) -> bool:
     """Whether a gate's bias and its recurrent bias are added, whatever the other gates are."""
     return not (cell.name == "gru" and gate == cell.candidate)

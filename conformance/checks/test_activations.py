@@ -19,6 +19,9 @@ from rnn_conformance.reference.model.weights import Array, Weights
 _UNITS = (8, 33, 1, 7, 32)
 """Numbers of units: vectorised code treats the last few of a row in another way than the rest. The first go first."""
 
+_FEW_UNITS, _SHARED = 2, 4
+"""So many of them, and a share of the numbers, for each of the doors of a cell that has several."""
+
 _HARD = {
     "float32": (0.508061, -4.608549, 4.804633, 5.907903, 6.1505394, 7.225884, -53.47489, -16.635702, -4.1445484),
     "float64": (
@@ -147,11 +150,14 @@ def _error_in_ulps(door: Door, z: Array, y: Array) -> tuple[Array, Array]:
 
 def _sweep(check: Check, names: Sequence[str], examine: Examine) -> None:
     """Give `examine` the doors to these activations, many numbers, and what the layer makes of them."""
+    # Where a cell has several doors, they share the numbers and the sizes.
+    has_several = len(check.cells[0].activations) > 1
+    sizes = _UNITS[: _FEW_UNITS if has_several else None]
     for cell, door in doors_to(check, names)[: 1 if check.is_spare else None]:
-        for units in _UNITS[: 1 if check.profile.thrifty else check.profile.structures]:
+        for units in sizes[: 1 if check.profile.thrifty else check.profile.structures]:
 
             def example(cell: Cell = cell, door: Door = door, units: int = units) -> bool:
-                z = np.concatenate(list(_numbers(check)))
+                z = np.concatenate(list(_numbers(check, _SHARED if has_several else 1)))
                 z = z[: len(z) // units * units].reshape(-1, units)
                 architecture = architecture_of(cell, units, check.dtype, check.mode)
                 network = check.subject.network(architecture)
@@ -165,11 +171,11 @@ def _sweep(check: Check, names: Sequence[str], examine: Examine) -> None:
             check.example(example, activation=door.activation, units=units)
 
 
-def _numbers(check: Check) -> Iterator[Array]:
+def _numbers(check: Check, sharing: int) -> Iterator[Array]:
     """Finite numbers of the arithmetic that is judged by: any bit pattern, where activations bend, and the edges."""
     dtype = np.dtype(check.precision.dtype)
     rng = np.random.default_rng(check.seed)
-    count = check.profile.sweep // len(_UNITS)
+    count = check.profile.sweep // len(_UNITS) // sharing
     bits = np.iinfo(f"uint{8 * dtype.itemsize}")
     patterns = rng.integers(0, bits.max, count, bits.dtype, endpoint=True).view(dtype)
     # Sums of zeros and a huge number are exact, and a huge number times zero is zero, so every finite one will do.

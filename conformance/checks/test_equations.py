@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
@@ -15,6 +16,7 @@ from rnn_conformance.conformance.cases.profiles import GATED, GRU, LSTM, SIMPLE_
 from rnn_conformance.conformance.cases.regimes import EXACT_GATES, GAIN
 from rnn_conformance.conformance.checks import laws
 from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.examining import Examine
 from rnn_conformance.conformance.judging.comparing import same_bits
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
@@ -54,7 +56,7 @@ def test_lstm(check: Check) -> None:
     def examine(case: Case) -> Set[str]:
         right = _examined(check, case)
         cell, named = _layer(case)
-        i, f, g, o = np.split(np.arange(len(named["U"])), 4)
+        i, f, g, o = np.split(np.arange(len(named["U"]), dtype=np.intp), 4)
         wrong = {
             "16.1": (cell, _without(named, f)),
             "16.2": (cell, _without(named, o)),
@@ -145,7 +147,7 @@ def test_permuting_units_of_gates(check: Check) -> None:
     _search(check, [cell for cell in check.cells if cell.widths(_UNITS)["h"] == _UNITS], examine)
 
 
-def _permuted(weights: LayerWeights, order: Array) -> LayerWeights:
+def _permuted(weights: LayerWeights, order: NDArray[np.int64]) -> LayerWeights:
     """The rows of each gate in another order, and so the columns of U."""
 
     def rows(array: Array) -> Array:
@@ -163,7 +165,7 @@ def test_gru(check: Check) -> None:
         right = _examined(check, case)
         cell, named = _layer(case)
         assert isinstance(cell, Gru)
-        z, r, n = np.split(np.arange(len(named["U"])), 3)
+        z, r, n = np.split(np.arange(len(named["U"]), dtype=np.intp), 3)
         wrong = {
             "17.1": (replace(cell, reset="before" if cell.reset == "after" else "after"), named),
             "17.2": (replace(cell, keep="z" if cell.keep == "1-z" else "1-z"), named),
@@ -191,12 +193,12 @@ def test_recurrent_bias_of_gru(check: Check) -> None:
     _search(check, _with_recurrent_bias(check), examine)
 
 
-def _search(check: Check, cells: Sequence[Cell], examine: object) -> None:
+def _search(check: Check, cells: Sequence[Cell], examine: Examine) -> None:
     """Look for a step that is wrong in each of these cells."""
     check.requires("initial state")
     check.requires("final state")
     models = [(_architecture(check, cell), _BATCH, 1) for cell in _of_main(check, cells)]
-    check.search(models, examine, regimes=[EXACT_GATES])  # type: ignore[arg-type]
+    check.search(models, examine, regimes=[EXACT_GATES])
 
 
 def _of_main(check: Check, cells: Sequence[Cell]) -> Sequence[Cell]:
@@ -258,7 +260,7 @@ def _differs(right: tuple[Array, ...], wrong: tuple[Array, ...]) -> bool:
     return any(bool(((a != b) & ~np.isnan(a)).any()) for a, b in zip(right, wrong, strict=True))
 
 
-def _without(named: Mapping[str, Array], rows: Array) -> Mapping[str, Array]:
+def _without(named: Mapping[str, Array], rows: NDArray[np.intp]) -> Mapping[str, Array]:
     """The arrays with zeros in these rows: a gate that is always 1/2."""
     changed = {name: array.copy() for name, array in named.items()}
     for name in changed.keys() - {"P"}:
@@ -266,6 +268,6 @@ def _without(named: Mapping[str, Array], rows: Array) -> Mapping[str, Array]:
     return changed
 
 
-def _in_order(named: Mapping[str, Array], order: Array) -> Mapping[str, Array]:
+def _in_order(named: Mapping[str, Array], order: NDArray[np.intp]) -> Mapping[str, Array]:
     """The arrays with their rows in another order, where they have rows for all gates."""
     return {name: array[order] if len(array) == len(order) else array for name, array in named.items()}

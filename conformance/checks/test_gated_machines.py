@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ _BATCH = 2
 _UNITS, _FEATURES = 12, 5
 """As many as the largest of the machines needs."""
 
+MachineOf = Machine | Callable[[Any], Machine]
+"""A machine, or how a cell is wired for it."""
+
 _EXACT: dict[str, Any] = {"dtypes": ("float16", "bfloat16", "float32", "float64"), "thrifty": FLOAT32, "exact": True}
 
 
@@ -37,29 +42,29 @@ def test_counting(check: Check) -> None:
     marks = rng.choice([0, 1], shape, p=[0.6, 0.4])
     marks[1] *= rng.choice([-1, 1], shape[1:])
     for start in (0.0, 100.0):
-        _example(check, lambda cell, start=start: gated_machines.counting(marks, start))
+        _example(check, gated_machines.counting(marks, start))
 
 
 @pytest.mark.clause("16.7", **_EXACT, cells=LSTM)
 def test_lstm_latches(check: Check) -> None:
     """An LSTM wired as latches keeps, exactly, the last 1 or -1 that each of them read, for 300 timesteps."""
     signal = _seldom(check)
-    _example(check, lambda cell: gated_machines.lstm_latches(signal))
+    _example(check, gated_machines.lstm_latches(signal))
 
 
 @pytest.mark.clause("16.7", "1.11", **_EXACT, cells=LSTM)
 def test_lstm_automaton(check: Check) -> None:
     """An LSTM wired as a finite automaton has exactly its states, in c, or in h by its output gate."""
     for automaton, word, holds in _automata(check):
-        _example(check, lambda cell, a=automaton, w=word, h=holds: gated_machines.automaton_in_c(a, w, h))
-        _example(check, lambda cell, a=automaton, w=word: gated_machines.automaton_in_o(a, w))
+        _example(check, gated_machines.automaton_in_c(automaton, word, holds))
+        _example(check, gated_machines.automaton_in_o(automaton, word))
 
 
 @pytest.mark.clause("17.4", **_EXACT, cells=GRU)
 def test_gru_latches(check: Check) -> None:
     """A GRU wired as latches keeps, exactly, the last 1 or -1 that each of them read, for 300 timesteps."""
     signal = _seldom(check)
-    _example(check, lambda cell: gated_machines.gru_latches(cell, signal))
+    _example(check, partial(gated_machines.gru_latches, signal=signal))
 
 
 @pytest.mark.clause("17.4", **_EXACT, cells=GRU)
@@ -67,14 +72,14 @@ def test_gru_multiplexer(check: Check) -> None:
     """A GRU wired as a multiplexer shows, exactly, what the latch that is selected held, for 300 timesteps."""
     signal = _seldom(check)
     selected = np.random.default_rng(check.seed + 1).integers(2, size=signal.shape[:2])
-    _example(check, lambda cell: gated_machines.multiplexer(cell, signal, selected))
+    _example(check, partial(gated_machines.multiplexer, signal=signal, selected=selected))
 
 
 @pytest.mark.clause("17.4", "1.11", **_EXACT, cells=GRU)
 def test_gru_automaton(check: Check) -> None:
     """A GRU wired as a finite automaton has exactly its states, also while its update gate holds them."""
     for automaton, word, holds in _automata(check):
-        _example(check, lambda cell, a=automaton, w=word, h=holds: gated_machines.automaton_in_n(cell, a, w, h))
+        _example(check, partial(gated_machines.automaton_in_n, automaton=automaton, word=word, holds=holds))
 
 
 def _timesteps(check: Check) -> int:
@@ -102,7 +107,7 @@ def _automata(check: Check) -> list[tuple[Automaton, NDArray[np.int64], NDArray[
     return [(automaton, word, holds) for automaton, word in zip(found, words, strict=True)]
 
 
-def _example(check: Check, machine_of: Any) -> None:
+def _example(check: Check, machine_of: MachineOf) -> None:
     """Run a machine in every cell that can be wired so, or in the first where each has to be compiled."""
     check.requires("initial state")
     if check.cell == "lstm":
@@ -111,7 +116,8 @@ def _example(check: Check, machine_of: Any) -> None:
     if not cells:
         raise Unsupported(f"no {check.cell} of the adapter has tanh for its candidate and its output")
     for cell in cells[:1] if check.profile.thrifty or not check.in_main_mode else cells:
-        check.example(lambda cell=cell: _gives(check, cell, machine_of(cell)), activation="tanh")
+        machine = machine_of if isinstance(machine_of, Machine) else machine_of(cell)
+        check.example(partial(_gives, check, cell, machine), activation="tanh")
 
 
 def _is_limited(cell: Cell) -> bool:

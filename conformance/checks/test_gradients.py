@@ -153,7 +153,7 @@ def test_gradient_over_time(check: Check) -> None:
     cell = next((cell for cell in check.cells if cell.activation == "tanh"), None)
     if cell is None:
         raise Unsupported(f"no {check.cell} of the adapter has tanh for its candidate")
-    lags = _LAGS
+    lags: Sequence[int] = _LAGS
     if len(cell.parts) > 1:
         check.requires("final state")
         lags = _FEW_LAGS if check.profile.thrifty else _LAGS

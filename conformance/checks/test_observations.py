@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
 
-_OBSERVED: dict[str, Any] = {"modes": "main", "dtypes": ("float32",), "thrifty": ()}
+_OBSERVED: dict[str, object] = {"modes": "main", "dtypes": ("float32",), "thrifty": ()}
 _OF_SIMPLE_RNN = {**_OBSERVED, "cells": SIMPLE_RNN}
 """What is asked of one number and its activation, or has no reference in other cells."""
 

@@ -12,8 +12,9 @@ import pytest
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.profiles import SIMPLE_RNN
+from rnn_conformance.conformance.cases.profiles import GATED, SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import TOKENS
+from rnn_conformance.conformance.cases.wiring import Gate, shown_candidate, wired
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
@@ -29,7 +30,7 @@ from rnn_conformance.reference.model.weights import LayerWeights, Weights, direc
 
 _HALF = ("float16", "bfloat16")
 _FLOAT16_ENDS = 65504
-_TERMS = 256
+_TERMS, _TERMS_OF_GATES = 256, 128
 
 
 @pytest.mark.clause("2.8", "2.4", modes="main", dtypes=_HALF)
@@ -117,6 +118,49 @@ def _sums(case: Case, small: float) -> Iterator[tuple[Case, int, float]]:
                 arrays = replace(case.arrays, weights=Weights((one,)), inputs=x)
                 yield case.with_arrays(arrays), t, (_TERMS - openers) * small
                 case = case.next()
+
+
+@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, cells=GATED)
+def test_wider_sums_of_gates(check: Check) -> None:
+    """Between a term of 1 and one of -1 stand some so small that an addition in the type loses each, and all arrive."""
+    if not check.precision.sums_are_wider:
+        raise Unsupported(f"no wider sums than {check.dtype} are declared for {check.dtype}")
+    check.requires("initial state")
+    cell = next((cell for cell in check.cells if cell.activation == "tanh"), None)
+    if cell is None:
+        raise Unsupported(f"no {check.cell} of the adapter has tanh for its candidate")
+    architecture = Architecture((Layer(_TERMS_OF_GATES, _TERMS_OF_GATES, cell),), dtype=check.dtype, mode=check.mode)
+    sums = dict(_cancelling_sums(Case(architecture, 1, 1, "unit", 0), check.precision.eps / 4))
+
+    def examine(case: Case) -> bool:
+        output = check.run(case, initial_state=case.initial_state)
+        check.judge(case, output, from_given_state=True)
+        choices = check.subject.description.choices
+        (_, _, expected), *_ = expectations(case, output, check.precision, choices, from_given_state=True)
+        # Of what is lost in the sum, tanh, and that of c, leave more than a half, so near to zero.
+        return bool((sums[case] / 2 > expected.bound).all())
+
+    check.every(sums, examine)
+
+
+def _cancelling_sums(case: Case, small: float) -> Iterator[tuple[Case, float]]:
+    """The case with such sums for its candidate, which is all that is shown, and what may be lost of them.
+
+    They stand in W, of inputs of 1, and then in U, of a state of 1.
+    """
+    layer, dtype = case.architecture.layers[0], dtype_of(case.architecture.dtype)
+    shows = shown_candidate(layer.cell)
+    nothing, ones = np.zeros(case.inputs.shape, dtype), np.ones(case.inputs.shape, dtype)
+    row = np.full(_TERMS_OF_GATES, small)
+    row[0], row[-1] = 1, -1
+    for terms in (row, row[::-1]):
+        kernel = np.tile(terms, (_TERMS_OF_GATES, 1))
+        for gate, x, h in (Gate(W=kernel), ones, nothing[:, 0]), (Gate(U=kernel), nothing, ones[:, 0]):
+            weights = Weights((wired(layer, {**shows, layer.cell.candidate: gate}, case.architecture.dtype),))
+            state = ((tuple(h if k == 0 else np.zeros_like(h) for k in range(len(layer.cell.parts))),),)
+            arrays = replace(case.arrays, weights=weights, inputs=x, initial_state=state)
+            yield case.with_arrays(arrays), (_TERMS_OF_GATES - 2) * small
+            case = case.next()
 
 
 def _judged(check: Check, weights_dtype: str) -> None:
