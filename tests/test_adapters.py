@@ -145,6 +145,7 @@ WAYS = (
     "xla",
     "xla-unrolled",
     "closed-over",
+    "nnx-jit",
     "without-cudnn",
     "without-onednn",
     "implementation-1",

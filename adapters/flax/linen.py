@@ -47,6 +47,7 @@ def _description() -> Description:
             "embedding": '`params["embedding"]`, `(tokens, features)`',
         },
         "the tree through `flax.serialization.to_bytes` and `from_bytes`",
+        {"closed-over": "`jax.jit` of a function that closes over the tree, anew for each load"},
         "flax/linen_example.py",
     )
 

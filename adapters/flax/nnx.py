@@ -14,7 +14,7 @@ from rnn_conformance.adapters.flax.nnx_script import CELLS, script
 from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
 from rnn_conformance.adapters.gates import z_and_r_swapped
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, activation, x64
-from rnn_conformance.adapters.jax.model import apply_layers
+from rnn_conformance.adapters.jax.model import apply_layers, last_output
 from rnn_conformance.adapters.jax.network import JaxNetwork
 from rnn_conformance.adapters.jax.shared import JaxAdapter
 from rnn_conformance.adapters.protocol import Inputs, Lengths
@@ -25,6 +25,9 @@ from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.names import name_of, place_of
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
+
+NNX_JIT = "nnx-jit"
+"""The way in which the modules are an argument of a function that nnx.jit compiles."""
 
 
 @cache
@@ -46,6 +49,7 @@ def _description() -> Description:
         },
         "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
         "and may only be read: `param[...] = array` raises until they are replaced",
+        {NNX_JIT: "`nnx.jit` of a function of the modules, `nnx.jit` of `nnx.grad` for its gradients"},
         "flax/nnx_example.py",
     )
 
@@ -81,6 +85,14 @@ class _NnxNetwork(JaxNetwork):
         self._merge = merge
         self._modules: list[Any] | None = None
         self._loaded: Any = parameters  # where weights are put
+        if architecture.mode == NNX_JIT:
+            jitted = nnx.jit(partial(_apply, architecture))
+            self._modules = self._loaded = modules
+            self._call = lambda _, inputs, *, initial_state, lengths, mask: jitted(
+                modules, inputs, initial_state, lengths
+            )
+            pull = nnx.jit(partial(_gradients, architecture))
+            self._pull = lambda _, *given: pull(modules, *given)
         if architecture.mode == "eager":
             self._modules = self._loaded = modules
             self._call = lambda _, inputs, *, initial_state, lengths, mask: _apply(
@@ -131,6 +143,29 @@ class _NnxNetwork(JaxNetwork):
         else:
             optimizer.update(modules, gradients)
         return nnx.state(modules, nnx.Param)
+
+
+def _gradients(
+    architecture: Architecture,
+    modules: list[Any],
+    inputs: Inputs,
+    initial_state: State | None,
+    masking: Any,
+    cotangent: tuple[JaxArray, State],
+) -> Any:
+    """Those of modules, inputs (None for tokens) and initial state (None for none), by nnx.grad."""
+    import jax
+    from flax import nnx
+
+    def total(modules: list[Any], numbers: JaxArray | None, initial_state: State | None) -> JaxArray:
+        given = inputs if numbers is None else numbers
+        outputs, final = _apply(architecture, modules, given, initial_state, masking["lengths"])
+        if not architecture.return_sequences:
+            outputs = last_output(architecture, outputs, final)
+        return sum((y * c).sum() for y, c in zip(*map(jax.tree.leaves, ((outputs, final), cotangent)), strict=True))
+
+    numbers = None if architecture.embedding else inputs
+    return nnx.grad(total, argnums=(0, 1, 2))(modules, numbers, initial_state)
 
 
 def _is_before_0_11() -> bool:

@@ -41,9 +41,12 @@ def script(architecture: Architecture, wants: str) -> str:
             "nnx.replace_by_pure_dict(state, serialization.from_bytes(nnx.to_pure_dict(state), saved))",
             "nnx.update(modules, state)",
         ]
-    lines += ["graph, params, others = nnx.split(modules, nnx.Param, ...)", "", ""]
-    lines += [f"def {call('model', 'params', *given(architecture))}:"]
-    lines += ["    modules = nnx.merge(graph, params, others, copy=True)"]
+    weights = "modules" if architecture.mode == "nnx-jit" else "params"
+    if weights == "params":
+        lines.append("graph, params, others = nnx.split(modules, nnx.Param, ...)")
+    lines += ["", "", f"def {call('model', weights, *given(architecture))}:"]
+    if weights == "params":
+        lines.append("    modules = nnx.merge(graph, params, others, copy=True)")
     first = 1 if architecture.embedding else 0
     lines += ["    x = modules[0](inputs)" if first else "    x = inputs"]
     for k, layer in enumerate(architecture.layers):
@@ -51,13 +54,13 @@ def script(architecture: Architecture, wants: str) -> str:
         options = [f"initial_carry={flax_carry_in(layer, k)}", *lengths, "return_carry=True"]
         lines += [f"    carry_{k}, x = {call(f'modules[{first + k}]', 'x', *options)}", *flax_carry_out(layer, k)]
     lines += [*returns(architecture), ""]
-    gradients = [("embedding", "of_params[0].embedding[...]")] if architecture.embedding else []
+    gradients = [("embedding", f"of_{weights}[0].embedding[...]")] if architecture.embedding else []
     gradients += [
-        (f"{name}{part}", f'{prefix}read(of_params{cell})["{part}"]')
+        (f"{name}{part}", f'{prefix}read(of_{weights}{cell})["{part}"]')
         for name, cell, _, prefix in cells
         for part in ("W", "U", "b")
     ]
-    return join([*lines, *ending(architecture, wants, ["params"], gradients)])
+    return join([*lines, *ending(architecture, wants, [weights], gradients)])
 
 
 def _modules(architecture: Architecture) -> list[str]:

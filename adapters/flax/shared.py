@@ -20,11 +20,18 @@ UNROLL = 4
 
 
 def describe(
-    framework: str, module: str, gru: Gru, conventions: Mapping[str, str], reloaded: str, plain: str
+    framework: str,
+    module: str,
+    gru: Gru,
+    conventions: Mapping[str, str],
+    reloaded: str,
+    seldom: Mapping[str, str],
+    plain: str,
 ) -> Description:
     """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save.
 
-    `gru` is the one whose biases it has, `plain` the plain module with its examples.
+    `gru` is the one whose biases it has, `plain` the plain module with its examples, `seldom` names ways that a
+    thrifty profile leaves out, with what each is.
     """
     import jax
 
@@ -37,7 +44,8 @@ def describe(
             *(replace(gru, activation=name) for name in ("tanh", "relu", "sigmoid")),
         ),
         modes=MODES,
-        ways=("unrolled", "vmapped", "reloaded"),
+        ways=("unrolled", "vmapped", "reloaded", *seldom),
+        seldom=tuple(seldom),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(
@@ -80,6 +88,7 @@ def describe(
             "unrolled": f"`RNN(unroll={UNROLL})`",
             "vmapped": "`jax.vmap` over single sequences",
             "reloaded": reloaded,
+            **seldom,
         },
         example=example(plain),
         examples=examples(plain),

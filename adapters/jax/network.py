@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, in_numpy, x64
 from rnn_conformance.adapters.jax.model import Call, last_output, over_batch
-from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import State, StateShapes, each_state, state_shapes
 from rnn_conformance.reference.model.weights import Weights
+
+CLOSED_OVER = "closed-over"
+"""The way in which a function that is compiled closes over its parameters; each load makes another one."""
 
 _COMPILED: WeakValueDictionary[tuple[type, str, Architecture], Any] = WeakValueDictionary()
 """What jax.jit made, for as long as a network uses it: return modes differ in a slice, and compiling takes long."""
@@ -57,6 +61,8 @@ class JaxNetwork:
             # Copied first, for JAX may share memory with a NumPy array (device_put, even with may_alias=False) or read
             # it after the call has returned (numpy.array, of a large one), while the caller writes to it (jax 0.10.2).
             self._parameters = jax.tree.map(lambda array: jax.numpy.array(np.array(array)), self.pack(weights))
+        if self._architecture.mode == CLOSED_OVER:
+            self._close_over(self._parameters)
 
     def weights(self) -> Weights:
         return self.unpack(self._parameters)
@@ -89,6 +95,8 @@ class JaxNetwork:
         mask: Mask | None = None,
     ) -> Gradients:
         architecture = self._architecture
+        if architecture.mode == CLOSED_OVER:
+            raise Unsupported("to a function that closes over its parameters, these are constants")
         final = cotangent.final_state or _zero_states(architecture, inputs)
         masking = {"lengths": lengths, "mask": mask}
         with x64(architecture.dtype):
@@ -160,6 +168,13 @@ class JaxNetwork:
                 else struct((*shape, architecture.layers[0].features), dtype_of(architecture.dtype))
             )
             return jax.eval_shape(self.returned, self._template, inputs, **given)
+
+    def _close_over(self, parameters: Parameters) -> None:
+        """Make the call another one, which jax.jit makes of a function of all but these parameters."""
+        import jax
+
+        closed = jax.jit(partial(self._function, parameters))
+        self._call = lambda _, inputs, **given: closed(inputs, **given)
 
     def _pull_back(
         self, parameters: Parameters, inputs: Inputs, initial_state: State | None, masking: Any, cotangent: Any

@@ -38,7 +38,8 @@ def _description() -> Description:
         cells=("simple_rnn", "lstm", "gru"),
         variants=(Lstm(), Lstm(recurrent_bias="all"), Gru(), Gru(reset="before", recurrent_bias="none")),
         modes=MODES,
-        ways=("unrolled", "vmapped"),
+        ways=("unrolled", "vmapped", "closed-over"),
+        seldom=("closed-over",),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(
@@ -77,6 +78,7 @@ def _description() -> Description:
             "training": "`parameter - rate * gradient`",
             "unrolled": f"`lax.scan(unroll={UNROLL})`",
             "vmapped": "`jax.vmap` over single sequences",
+            "closed-over": "`jax.jit` of a function that closes over the parameters, anew for each load",
         },
         example=example("jax/example.py"),
         examples=examples("jax/example.py"),

@@ -80,7 +80,10 @@ def ending(
         axes = ["None"] * len(weights) + ["0"] * len(given(architecture))
         lines.append(f"model = jax.vmap(model, in_axes={call('', *axes)})")
     if wants == "outputs":
-        function = "model" if architecture.mode == "eager" else "jax.jit(model)"
+        function = "model" if architecture.mode == "eager" else f"{_library(architecture)}.jit(model)"
+        if architecture.mode == "closed-over":
+            function = f"jax.jit(lambda {', '.join(given(architecture))}: {call('model', *arguments)})"
+            arguments = given(architecture)
         results = "outputs, final_state" if architecture.return_state else "outputs"
         lines += [f"{results} = {call(function, *arguments)}", "outputs = np.asarray(outputs)"]
         if architecture.return_state:
@@ -89,6 +92,11 @@ def ending(
     if wants == "gradients":
         return [*lines, *_gradient(architecture, weights, arguments, named)]
     raise ValueError(f"a script gives outputs or gradients, not {wants}")
+
+
+def _library(architecture: Architecture) -> str:
+    """Whose jit and grad the script calls."""
+    return "nnx" if architecture.mode == "nnx-jit" else "jax"
 
 
 def _gradient(
@@ -107,8 +115,9 @@ def _gradient(
     wanted = [k for k, name in enumerate(arguments) if name in (*weights, "inputs", "initial_state")]
     if architecture.embedding:
         wanted.remove(arguments.index("inputs"))
-    gradient = f"jax.grad(loss, argnums=({', '.join(map(str, wanted))}))"
-    gradient = gradient if architecture.mode == "eager" else f"jax.jit({gradient})"
+    library = _library(architecture)
+    gradient = f"{library}.grad(loss, argnums=({', '.join(map(str, wanted))}))"
+    gradient = gradient if architecture.mode == "eager" else f"{library}.jit({gradient})"
     yield from ("", "")
     yield f"{', '.join(f'of_{arguments[k]}' for k in wanted)} = {call(gradient, *arguments)}"
     yield "gradients = {"
