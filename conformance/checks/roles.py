@@ -11,25 +11,26 @@ from rnn_conformance.reference.cells.cell import ROLES, Cell
 
 
 def doors_to(check: Check, names: Sequence[str]) -> list[tuple[Cell, Door]]:
-    """The doors to these activations, of every cell that has its own choice of them.
+    """The doors to these activations, each in the first cell that has it.
 
-    In a thrifty profile one such cell has to do, if it has several gates, since each has to be compiled. Raises
-    Unsupported if there is none, or if the subject lacks what they need.
+    In a thrifty profile one cell has to do, if it has several gates, since each has to be compiled. Raises Unsupported
+    if there is none, or if the subject lacks what they need.
     """
-    first_of: dict[tuple[str, ...], Cell] = {}
+    found: dict[tuple[str, str], tuple[Cell, Door]] = {}
     for cell in check.cells:
-        first_of.setdefault(tuple(cell.activations.values()), cell)
-    has = {cell: [d for d in doors(cell, check.precision.dtype) if d.activation in names] for cell in first_of.values()}
-    cells = [cell for cell, found in has.items() if found]
-    if not cells:
+        for door in doors(cell, check.precision.dtype):
+            if door.activation in names:
+                found.setdefault((door.role, door.activation), (cell, door))
+    if not found:
         raise Unsupported(_why_not(check, names))
     if has_state_given(check):
         check.requires("initial state")
-        if len(cells[0].parts) > 1:
+        first, _ = next(iter(found.values()))
+        if len(first.parts) > 1:
             check.requires("final state")
         if check.profile.thrifty:
-            cells = cells[:1]
-    return [(cell, door) for name in names for cell in cells for door in has[cell] if door.activation == name]
+            found = {key: each for key, each in found.items() if each[0] == first}
+    return sorted(found.values(), key=lambda each: names.index(each[1].activation))
 
 
 def has_state_given(check: Check) -> bool:

@@ -1,0 +1,45 @@
+"""Which doors a check of activations goes through."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.adapters.torch.adapter import adapter as torch_adapter
+from rnn_conformance.conformance.checks.roles import doors_to
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.selftest.trials import check_of
+
+BOTH = ("tanh", "sigmoid")
+
+
+@pytest.mark.parametrize(
+    ("cell", "roles"),
+    [
+        ("simple_rnn", ["candidate tanh", "candidate sigmoid"]),
+        ("lstm", ["candidate tanh", "output tanh", "gate o sigmoid", "gate i sigmoid", "gate f sigmoid"]),
+        ("gru", ["candidate tanh", "gate z sigmoid", "gate r sigmoid"]),
+    ],
+)
+def test_each_role_is_seen_once(cell: str, roles: list[str]) -> None:
+    """However many variants of a cell have the same activation in the same role."""
+    check = check_of("a", Subject(adapter), "float32", "default", 0, cell)
+    assert [f"{door.role} {door.activation}" for _, door in doors_to(check, BOTH)] == roles
+
+
+def test_one_cell_has_to_do_where_each_is_compiled() -> None:
+    """In smoke, of the two hard sigmoids one is looked at; elsewhere both."""
+    names = ("hard_sigmoid", "hard_sigmoid_fifth")
+    for profile, count in (("smoke", 1), ("default", 2)):
+        check = check_of("a", Subject(adapter), "float32", profile, 0, "lstm")
+        assert len({cell for cell, _ in doors_to(check, names)}) == count
+
+
+def test_what_is_lacking_is_told_with_its_reason() -> None:
+    """The adapter's own reason, where it gives one for the activation in that role."""
+    check = check_of("a", Subject(torch_adapter), "float32", "smoke", 0, "lstm")
+    with pytest.raises(Unsupported, match=r"the activations of torch\.nn\.LSTM and GRU are tanh and sigmoid"):
+        doors_to(check, ["hard_sigmoid"])
+    with pytest.raises(Unsupported, match="no activation of its gru is hard_sigmoid_fifth"):
+        doors_to(check_of("a", Subject(torch_adapter), "float32", "smoke", 0, "gru"), ["hard_sigmoid_fifth"])
