@@ -20,7 +20,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.base import SOUND, WAYS, MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.refusals import InitialStateBroadcast
 from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
 from rnn_conformance.conformance.witnesses.deviations import WORDS, Deviation, facts_of
@@ -64,6 +64,15 @@ def test_part_of_a_row() -> None:
     row = {"way": "unrolled", "stateful": True, "embedding": "mask_zero"}
     assert known_of([one], row) == known_of([one], {**row, "masking": "none", "sequences": False}) == "known"
     assert not any(known_of([one], {name: row[name] for name in row if name != lost}) for lost in row)
+
+
+@pytest.mark.parametrize(("ways", "wanted"), [(("reloaded",), 3), (WAYS, 5), ((*WAYS, "a", "b", "c"), 6)])
+def test_rows_of_a_thrifty_profile(ways: tuple[str, ...], wanted: int) -> None:
+    """One for each way within limits, and a gradient, which takes longest to compile, only in the main mode."""
+    record = concluded(MutantAdapter(Sound, replace(SOUND, ways=ways)), CROSSED)
+    assert record.verdict == "conforms"
+    assert len(record.rows) == wanted
+    assert all("gradient False" in row or row.startswith("way eager,") for row in record.rows)
 
 
 @pytest.mark.slow

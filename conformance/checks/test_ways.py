@@ -42,7 +42,8 @@ from rnn_conformance.reference.model.states import each_state
 from rnn_conformance.reference.model.weights import in_float64
 
 _RELOADED = "reloaded"
-_SMOKE_ROWS = 3
+_FEWEST_ROWS, _MOST_ROWS = 3, 6
+"""In a thrifty profile, one for each way to run a model within these: others of many ways for another seed."""
 _PARTS = 10
 _SMALL = 2.0**8
 
@@ -79,7 +80,8 @@ def _rows(check: Check) -> tuple[Cover, list[Row]]:
         cover = covering_rows(factors, allowed, check.seed, known=known)
         spared = (_without_gradient(row, check.mode) for row in in_turn(cover.rows))
         offered = (row for row in spared if known(row) or not _refused(check, {}, row))
-        return cover, up_to(max(_SMOKE_ROWS, len(description.modes + description.ways)), offered, known)
+        number = min(max(_FEWEST_ROWS, len(description.modes + description.ways)), _MOST_ROWS)
+        return cover, up_to(number, offered, known)
     cover = _offered_cover(check, check.shapes_seed)
     rows = in_turn(cover.rows)
     # In a soak other numbers each time for a part of the cover: some ways to run a model take long.
