@@ -7,8 +7,10 @@ be right for them: a name outside of these is wrong. No name at all is never wro
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,6 +24,7 @@ from rnn_conformance.conformance.explaining.diagnosis import recognise
 from rnn_conformance.conformance.mutants.catalogue import digests
 from rnn_conformance.conformance.mutants.families import is_astray, told_of
 from rnn_conformance.conformance.selftest.diagnosing import first_failure
+from rnn_conformance.conformance.selftest.trials import in_processes
 
 MODULES = (unseen_features, unseen_calls, unseen_gates)
 """Whose faults are in FAULTS, too, since they are imported."""
@@ -114,18 +117,20 @@ def digest() -> str:
     return f"{crc32(json.dumps(dict(digests())).encode()):08x}"
 
 
-def main() -> int:
-    rows = []
-    for name in FAULTS:
-        rows.append(measure(name))
-        told = ", ".join(told_of(rows[-1]["alike"])) or "no name"
-        print(
-            f"{name}: {rows[-1]['check'] or 'not noticed'}: {told}{' (WRONG)' if is_wrong(rows[-1]) else ''}",
-            flush=True,
-        )
-    SAVED.write_text(json.dumps({"catalogue": digest(), "faults": rows}, indent=1) + "\n", encoding="utf-8")
-    return 0
+def main(jobs: int) -> None:
+    """Measure what was not measured on these mutants, `jobs` faults at a time; each is saved as soon as it is known."""
+    now, found = digest(), {}
+    if SAVED.exists() and (kept := json.loads(SAVED.read_text(encoding="utf-8")))["catalogue"] == now:
+        found = {row["fault"]: row for row in kept["faults"] if row["fault"] in FAULTS}
+    with in_processes(jobs) as pool:
+        for future in as_completed([pool.submit(measure, name) for name in FAULTS if name not in found]):
+            row = future.result()
+            found[row["fault"]] = row
+            told = ", ".join(told_of(row["alike"])) or "no name"
+            print(f"{row['fault']}: {row['check']}: {told}{' (WRONG)' if is_wrong(row) else ''}", flush=True)
+            saved = {"catalogue": now, "faults": [found[name] for name in FAULTS if name in found]}
+            SAVED.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(int(sys.argv[1]) if sys.argv[1:] else os.cpu_count() or 1)

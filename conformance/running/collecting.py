@@ -157,8 +157,8 @@ def _is_check(item: pytest.Item) -> bool:
 
 
 def _dtype(item: pytest.Item) -> str:
-    dtype, _ = cast(pytest.Function, item).callspec.params["check"]
-    return str(dtype)
+    dtype, _ = cast(tuple[str, str], cast(pytest.Function, item).callspec.params["check"])
+    return dtype
 
 
 def _clauses(item: pytest.Item) -> tuple[str, ...]:
