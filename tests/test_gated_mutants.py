@@ -10,7 +10,10 @@ import pytest
 from rnn_conformance.adapters.numpy.adapter import VARIANTS, NumpyAdapter
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.mutants.base import MutantAdapter
-from rnn_conformance.conformance.mutants.cells import GATED, SOUND_OF
+from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import GATED, SOUND_OF, adapter_of
+from rnn_conformance.conformance.selftest.diagnosing import diagnose_mutant
+from rnn_conformance.conformance.selftest.trials import try_mutant
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -65,3 +68,45 @@ def test_variants_in_small_steps(cell: Cell) -> None:
     """Whatever can be chosen, with its gradients."""
     model = Architecture((Layer(3, 4, cell), Layer(4, 4, cell)), dtype="float64", return_state=True)
     is_the_reference(Case(model, 2, 5, "unit", 3), cell.name)
+
+
+def test_faults_of_gates_leave_other_cells_alone() -> None:
+    """In a stack of several cells a fault of one of them is in no layer of another."""
+    gru_only = Architecture((Layer(3, 4, Gru()), Layer(4, 2)), dtype="float64", return_state=True)
+    case = Case(gru_only, 2, 5, "unit", 1)
+    faults = [catalogue()[name] for name in ("forget-bias-of-one", "lstm-gates-reversed", "carried-state-lost-at-once")]
+    for fault in faults:
+        for seen, expected in zip(arrays(adapter_of(fault), case), arrays(NumpyAdapter(), case), strict=True):
+            np.testing.assert_allclose(seen, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "clause"),
+    [("forget-bias-of-one", "16.5"), ("reset-before-for-after", "17.1"), ("no-gradient-through-c", "11.1")],
+)
+def test_faults_of_gates_are_noticed_in_a_run_of_their_cell(name: str, clause: str) -> None:
+    """By the clause that is said to be broken, with few examples."""
+    tried = try_mutant(name, 0, "smoke")
+    assert [kill.clause for kill in tried.kills] == [clause]
+    assert tried.broken == ()
+
+
+def test_a_fault_of_a_gate_is_recognised() -> None:
+    """Only faults of the same cell are told, and the right one is among them."""
+    alike = diagnose_mutant("input-gate-tied-to-the-forget-gate", "smoke", 0)["alike"]
+    assert alike == ["input-gate-tied-to-the-forget-gate"]
+
+
+def test_gradients_follow_the_equation_that_a_mutant_has() -> None:
+    """What is wrong on the way there is differentiated as it is: the equation is written once."""
+    layer = Layer(2, 3, Lstm())
+    case = Case(Architecture((layer,), dtype="float64"), 2, 4, "unit", 0)
+    network = adapter_of(catalogue()["output-gate-before-the-activation"]).prepare(case.architecture)
+    network.load(case.weights)
+    found = network.gradients(case.inputs, case.cotangent).inputs
+    step = np.zeros_like(case.inputs)
+    step[0, 1, 0] = 1e-6
+    ahead, behind = (network.run(case.inputs + sign * step).outputs for sign in (1, -1))
+    slope = ((ahead - behind) * case.cotangent.outputs).sum() / 2e-6
+    assert found is not None
+    np.testing.assert_allclose(found[0, 1, 0], slope, rtol=1e-7)
