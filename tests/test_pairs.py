@@ -151,3 +151,13 @@ def test_pair_whose_refusal_was_hidden_by_what_is_known() -> None:
         cover = covering_rows(COFFEE, sensible, seed, refuses, known)
         assert cover.refused.get(pair) == "no oat today"
         assert pair not in cover.known
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_dear_is_in_few_rows(seed: int) -> None:
+    """All pairs are covered as before, and few of the rows that do not need it have it."""
+    factors = {**{f"f{k}": range(8) for k in range(3)}, "gradient": (False, True)}
+    usual = covering_rows(factors, lambda row: True, seed)
+    cover = covering_rows(factors, lambda row: True, seed, dear={("gradient", True)})
+    assert cover.covered == usual.covered
+    assert sum(row["gradient"] for row in cover.rows) < sum(row["gradient"] for row in usual.rows) / 2

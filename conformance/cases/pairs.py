@@ -58,6 +58,7 @@ def covering_rows(
     known: Callable[[Row], str] = lambda row: "",
     *,
     around: str = "",
+    dear: Set[tuple[str, Any]] = frozenset(),
 ) -> Cover:
     """Rows that cover every pair that can be had. The same seed gives the same rows.
 
@@ -68,15 +69,16 @@ def covering_rows(
     `known` names what is known to be wrong with a row, or with whatever has this part. Such rows are there as they
     would be if nothing were known, so that they are the same whatever is; more rows follow, in which each pair that
     met in none but these meets without anything that is known to be wrong, if there is such a row. With a factor
-    `around` which all is to meet, only the pairs that have it are covered.
+    `around` which all is to meet, only the pairs that have it are covered. A value that is `dear` is added to a
+    row only where it brings more pairs than any other does.
     """
     rng = np.random.default_rng(seed)
     pairs = [pair for pair in all_pairs(factors) if not around or around in dict(pair)]
     order = [pairs[k] for k in rng.permutation(len(pairs))]
-    cover = _cover(order, factors, allowed, refuses, rng)
+    cover = _cover(order, factors, allowed, refuses, rng, dear)
     sound = set().union(*(pairs_of(row) for row in cover.rows if not known(row)))
     wanted = [pair for pair in order if pair in cover.covered and pair not in sound]
-    more = _cover(wanted, factors, lambda row: allowed(row) and not known(row), refuses, rng, cover.covered)
+    more = _cover(wanted, factors, lambda row: allowed(row) and not known(row), refuses, rng, dear, cover.covered)
     for pair in wanted:
         if pair in more.refused:  # what is wrong with a row may have come before its refusal
             cover.refused[pair] = more.refused[pair]
@@ -98,6 +100,7 @@ def _cover(
     allowed: Callable[[Row], bool],
     refuses: Callable[[Row], str],
     rng: np.random.Generator,
+    dear: Set[tuple[str, Any]],
     offered: Set[Pair] = frozenset(),
 ) -> Cover:
     """Rows that cover these pairs, as far as they can be had; some that are `offered` are known already."""
@@ -108,7 +111,8 @@ def _cover(
         attempts = wanted.pop(pair)
         order = [str(name) for name in rng.permutation([name for name in factors if name not in dict(pair)])]
         values = {name: [factors[name][k] for k in rng.permutation(len(factors[name]))] for name in order}
-        row = _completed(dict(pair), order, values, allowed, cover.covered | offered if attempts else wanted)
+        worth = cover.covered | offered if attempts else wanted
+        row = _completed(dict(pair), order, values, allowed, worth, dear)
         if row is None:
             cover.impossible.add(pair)
         elif reason := refuses(row):
@@ -131,6 +135,7 @@ def _completed(
     values: Factors,
     allowed: Callable[[Row], bool],
     worth: Container[Pair],
+    dear: Set[tuple[str, Any]],
 ) -> dict[str, Any] | None:
     """A whole row with this part, in which many pairs meet that are worth it, or None if there is no such row."""
     if not allowed(part):
@@ -143,11 +148,11 @@ def _completed(
         return part
     name, *rest = order
 
-    def gained(value: Any) -> int:
-        return sum(frozenset(((name, value), item)) in worth for item in part.items())
+    def gained(value: Any) -> tuple[int, bool]:
+        return sum(frozenset(((name, value), item)) in worth for item in part.items()), (name, value) not in dear
 
     for value in sorted(left[name], key=gained, reverse=True):
-        row = _completed({**part, name: value}, rest, left, allowed, worth)
+        row = _completed({**part, name: value}, rest, left, allowed, worth, dear)
         if row is not None:
             return row
     return None

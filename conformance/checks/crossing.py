@@ -30,6 +30,9 @@ _EMBEDDINGS: Mapping[str, Embedding | None] = {
     "plain": Embedding(5, 3),
     "mask_zero": Embedding(5, 3, mask_zero=True),
 }
+DEAR = {("gradient", True)}
+"""What takes longest: compiling one takes as long as compiling three calls."""
+
 _NEEDED = {"initial state": "initial state", "gradient": "gradients"}
 """What a call needs that is no matter of the model, by the factor that asks for it."""
 

@@ -18,6 +18,7 @@ from rnn_conformance.conformance.cases.magnitudes import largest_sum
 from rnn_conformance.conformance.cases.pairs import Cover, Row, covering_rows, row_in_words, summary
 from rnn_conformance.conformance.checks.crossing import (
     BATCH,
+    DEAR,
     FEATURES,
     TIMESTEPS,
     UNROLLED,
@@ -98,7 +99,8 @@ def _offered_cover(check: Check, shapes_seed: int) -> Cover:
     """Rows that the subject offers; in a soak, the seeds that have shapes in common share them."""
     factors = factors_of(check.subject.description, check.cell)
     allowed, refused = partial(is_allowed, lacking(check.subject.description, factors)), partial(_refused, check, {})
-    return covering_rows(factors, allowed, shapes_seed, refused, partial(known_of, check.deviations))
+    known = partial(known_of, check.deviations)
+    return covering_rows(factors, allowed, shapes_seed, refused, known, dear=DEAR)
 
 
 def _refused(check: Check, of_ways: dict[str, str], row: Row) -> str:
@@ -192,9 +194,8 @@ def test_types_crossed(check: Check) -> None:
             partial(is_allowed, lacking(description, plain)),
             partial(known_of, check.deviations, dtype=check.dtype),
         )
-        cover = covering_rows(
-            factors, allowed, check.shapes_seed, partial(_refused, check, {}), known, around="weights"
-        )
+        refused = partial(_refused, check, {})
+        cover = covering_rows(factors, allowed, check.shapes_seed, refused, known, around="weights", dear=DEAR)
         for row in cover.rows:
             key = row["initial state"], row["gradient"]
             cases.setdefault(key, []).extend(case for case in cases_of(check, row) if _stays_small(case))
