@@ -35,6 +35,7 @@ THEMES = (
     "rare",
     "mistakes",
     "ways",
+    "ways_seldom",
     "dropout",
     "refusals",
     "gated_training",
