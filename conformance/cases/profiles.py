@@ -24,7 +24,7 @@ class Profile:
     on which an activation is measured. A profile that `repeats` runs each check with one seed after another, and goes
     on to other shapes only after SEEDS_OF_A_SHAPE of them: frameworks take far longer to compile than to run. One that
     is `thrifty` asks for few models: where a check would go through several ways, sizes or types that each have to be
-    compiled, it takes some of them, others for another seed.
+    compiled, it takes some of them, others for another seed, and float64 only where a check says so.
     """
 
     name: str
