@@ -12,9 +12,11 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import Structure, lattice, wardrobe
 from rnn_conformance.conformance.cases.profiles import DTYPES, FLOAT32, PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks, dtypes_of
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.selftest.trials import check_of
+from rnn_conformance.conformance.witnesses.deviations import known_deviations
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 
 ACTIVATIONS = ("tanh", "relu", "linear", "sigmoid")
@@ -79,6 +81,14 @@ def test_dtypes_of_a_thrifty_profile() -> None:
     assert smoke.dtypes({"dtypes": ("float64",)}) == ("float64",)
     assert smoke.dtypes({"thrifty": DTYPES}) == default.dtypes({}) == default.dtypes({"thrifty": FLOAT32}) == DTYPES
     assert smoke.dtypes({"thrifty": ()}) == ()
+
+
+def test_known_deviations_are_seen_again_in_a_thrifty_profile() -> None:
+    """It runs the check of each witness in the dtype of that, or not at all: else the entry would be broken there."""
+    for deviation in known_deviations():
+        witness = deviation.witness
+        dtypes = dtypes_of(checks()[witness.check], PROFILES["smoke"])
+        assert not dtypes or witness.dtype in dtypes, deviation.name
 
 
 @pytest.mark.parametrize(("profile", "wanted"), [("smoke", 2), ("default", 7)])
