@@ -44,7 +44,10 @@ _OF_THEMES = (
     ),
     Family("where an array lies in memory changes what it means", "memory*"),
     Family("memory or state outlives what it belongs to", "lifetimes*"),
-    Family("one way of running a model does something else", "ways* weight-decay-in-training momentum-in-training"),
+    Family(
+        "one way of running a model does something else",
+        "ways* ways_seldom* weight-decay-in-training momentum-in-training",
+    ),
     Family("dropout is not applied as it should be", "dropout*"),
     Family("what does not fit is accepted, or what fits is refused", "refusals*"),
 )
