@@ -12,6 +12,7 @@ from adapting import assert_exact, expected, expected_gradients, named, run_scri
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.judging.rounded import judge_rounded
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
@@ -164,6 +165,37 @@ def test_an_exported_program_has_any_batch() -> None:
         subject.load(other.weights)
         assert_exact(named(subject.run(other.inputs)), named(expected(adapter, other)))
     assert len(subject._programs) == 1
+
+
+def test_weight_normed() -> None:
+    """Weights come back rounded, and what comes out of the layer, and of the script, is that of these weights."""
+    case = replace(case_of(Architecture(TWO_WAYS, masking="lengths", mode="weight-normed")), regime="unit")
+    subject, start = prepared(case), case.initial_state
+    kept = subject.weights()
+    judge_rounded(case.weights, kept)
+    plain = adapter.prepare(replace(case.architecture, mode="eager"))
+    plain.load(kept)
+    given = {"initial_state": start, **case.given}
+    wanted = plain.run(case.inputs, **given).outputs
+    np.testing.assert_array_equal(subject.run(case.inputs, **given).outputs, wanted)
+    np.testing.assert_array_equal(run_script(adapter, case, "outputs", start)["outputs"], wanted)
+    slopes = dict(plain.gradients(case.inputs, case.cotangent, **given).arrays())
+    found = dict(subject.gradients(case.inputs, case.cotangent, **given).arrays())
+    script = run_script(adapter, case, "gradients", start)["gradients"]
+    for name, slope in slopes.items():
+        np.testing.assert_array_equal(found[name], slope, err_msg=name)
+        np.testing.assert_array_equal(script[name], slope, err_msg=name)
+
+
+def test_weight_norm_of_zeros() -> None:
+    """The reason why a row of zeros is refused: torch makes NaN of it."""
+    case = replace(case_of(Architecture(LAYER, mode="weight-normed")), regime="unit")
+    (layer,) = case.weights.layers
+    with pytest.raises(Unsupported, match="no direction"):
+        prepared(case).load(replace(case.weights, layers=(layer.with_arrays(U=layer.U * 0),)))
+    linear = torch.nn.Linear(2, 2)
+    torch.nn.init.zeros_(linear.weight)
+    assert torch.nn.utils.parametrizations.weight_norm(linear).weight.isnan().all()
 
 
 def test_padding_idx_masks_nothing() -> None:

@@ -14,7 +14,12 @@ from rnn_conformance.adapters.torch.gates import KINDS
 from rnn_conformance.adapters.torch.model import CELL_MODES, WITHOUT_ONEDNN, is_native_stack
 from rnn_conformance.adapters.torch.network import NO_STATE_KEPT, NO_SYMBOLIC_SHAPES, TorchNetwork
 from rnn_conformance.adapters.torch.script import script
-from rnn_conformance.adapters.torch.transformed import FunctionalNetwork, ParametrisedNetwork, VmappedNetwork
+from rnn_conformance.adapters.torch.transformed import (
+    FunctionalNetwork,
+    ParametrisedNetwork,
+    VmappedNetwork,
+    WeightNormedNetwork,
+)
 from rnn_conformance.adapters.torch.ways import (
     CellNetwork,
     ExportedNetwork,
@@ -35,7 +40,7 @@ _NO_MASK = "torch.nn.RNN takes lengths, as a packed sequence, and no masks"
 _DROPOUT_BETWEEN_LAYERS = "torch.nn.RNN(dropout=) is one rate, for the inputs of all layers of a stack but the first"
 
 
-_SELDOM = ("exported-open-batch", "vmapped", "functional", "parametrised")
+_SELDOM = ("exported-open-batch", "vmapped", "functional", "parametrised", "weight-normed")
 
 
 class TorchAdapter:
@@ -64,6 +69,7 @@ class TorchAdapter:
             "vmapped": VmappedNetwork,
             "functional": FunctionalNetwork,
             "parametrised": ParametrisedNetwork,
+            "weight-normed": WeightNormedNetwork,
         }[architecture.mode]
         return network(architecture)
 
@@ -86,6 +92,7 @@ def _description() -> Description:
         modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
         ways=("reloaded", "exported", WITHOUT_ONEDNN, *_SELDOM),
         seldom=_SELDOM,
+        rounding=("weight-normed",),
         # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
         # 0.5 ULP, in layers of 1 to 64 units, and sums are float32 (benchmarks/accumulation.py).
         precision={
@@ -149,6 +156,11 @@ def _description() -> Description:
             "embedding": "`Embedding.weight`, `(tokens, features)`",
         },
         notes={
+            "exported with an open batch": "`torch.export.export(rnn, (x, h_0), dynamic_shapes=({0: batch}, {1: batch}))`, of "
+            "which `batch` is a `torch.export.Dim`; the number of timesteps cannot be left open: torch makes a constant of it",
+            "vmapped": "`torch.vmap` of a loop of `RNNCell` or `GRUCell`: it knows neither `LSTMCell` nor the layers",
+            "weight norm": "`torch.nn.utils.parametrizations.weight_norm` gives back kernels with other last bits than "
+            "it was given, and NaN for a row of zeros",
             "cells": "`RNNCell`, `LSTMCell` and `GRUCell` have `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
             "oneDNN": "on a CPU, `LSTM` runs a kernel of oneDNN in float32, and has other last bits under "
             "`torch.backends.mkldnn.flags(enabled=False)`, and when gradients are recorded",

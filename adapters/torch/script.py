@@ -6,7 +6,7 @@ float32, without loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rnn_conformance.adapters.inlining import functions
@@ -26,12 +26,15 @@ def script(architecture: Architecture, wants: str) -> str:
     if wants not in ("outputs", "gradients"):
         raise ValueError(f"a script gives outputs or gradients, not {wants!r}")
     gradients = wants == "gradients"
-    parts = [
+    parts: list[Iterable[str]] = [
         _model(architecture),
         _arguments(architecture, gradients),
         _call(architecture),
         _gradients(architecture) if gradients else _results(architecture),
     ]
+    if gradients and architecture.mode == "weight-normed":  # the gradients of the kernels, which are computed once
+        indented = (f"    {line}" for part in parts[2:] for line in part)
+        parts[2:] = [["with torch.nn.utils.parametrize.cached():", *indented]]
     code = "\n\n".join("\n".join(part) for part in parts) + "\n"
     imports = "\n".join(_imports(architecture))
     return f"{imports}\n\n\n{functions('torch/example.py', code)}\n\n\n{code}"
@@ -76,6 +79,10 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield '    where, _, attribute = name.rpartition(".")'
         yield "    module = model.get_submodule(where)"
         yield "    torch.nn.utils.parametrize.register_parametrization(module, attribute, transposed_module())"
+    if architecture.mode == "weight-normed":
+        yield 'for name in [name for name, _ in model.named_parameters() if "weight_" in name]:'
+        yield '    where, _, attribute = name.rpartition(".")'
+        yield "    torch.nn.utils.parametrizations.weight_norm(model.get_submodule(where), attribute)"
     if any(layer.dropout for layer in architecture.layers):
         yield "model.eval()"
 
@@ -257,6 +264,9 @@ def _parameter(architecture: Architecture, where: str, name: str) -> str:
     if architecture.mode == "parametrised" and name.startswith("weight_"):
         module, _, attribute = place.rpartition(".")
         place = ".".join(filter(None, (module, "parametrizations", attribute, "original")))
+    if architecture.mode == "weight-normed" and name.startswith("weight_"):
+        module, _, attribute = place.rpartition(".")
+        return f'model.get_submodule("{module}").{attribute}'
     return f'model.get_parameter("{place}")'
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rnn_conformance.adapters.protocol import Lengths
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.adapters.torch.model import state_dict, weights_of
 from rnn_conformance.adapters.torch.ways import CellNetwork, SequenceNetwork
 from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.weights import Weights
 
 if TYPE_CHECKING:
@@ -107,3 +111,33 @@ class ParametrisedNetwork(SequenceNetwork):
             name.replace("parametrizations.", "").removesuffix(".original"): g.mT if name.endswith(".original") else g
             for name, g in gradients.items()
         }
+
+
+class WeightNormedNetwork(ParametrisedNetwork):
+    """Each kernel is torch.nn.utils.parametrizations.weight_norm's product of its rows' lengths and directions.
+
+    Its gradients are those of the kernels, which torch computes once for a call.
+    """
+
+    def load(self, weights: Weights) -> None:
+        if any(not array.any(axis=1).all() for name, array in weights.arrays() if name[-1] in "WU"):
+            raise Unsupported("a row of zeros has no direction, and a weight-normalised one is NaN")
+        super().load(weights)
+
+    def gradients(self, inputs: Inputs, cotangent: Output, **given: Any) -> Gradients:
+        import torch
+
+        with torch.nn.utils.parametrize.cached():
+            return super().gradients(inputs, cotangent, **given)
+
+    def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
+        raise Unsupported("what is trained is the length and the direction of each row, and not the row")
+
+    def _parametrise(self, module: Any, attribute: str) -> None:
+        import torch
+
+        torch.nn.utils.parametrizations.weight_norm(module, attribute)
+
+    def _parameters(self) -> dict[str, Tensor]:
+        tensors = {name: getattr(*self._place(name)) for name in self._names}
+        return {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.searching import Searcher
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import Findings, judge
+from rnn_conformance.conformance.judging.rounded import judge_rounded
 from rnn_conformance.reference.arithmetic.rounding import Precision, computed_in, dtype_of
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import State
@@ -73,7 +74,7 @@ class Check(Searcher):
 
     def judge(self, case: Case, output: Output, *, from_given_state: bool = False) -> bool:
         """Judge all that was returned, and say whether a wrong recurrence would have shown. Raises NonConforming."""
-        choices = self.subject.description.choices
+        case, choices = self._as_kept(case), self.subject.description.choices
         findings: Findings = judge(case, output, self.precision, choices, from_given_state=from_given_state)
         for judgement in findings.judgements:
             self.evidence.add(judgement, case)
@@ -93,7 +94,7 @@ class Check(Searcher):
         The arguments are those of `judging.gradients.judge_gradients`. Raises NonConforming.
         """
         findings = judge_gradients(
-            case,
+            self._as_kept(case),
             gradients,
             self.precision,
             self.subject.description.choices,
@@ -104,6 +105,17 @@ class Check(Searcher):
         for judgement in findings.judgements:
             self.evidence.add(judgement, case)
         return findings.discriminates
+
+    def _as_kept(self, case: Case) -> Case:
+        """The case with the weights that its network, which has been run, says that it has.
+
+        They are those that were loaded, but in a way that rounds them. Raises NonConforming where they are others.
+        """
+        if case.architecture.mode not in self.subject.description.rounding:
+            return case
+        kept = self.subject.network(case.architecture).weights()
+        judge_rounded(case.weights, kept)
+        return case.with_arrays(replace(case.arrays, weights=kept))
 
 
 Function = Callable[[Check], None]

@@ -34,19 +34,21 @@ class MutantOfAWay(Mutant):
     """A fault of a way that a mutant has only if it is about that: the others need not be run in it."""
 
     way: str = ""
+    rounding: bool = False
 
     def adapter(self, description: Description = SOUND) -> MutantAdapter:
-        own = replace(SOUND, ways=(*WAYS, self.way), seldom=(self.way,))
+        seldom = (self.way,)
+        own = replace(SOUND, ways=(*WAYS, *seldom), seldom=seldom, rounding=seldom if self.rounding else ())
         return super().adapter(own if description is SOUND else description)
 
 
-def of_way(way: str, *breaks: str) -> Callable[[N], N]:
-    """Mark a class as `mutant` does, as a fault of this way."""
+def of_way(way: str, *breaks: str, rounding: bool = False) -> Callable[[N], N]:
+    """Mark a class as `mutant` does, as a fault of this way, which may be one that rounds weights."""
 
     def mark(network: N) -> N:
         mutant(*breaks)(network)
         name, plain = next((name, m) for name, m in MARKED.items() if m.network is network)
-        MARKED[name] = MutantOfAWay(plain.name, plain.sentence, plain.breaks, plain.theme, network, way)
+        MARKED[name] = MutantOfAWay(plain.name, plain.sentence, plain.breaks, plain.theme, network, way, rounding)
         return network
 
     return mark
@@ -151,6 +153,18 @@ class ParametrisedAsItIsKept(Sound):
         if self.architecture.mode != "parametrised":
             return super().used()
         return in_each_direction(lambda layer: layer.with_arrays(U=layer.U.T.copy()), super().used())
+
+
+@of_way("weight-normed", "12.1", rounding=True)
+class WeightNormTooShort(Sound):
+    """A weight that is kept as the lengths and directions of its rows comes back a hundredth of a per cent shorter."""
+
+    def load(self, weights: Weights) -> None:
+        super().load(weights)
+        if self.architecture.mode == "weight-normed":
+            self._weights = in_each_direction(
+                lambda layer: layer.with_arrays(W=(layer.W * (1 - 1e-4)).astype(layer.W.dtype)), self._loaded
+            )
 
 
 @of_way("xla", "12.1")
