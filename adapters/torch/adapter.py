@@ -156,8 +156,8 @@ def _description() -> Description:
             "embedding": "`Embedding.weight`, `(tokens, features)`",
         },
         notes={
-            "exported with an open batch": "`torch.export.export(rnn, (x, h_0), dynamic_shapes=({0: batch}, {1: batch}))`, of "
-            "which `batch` is a `torch.export.Dim`; the number of timesteps cannot be left open: torch makes a constant of it",
+            "open batch": "`torch.export.export(rnn, (x, h_0), dynamic_shapes=({0: batch}, {1: batch}))`, with "
+            '`batch = torch.export.Dim("batch")`; of the number of timesteps torch makes a constant',
             "vmapped": "`torch.vmap` of a loop of `RNNCell` or `GRUCell`: it knows neither `LSTMCell` nor the layers",
             "weight norm": "`torch.nn.utils.parametrizations.weight_norm` gives back kernels with other last bits than "
             "it was given, and NaN for a row of zeros",

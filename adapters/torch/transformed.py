@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,10 @@ class VmappedNetwork(CellNetwork):
             return super(VmappedNetwork, self)._apply(x, states, None)
 
         vmapped: Any = torch.vmap(single, in_dims=(0, None if states is None else 0))
-        found: tuple[Tensor, Tensors] = vmapped(x, states)
+        with warnings.catch_warnings():
+            # torch loops over the batch where it knows no better, and says that this takes time.
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+            found: tuple[Tensor, Tensors] = vmapped(x, states)
         return found
 
 
