@@ -12,6 +12,7 @@ from adapting import assert_exact, expected, expected_gradients, named, run_scri
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.judging.rounded import judge_rounded
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -188,14 +189,14 @@ def test_weight_normed() -> None:
 
 
 def test_weight_norm_of_zeros() -> None:
-    """The reason why a row of zeros is refused: torch makes NaN of it."""
+    """A row of zeros has no direction, and comes back as NaN: no case that is judged may have one."""
     case = replace(case_of(Architecture(LAYER, mode="weight-normed")), regime="unit")
     (layer,) = case.weights.layers
-    with pytest.raises(Unsupported, match="no direction"):
-        prepared(case).load(replace(case.weights, layers=(layer.with_arrays(U=layer.U * 0),)))
-    linear = torch.nn.Linear(2, 2)
-    torch.nn.init.zeros_(linear.weight)
-    assert torch.nn.utils.parametrizations.weight_norm(linear).weight.isnan().all()
+    zeros = replace(case.weights, layers=(layer.with_arrays(U=layer.U * 0),))
+    subject = prepared(case)
+    subject.load(zeros)
+    with pytest.raises(NonConforming, match="kept as nan"):
+        judge_rounded(zeros, subject.weights())
 
 
 def test_padding_idx_masks_nothing() -> None:

@@ -120,13 +120,9 @@ class ParametrisedNetwork(SequenceNetwork):
 class WeightNormedNetwork(ParametrisedNetwork):
     """Each kernel is torch.nn.utils.parametrizations.weight_norm's product of its rows' lengths and directions.
 
-    Its gradients are those of the kernels, which torch computes once for a call.
+    Its gradients are those of the kernels, which torch computes once for a call. A row of zeros has no direction: it
+    comes back as NaN.
     """
-
-    def load(self, weights: Weights) -> None:
-        if any(not array.any(axis=1).all() for name, array in weights.arrays() if name[-1] in "WU"):
-            raise Unsupported("a row of zeros has no direction, and a weight-normalised one is NaN")
-        super().load(weights)
 
     def gradients(self, inputs: Inputs, cotangent: Output, **given: Any) -> Gradients:
         import torch
