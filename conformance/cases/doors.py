@@ -43,6 +43,11 @@ class Door:
     then: str = ""
 
     @property
+    def passed(self) -> list[str]:
+        """The activations that a number passes: this one, and the one that follows, if there is one."""
+        return [self.activation, *([self.then] if self.then else [])]
+
+    @property
     def is_whole_cell(self) -> bool:
         """Whether the cell is nothing but this activation: then no initial state is needed."""
         return len(self.gates) == 1

@@ -168,7 +168,7 @@ def _sweep(check: Check, names: Sequence[str], examine: Examine) -> None:
                 examine(door, z.ravel(), door.seen(network.run(inputs, **given)).ravel())
                 return True
 
-            check.example(example, activation=door.activation, units=units)
+            check.example(example, activation=door.passed, units=units)
 
 
 def _numbers(check: Check, sharing: int) -> Iterator[Array]:

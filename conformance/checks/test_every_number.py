@@ -70,7 +70,7 @@ def _through_doors(check: Check, names: Sequence[str]) -> None:
                 check.judge_gradients(case, found, only=lambda name: name.startswith(enters), from_given_state=given)
             return True
 
-        check.every(_cases(check, cell, door, numbers), examine, activation=door.activation)
+        check.every(_cases(check, cell, door, numbers), examine)
 
 
 def _cases(check: Check, cell: Cell, door: Door, numbers: Array) -> Iterator[Case]:

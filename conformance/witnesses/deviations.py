@@ -18,7 +18,7 @@ from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS, SELDOM
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
-from rnn_conformance.reference.arithmetic.activations import GATE_ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
 from rnn_conformance.reports.records.records import Cause
@@ -36,7 +36,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "weights_dtype": DTYPES,
     "mode": str,
     "cell": tuple(CELLS),
-    "activation": tuple(GATE_ACTIVATIONS),
+    "activation": tuple(ACTIVATIONS),
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,
