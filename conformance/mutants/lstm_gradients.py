@@ -127,7 +127,7 @@ class SlopeOfTheCandidateLeftOut(_OtherSlope):
         return self.sloped(on, g, super().new(on, cell, g), np.ones_like)
 
 
-@mutant("11.1")
+@mutant("16.10", "11.1")
 class HardGatesPassEverything(_OtherSlope):
     """Gradients pass through a hard sigmoid beyond its corners, too."""
 
