@@ -24,7 +24,7 @@ def test_what_is_left_is_the_candidate(cell: Cell, dtype: type) -> None:
     rng = np.random.default_rng(0)
     W, U, b, x = (rng.integers(0, 3, shape).astype(dtype) / 4 for shape in ((3, 2), (3, 3), 3, (2, 4, 2)))
     outputs, _ = run_layer(Layer(2, 3, cell), candidate_alone(cell, W, U, b), x)
-    h = np.zeros((2, 3), dtype)
+    h: np.ndarray = np.zeros((2, 3), dtype)
     for t in range(4):
         h = ACTIVATIONS[cell.activation].function(x[:, t] @ W.T + h @ U.T + b)
         if "output" in cell.activations:

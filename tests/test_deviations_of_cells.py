@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rnn_conformance.adapters.numpy.adapter import adapter as numpy
+from rnn_conformance.conformance.engine.pinning import offered
 from rnn_conformance.conformance.witnesses.deviations import known_deviations, parse
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 
 PLAIN = """
 [no-mask]
@@ -51,3 +57,13 @@ def test_twins_have_witnesses_of_their_cell() -> None:
     for entry in known_deviations():
         for cell in ("lstm", "gru"):
             assert entry.witness.cell == cell or not entry.name.endswith(f"-{cell}"), entry.name
+
+
+def test_witness_of_a_variant_that_another_adapter_lacks() -> None:
+    """It is run again in the usual variant that is there, if it can be with the same activation."""
+    usual, lacking = Gru(), Gru(recurrent_bias="none")
+    description = replace(numpy.describe(), variants=(SimpleRnn(), usual, Gru("relu")))
+    assert offered(lacking, description) == usual
+    assert offered(Gru("relu", recurrent_bias="none"), description) == Gru("relu")
+    assert offered(usual, description) == usual
+    assert offered(Gru("sigmoid"), description) == usual

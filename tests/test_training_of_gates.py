@@ -33,7 +33,7 @@ class OneGateIsFrozen(NumpyNetwork):
         before = self.weights()
         super().train(inputs, targets, rate)
         units = self.architecture.layers[0].units
-        frozen = self._weights.map(np.copy)
+        frozen = self.weights().map(np.copy)
         for (_, array), (_, old) in zip(frozen.arrays(), before.arrays(), strict=True):
             array[:units] = old[:units]
         self._weights = frozen

@@ -78,9 +78,10 @@ def _direction(
     kept = scales(rng, (*x.shape[:2], layer.of_direction), layer.recurrent_dropout, x.dtype, choices)
     on = _Dropping(weights.named, layer.cell.gates)
     state = tuple(np.zeros((width, len(x)), x.dtype) for width in layer.cell.widths(layer.units).values())
+    projected: Array = layer.cell.project(on, by_time(x))
     states = []
-    for t, projected in enumerate(layer.cell.project(on, by_time(x))):
+    for t, x_t in enumerate(projected):
         on.scales = kept[:, t].T
-        state = layer.cell.step(on, projected, state)
+        state = layer.cell.step(on, x_t, state)
         states.append(state)
     return [by_sequence(np.stack(part)) for part in zip(*states, strict=True)]

@@ -146,7 +146,7 @@ def test_memory_layout(check: Check) -> None:
     from_state = check.offers("initial state")
 
     def examine(case: Case) -> bool:
-        exact = case.regime == "integers" and case.architecture.layers[0].cell.activation in EXACT
+        exact = case.regime == "integers" and set(case.architecture.layers[0].cell.activations.values()) <= set(EXACT)
         plain = check.run(case, initial_state=case.initial_state if from_state else None).outputs
         layouts = list((_OF_ANY_ARRAY | _OF_SEQUENCES | _MAY_BE_REFUSED).items())
         for name, lie in layouts if exact else [layouts[case.seed % len(layouts)]]:  # judging takes far longer
@@ -165,7 +165,9 @@ def test_memory_layout(check: Check) -> None:
         return case.timesteps > 1 and case.batch > 1 and not np.array_equal(plain[0], plain[-1])
 
     how: dict[str, Any] = {"where": lambda structure: structure.batch > 1, "few": True}
-    check.for_all(("layer", "embedding"), examine, regimes=["integers"], activations=EXACT, **how)
+    # No sum of a gated cell is exact, whatever its candidate.
+    gated = any("gate" in cell.activations for cell in check.cells)
+    check.for_all(("layer", "embedding"), examine, regimes=["integers"], activations=None if gated else EXACT, **how)
     if check.profile.thrifty:
         for _ in ("layer", "embedding"):
             check.skip_search()

@@ -259,8 +259,9 @@ def _wired(architecture: Architecture, simple: Weights) -> Weights:
     """The weights of this model that make it that simple RNN."""
 
     def one(cell: Cell, kept: LayerWeights) -> LayerWeights:
-        is_plain = kept.b is None or "gate" not in cell.activations
-        return kept if is_plain else candidate_alone(cell, kept.W, kept.U, kept.b)
+        if kept.b is None or "gate" not in cell.activations:
+            return kept
+        return candidate_alone(cell, kept.W, kept.U, kept.b)
 
     pairs = zip(architecture.layers, simple.layers, strict=True)
     layers = [LayerWeights.of([one(layer.cell, each) for each in kept.directions]) for layer, kept in pairs]

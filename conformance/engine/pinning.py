@@ -10,6 +10,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.failures import Pin
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import Witness
+from rnn_conformance.reference.cells.cell import Cell
 
 
 def mode_of(witness: Witness, description: Description) -> str:
@@ -23,12 +24,23 @@ def witnesses(witness: Witness, item: Item, description: Description) -> bool:
     return here == (witness.check, witness.dtype, mode_of(witness, description))
 
 
+def offered(cell: Cell, description: Description) -> Cell:
+    """The cell itself or, where the adapter has no such variant, its usual one with that activation, or else any."""
+    variants = description.variants_of(cell.name)
+    if cell in variants or not variants:
+        return cell
+    return next((variant for variant in variants if variant.activation == cell.activation), variants[0])
+
+
 def pinned(check: Check, witness: Witness) -> Check:
     """The same check, but of the example of this witness alone."""
     description = check.subject.description
     case = witness.case
     if case is not None and case.architecture.mode not in description.modes + description.ways:
         case = replace(case, architecture=replace(case.architecture, mode=check.mode))
+    if case is not None:
+        layers = tuple(replace(layer, cell=offered(layer.cell, description)) for layer in case.architecture.layers)
+        case = replace(case, architecture=replace(case.architecture, layers=layers))
     profile = PROFILES[witness.profile]
     pin = Pin(witness.search, case)
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -110,24 +109,18 @@ class KeptOutputIsDropped(GruLayer):
         return super().show(on, cell, z, n, _dropped(on, h))
 
 
-class _OtherScales(Gated):
-    """In training, numbers are multiplied by something else."""
-
-    changed: Callable[[Array], Array]
+class _NotScaledUp(Gated):
+    """In training, what is not dropped is multiplied by one."""
 
     def scales(self, shape: tuple[int, ...], rate: float) -> Array:
-        return type(self).changed(super().scales(shape, rate))
+        return np.sign(super().scales(shape, rate))
 
 
 @mutant("13.3", "13.4")
-class LstmNotScaledUp(LstmLayer, _OtherScales):
+class LstmNotScaledUp(LstmLayer, _NotScaledUp):
     """What is not dropped in an LSTM is not divided by 1 - p."""
 
-    changed = staticmethod(np.sign)
-
 
 @mutant("13.3", "13.4")
-class GruNotScaledUp(GruLayer, _OtherScales):
+class GruNotScaledUp(GruLayer, _NotScaledUp):
     """What is not dropped in a GRU is not divided by 1 - p."""
-
-    changed = staticmethod(np.sign)
