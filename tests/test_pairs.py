@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import pytest
@@ -156,7 +157,7 @@ def test_pair_whose_refusal_was_hidden_by_what_is_known() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_dear_is_in_few_rows(seed: int) -> None:
     """All pairs are covered as before, and few of the rows that do not need it have it."""
-    factors = {**{f"f{k}": range(8) for k in range(3)}, "gradient": (False, True)}
+    factors: dict[str, Sequence[int]] = {"f0": range(8), "f1": range(8), "f2": range(8), "gradient": (False, True)}
     usual = covering_rows(factors, lambda row: True, seed)
     cover = covering_rows(factors, lambda row: True, seed, dear={("gradient", True)})
     assert cover.covered == usual.covered
