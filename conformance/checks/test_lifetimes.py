@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from threading import Barrier
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.profiles import FLOAT32
+from rnn_conformance.conformance.checks.crossing import UNROLLED
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.refusals import attempt
 from rnn_conformance.conformance.engine.check import Check
@@ -145,7 +147,16 @@ def test_calls_after_a_refused_one(check: Check) -> None:
         check.every(few_cases(check, ("layer",), masking=masking, pattern=pattern), examine)
     else:
         check.skip_search()
+    check.every(() if check.profile.thrifty else _in_each_way(check), examine, wrong="a call before")
     check.evidence.measured["refused"] = sorted(refused)
+
+
+def _in_each_way(check: Check) -> Iterator[Case]:
+    """A layer in each further way to run it."""
+    case = next(few_cases(check, ("layer",)))
+    for way in check.subject.description.ways:
+        timesteps = case.timesteps if way == UNROLLED else None
+        yield replace(case, architecture=replace(case.architecture, mode=way, timesteps=timesteps))
 
 
 def _wrong_calls(check: Check, model: GuardedNetwork, case: Case) -> Iterator[tuple[str, Any]]:
