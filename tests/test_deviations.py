@@ -305,7 +305,7 @@ def test_every_word_is_a_fact_of_a_case() -> None:
         (ENTRY.replace("activation =", "activations ="), "there is no word activations for cases; the words are dtype"),
         (
             ENTRY.replace('["tanh"]', '["tan"]'),
-            "activation should be among tanh, relu, linear, sigmoid, hard_sigmoid, hard_sigmoid_fifth, but is",
+            "activation should be among tanh, relu, linear, sigmoid, but is",
         ),
         (ENTRY.replace("activation = [", "batched = ["), "batched should be of type bool, but is"),
         (ENTRY.replace('["tanh"]', "[]"), r"activation should be among .*, but is \[\]"),
