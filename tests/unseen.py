@@ -98,6 +98,14 @@ KIN: Mapping[str, str] = {
     "StateOfTheFirstRowForAll": "initial-state-broadcast",
     "SymbolicBatchIsOne": "symbolic-batch-of-one",
     "CountsNoBias": "bias-counted-twice",
+    "OutputGateTwice": "output-gate-twice",
+    "ForgetsMoreThanItShould": "forget-gate-missing",
+    "InputGateAlwaysOpen": "input-gate-missing",
+    "CellStateHalvedAtTheStart": "initial-carried-state-ignored",
+    "CellStateStartsFromOne": "carried-state-starts-from-ones",
+    "CandidateWithoutReset": "reset-gate-missing",
+    "UpdateGateTwice": "update-gate-squared",
+    "GruForgetsEachTenthStep": "state-of-agru-lost-after-eight-steps",
 }
 
 

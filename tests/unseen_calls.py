@@ -52,7 +52,7 @@ class GradientsClipped(Sound):
         return replace(found, weights=found.weights.map(lambda g: np.clip(g, -1, 1).astype(g.dtype)))
 
 
-@fault("11.2", "11.1")
+@fault("11.3")
 class InitialStateGradientTooEarly(OfBack):
     """The gradient of the initial state lacks the factor U^T."""
 
