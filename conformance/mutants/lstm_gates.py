@@ -334,3 +334,11 @@ class OneUnitHasNoOutputGate(_Zero):
 
     def other(self, array: Array) -> Array:
         return array * 0 if len(array) == 1 else array
+
+
+@mutant("1.7", "16.9")
+class OneForgetGateForAllUnits(_Rows):
+    """The forget gate of the first unit is that of all units."""
+
+    def changed(self, name: str, rows: Rows) -> Rows:
+        return {**rows, "f": np.repeat(rows["f"][:1], len(rows["f"]), axis=0)}
