@@ -32,7 +32,9 @@ class TensorFlowNetwork(KerasNetwork):
         import tensorflow as tf
 
         # One of the ways has the tape outside of what is compiled.
-        call = self._called(model, False) if self._mode == "xla-unrolled" else lambda *given: model(one_or_list(given))
+        call: Function = lambda *given: model(one_or_list(given))  # noqa: E731
+        if self._mode == "xla-unrolled":
+            call = self._called(model, False)
 
         def gradient(inputs: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
             tensors = [tf.convert_to_tensor(array) for array in inputs]

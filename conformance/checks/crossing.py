@@ -106,7 +106,7 @@ def cases_of(check: Check, row: Row) -> Iterator[Case]:
     batch = BATCH if architecture.batched else 1
     pattern = _pattern(row["pattern"])
     gated = any("gate" in layer.cell.activations for layer in architecture.layers)
-    regimes = _GENTLE if gated and check.dtype == "bfloat16" else _REGIMES
+    regimes: Sequence[str] = _GENTLE if gated and check.dtype == "bfloat16" else _REGIMES
     if row["way"] in check.subject.description.rounding:  # of whole numbers, a row may be of zeros, and have no length
         regimes = regimes[1:]
     for regime in regimes:
