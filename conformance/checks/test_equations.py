@@ -28,7 +28,7 @@ from rnn_conformance.reference.model.states import DirectionState
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _ALL = ("float16", "bfloat16", "float32", "float64")
-_FEATURES, _UNITS, _BATCH = 2, 3, 2
+_FEATURES, _UNITS, _BATCH = 2, 3, 8
 
 _WHY = "each gate is 0, 1/2 or 1, and nothing is rounded"
 
