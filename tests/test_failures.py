@@ -161,12 +161,12 @@ def test_ways_are_told_apart() -> None:
     class Two(ReloadedWithoutBias, UnrolledOneStepShort):
         pass
 
-    record = concluded(MutantAdapter(Two), "test_ways.py::test_double_in_every_way", dtype="float64", patience=60)
+    check = "test_ways.py::test_double_in_every_way"
+    record = concluded(MutantAdapter(Two), check, dtype="float64", profile="default", patience=60)
     assert record.verdict == "fails"
-    ways = [
-        next(way for way in WAYS if f" {way}," in case) for case in (record.case, *(f.case for f in record.further))
-    ]
-    assert sorted(ways) == ["reloaded", "unrolled"]
+    failures = (record.case, *(further.case for further in record.further))
+    ways = {next(way for way in WAYS if f" {way}," in case) for case in failures}
+    assert ways == {"reloaded", "unrolled"}
 
 
 def test_kinds_are_told_by_words() -> None:

@@ -159,7 +159,7 @@ def test_loaded_arrays_stay_the_callers() -> None:
         ({"initial_state": (((np.zeros((2, 4), np.float32),),),)}, "the initial state"),
         ({"lengths": np.array([6, 1], np.int32)}, "between 0 and 5"),
         ({"lengths": np.array([-1, 1], np.int32)}, "between 0 and 5"),
-        ({"lengths": np.array([1], np.int32)}, "one for each sequence"),
+        ({"lengths": np.array([1], np.int32)}, "lengths has the shape"),
         ({"mask": np.ones((2, 4), np.bool_)}, "the mask has the shape"),
     ],
 )

@@ -175,8 +175,8 @@ def _of_training(check: Check, model: Architecture) -> Iterator[Option]:
         shown = _in_training if check.offers(feature) else _outputs
         yield Option(f"{feature} in training", feature, stack, dropping, _outputs, shown)
     if check.offers("training step"):
-        steps = (partial(_trained, rate=rate) for rate in (_RATE, 2 * _RATE))
-        yield Option("a step of training that is twice as long", "training step", model, model, *steps)
+        step, longer = partial(_trained, rate=_RATE), partial(_trained, rate=2 * _RATE)
+        yield Option("a step of training that is twice as long", "training step", model, model, step, longer)
 
 
 def _turned(model: Architecture, direction: str, merge: str = "concat") -> Architecture:

@@ -237,8 +237,8 @@ def test_wrong_shape_of_mask(check: Check) -> None:
     for masking, shapes in _WRONG_SINGLE_MASKS.items():
         has_both = check.offers(masking) and check.offers("single sequence")
         for wrong, make in shapes.items():
-            cases = few_cases(check, ["layer"], masking=masking, pattern="right", batched=False) if has_both else ()
-            check.every(cases, partial(examine, make), wrong=f"{masking}: {wrong}")
+            single = few_cases(check, ["layer"], masking=masking, pattern="right", batched=False)
+            check.every(single if has_both else (), partial(examine, make), wrong=f"{masking}: {wrong}")
 
 
 _WRONG_MASKS: Mapping[str, Mapping[str, Callable[[Array], Array | None]]] = {

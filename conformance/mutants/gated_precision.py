@@ -47,7 +47,7 @@ class RoughGatesOfAnLstm(LstmLayer):
     """The activation of the gates of an LSTM is off by 30 ULP where it bends."""
 
     def gate(self, on: Arithmetic[N], cell: Lstm, z: N) -> N:
-        return _of_arrays(super().gate(on, cell, z), _rough)  # type: ignore[no-any-return]
+        return _of_arrays(super().gate(on, cell, z), _rough)
 
 
 @mutant("16.8")
@@ -55,7 +55,7 @@ class RoughCandidateOfAnLstm(LstmLayer):
     """The activation of the candidate of an LSTM is off by 30 ULP where it bends."""
 
     def new(self, on: Arithmetic[N], cell: Lstm, g: N) -> N:
-        return _of_arrays(super().new(on, cell, g), _rough)  # type: ignore[no-any-return]
+        return _of_arrays(super().new(on, cell, g), _rough)
 
 
 @mutant("16.8")
@@ -63,7 +63,7 @@ class SmallGatesOfAnLstmInexact(LstmLayer):
     """The gates of an LSTM are computed from tanh(z / 2), which loses their small values."""
 
     def gate(self, on: Arithmetic[N], cell: Lstm, z: N) -> N:
-        return _of_arrays(super().gate(on, cell, z), _without_small)  # type: ignore[no-any-return]
+        return _of_arrays(super().gate(on, cell, z), _without_small)
 
 
 @mutant("17.5")
@@ -71,7 +71,7 @@ class RoughGatesOfAGru(GruLayer):
     """The activation of the gates of a GRU is off by 30 ULP where it bends."""
 
     def gate(self, on: Arithmetic[N], cell: Gru, z: N) -> N:
-        return _of_arrays(super().gate(on, cell, z), _rough)  # type: ignore[no-any-return]
+        return _of_arrays(super().gate(on, cell, z), _rough)
 
 
 @mutant("17.5")
@@ -79,7 +79,7 @@ class RoughCandidateOfAGru(GruLayer):
     """The activation of the candidate of a GRU is off by 30 ULP where it bends."""
 
     def new(self, on: Arithmetic[N], cell: Gru, n: N) -> N:
-        return _of_arrays(super().new(on, cell, n), _rough)  # type: ignore[no-any-return]
+        return _of_arrays(super().new(on, cell, n), _rough)
 
 
 @mutant("16.7")
@@ -87,7 +87,7 @@ class CarriedStateInParts(LstmLayer):
     """The state c is divided by 49 and multiplied by 49 at each timestep: right within rounding, but not exact."""
 
     def carry(self, on: Arithmetic[N], i: N, f: N, g: N, c: N) -> N:
-        return _of_arrays(super().carry(on, i, f, g, c), lambda c: c / 49 * 49)  # type: ignore[no-any-return]
+        return _of_arrays(super().carry(on, i, f, g, c), lambda c: c / 49 * 49)
 
 
 @mutant("17.4")
@@ -95,7 +95,7 @@ class StateOfAGruInParts(GruLayer):
     """The state of a GRU is divided and multiplied by 49 at each timestep: right within rounding, but not exact."""
 
     def show(self, on: Arithmetic[N], cell: Gru, z: N, n: N, h: N) -> N:
-        return _of_arrays(super().show(on, cell, z, n, h), lambda h: h / 49 * 49)  # type: ignore[no-any-return]
+        return _of_arrays(super().show(on, cell, z, n, h), lambda h: h / 49 * 49)
 
 
 class _OtherKept(LstmLayer):

@@ -186,7 +186,7 @@ class LengthsBroadcast(_OtherLengths):
     def changed(self, lengths: Lengths, timesteps: int, batch: int) -> Lengths:
         flat = lengths.reshape(-1)
         if not self.architecture.batched:
-            return flat.max()  # type: ignore[no-any-return]
+            return flat.max()
         return np.repeat(flat, batch) if flat.size == 1 else flat
 
 
