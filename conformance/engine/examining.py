@@ -38,7 +38,7 @@ class Examiner:
 
     The first failure is raised, unless there is `patience`: for so many seconds the check then goes on past failures,
     and what it finds is in the evidence. `computed_in` is the dtype by whose arithmetic examples are judged, if it is
-    not their own.
+    not their own. `modes` are all that the check is run in, if it is not this one alone.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Examiner:
     patience: float = 0.0
     computed_in: str = ""
     cell: str = "simple_rnn"
+    modes: Sequence[str] = ()
     _searches: int = 0
     _until: float = 0.0
 

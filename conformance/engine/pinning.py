@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rnn_conformance.adapters.description import Description
@@ -13,15 +14,15 @@ from rnn_conformance.conformance.witnesses.witness import Witness
 from rnn_conformance.reference.cells.cell import Cell
 
 
-def mode_of(witness: Witness, description: Description) -> str:
-    """The mode to run it in: its own or, where the adapter has no mode of that name, the adapter's main one."""
-    return witness.mode if witness.mode in description.modes else description.modes[0]
+def mode_of(witness: Witness, modes: Sequence[str]) -> str:
+    """The mode to run it in: its own or, where its check is not run in a mode of that name, the first of these."""
+    return witness.mode if witness.mode in modes else modes[0]
 
 
-def witnesses(witness: Witness, item: Item, description: Description) -> bool:
-    """Whether this is the one check, dtype and mode of an adapter in which the witness is run again."""
+def witnesses(witness: Witness, item: Item, modes: Sequence[str]) -> bool:
+    """Whether this is the one dtype and mode, of the modes of a check, in which the witness is run again."""
     here = (item.check.split("[")[0], item.dtype, item.mode)
-    return here == (witness.check, witness.dtype, mode_of(witness, description))
+    return here == (witness.check, witness.dtype, mode_of(witness, modes))
 
 
 def offered(cell: Cell, description: Description) -> Cell:
@@ -36,7 +37,7 @@ def pinned(check: Check, witness: Witness) -> Check:
     """The same check, but of the example of this witness alone."""
     description = check.subject.description
     case = witness.case
-    if case is not None and case.architecture.mode not in description.modes + description.ways:
+    if case is not None and case.architecture.mode not in set(description.modes + description.ways) - {witness.mode}:
         case = replace(case, architecture=replace(case.architecture, mode=check.mode))
     if case is not None:
         layers = tuple(replace(layer, cell=offered(layer.cell, description)) for layer in case.architecture.layers)

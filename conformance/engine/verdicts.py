@@ -251,7 +251,7 @@ def _replayed(check: Check, function: Function, item: Item) -> tuple[list[tuple[
     """Run the witnesses that belong to this check: those that still fail, and complaints about those that do not."""
     seen, stale = [], []
     for deviation in check.deviations:
-        if not witnesses(deviation.witness, item, check.subject.description):
+        if not witnesses(deviation.witness, item, check.modes or (check.mode,)):
             continue
         again = _outcome(pinned(replace(check, evidence=Evidence()), deviation.witness), function, item.clauses)
         if again.verdict == "fails":

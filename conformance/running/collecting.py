@@ -54,8 +54,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = _session(metafunc.config)
     clause = metafunc.definition.get_closest_marker("clause")
     assert clause is not None, f"{metafunc.function.__name__} cites no clause"
-    pairs = session.pairs(session.profile.dtypes(clause.kwargs), main_only=clause.kwargs.get("modes") == "main")
+    pairs = session.pairs(session.profile.dtypes(clause.kwargs), main_only=_in_main_mode_only(metafunc.definition))
     metafunc.parametrize("check", pairs, ids=[f"{dtype}-{mode}" for dtype, mode in pairs])
+
+
+def _in_main_mode_only(item: pytest.Item | pytest.Function) -> bool:
+    marker = item.get_closest_marker("clause")
+    return marker is not None and marker.kwargs.get("modes") == "main"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,7 +101,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     session = _session(pyfuncitem.config)
     dtype, mode = cast(tuple[str, str], pyfuncitem.funcargs["check"])
-    current = session.check(_name(pyfuncitem), dtype, mode)
+    current = session.check(_name(pyfuncitem), dtype, mode, main_only=_in_main_mode_only(pyfuncitem))
     title = (pyfuncitem.obj.__doc__ or "").strip().split("\n")[0]
     item = Item(current.name, title, _clauses(pyfuncitem), current.dtype, current.mode)
     session.journal.begin(item)

@@ -73,12 +73,17 @@ class Session:
 
     def pairs(self, dtypes: Sequence[str], *, main_only: bool) -> list[tuple[str, str]]:
         """The dtypes and modes in which a check is run."""
-        description = self.subject.description
+        main, *others = self.modes(main_only=main_only)
         if self.witness:
-            return [(self.witness.dtype, mode_of(self.witness, description))]
-        main, *others = description.modes
-        pairs = [(dtype, main) for dtype in dtypes]
-        return pairs if main_only else pairs + [(dtype, mode) for dtype in self.profile.other_dtypes for mode in others]
+            return [(self.witness.dtype, mode_of(self.witness, [main, *others]))]
+        return [(dtype, main) for dtype in dtypes] + [
+            (dtype, mode) for dtype in self.profile.other_dtypes for mode in others
+        ]
+
+    def modes(self, *, main_only: bool) -> Sequence[str]:
+        """The modes in which a check is run, the adapter's main one first."""
+        modes = self.subject.description.modes
+        return modes[:1] if main_only else modes
 
     def begin(
         self, planned: Sequence[str], asked: Selection = EVERYTHING, possible: Sequence[str] | None = None
@@ -100,10 +105,11 @@ class Session:
                 self.add(record)
         return set(records.read(self._results).missing)
 
-    def check(self, name: str, dtype: str, mode: str) -> Check:
+    def check(self, name: str, dtype: str, mode: str, *, main_only: bool) -> Check:
         """The check of this name."""
         budget = self.profile, self._seed, self._seeds
         check = Check(name, self.subject, dtype, mode, *budget, self.journal, patience=_PATIENCE, cell=self.cell)
+        check.modes = self.modes(main_only=main_only)
         return pinned(check, self.witness) if self.witness else check
 
     def deviations(self, item: Item) -> list[Deviation]:
@@ -177,10 +183,12 @@ class Session:
         for deviation in self._deviations:
             if self.adapter in deviation.adapters:
                 witness = deviation.witness
-                name = f"{witness.check}[{witness.dtype}-{mode_of(witness, description)}]"
                 function = witness.check.split("::")[-1]
-                if deviation.applies(self.adapter, function, description.versions) and name not in possible:
-                    found += [deviation] if witness.check in {item.split("[")[0] for item in possible} else []
+                runs = {name for name in possible if name.split("[")[0] == witness.check}
+                modes = [mode for mode in description.modes if any(name.endswith(f"-{mode}]") for name in runs)]
+                if modes and deviation.applies(self.adapter, function, description.versions):
+                    again = f"{witness.check}[{witness.dtype}-{mode_of(witness, modes)}]"
+                    found += [] if again in runs else [deviation]
         return found
 
 
