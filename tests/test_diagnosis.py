@@ -14,6 +14,7 @@ from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue
+from rnn_conformance.conformance.mutants.cells import cell_of
 from rnn_conformance.conformance.selftest.trials import failure_of, in_turn
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.model.weights import Array
@@ -97,9 +98,10 @@ def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectEx
     """The first check of the clauses that a mutant breaks that it fails, in float32 with the profile smoke."""
     fault = catalogue()[name]
     subject = Subject(fault.adapter())
+    budget = PROFILES["smoke"], 0, 1
     for check, function in in_turn(fault):
         if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function, PROFILES["default"]):
-            running = Check(check, subject, "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
+            running = Check(check, subject, "float32", "eager", *budget, Journal(None), cell=cell_of(fault))
             failure = failure_of(running, function)
             if failure is not None and not isinstance(failure, str):
                 return function, running, failure

@@ -49,7 +49,7 @@ def test_what_is_raised_costs_one_check(run_here: Supervised, adapter: str, verd
 def costs_one_check(results: Results, verdict: str, message: str) -> None:
     assert results.footer is not None
     assert {name: v for name, v in verdicts(results).items() if v != "conforms"} == {VICTIM: verdict}
-    assert len(results.checks) == 3
+    assert len(results.checks) == len(results.header.planned) > 1
     (record,) = (record for record in results.checks if record.check == VICTIM)
     assert record.message == message
     assert record.clauses == ["1.10", "2.3"]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import mutant
-from rnn_conformance.conformance.mutants.cells import GruLayer, LstmLayer
+from rnn_conformance.conformance.mutants.cells import Dropping, Gated, GruLayer, LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import Array
+from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 N = TypeVar("N")
 
@@ -155,3 +155,32 @@ class SmallCarriedStatesLost(_OtherKept):
 
     def other(self, c: Array) -> Array:
         return np.where(np.abs(c) < 1e-3, c.dtype.type(0), c)
+
+
+class _AddingInItsType(Dropping):
+    """The words of a layer whose products are added up in `dtype`, term after term."""
+
+    dtype: np.dtype[Any]
+
+    def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
+        if self.dtype.itemsize > 2 or transposed:
+            return super().product(name, x, gates, transposed=transposed)
+        terms = self.rows.of(name, gates)[..., np.newaxis] * x[..., np.newaxis, :, :]
+        return np.cumsum(terms.astype(self.dtype), axis=-2, dtype=self.dtype)[..., -1, :].astype(x.dtype)
+
+
+class _GatesAddedInHalf(Gated):
+    def words(self, layer: Layer, weights: LayerWeights) -> Dropping:
+        words = _AddingInItsType(weights.named, layer.cell.gates)
+        words.dtype = self.dtype
+        return words
+
+
+@mutant("2.13")
+class LstmAddedInHalf(_GatesAddedInHalf, LstmLayer):
+    """A half precision LSTM adds up in its own type, term after term."""
+
+
+@mutant("2.13")
+class GruAddedInHalf(_GatesAddedInHalf, GruLayer):
+    """A half precision GRU adds up in its own type, term after term."""
