@@ -54,9 +54,11 @@ def show(what: str, measured: Measured, form: str, *, every: bool = False) -> No
 
 
 def _detection(measured: Measured, every: bool) -> Iterator[Printed]:
+    # Lines that were measured at different times can be of different numbers of seeds.
+    few, *_, many = 2 * sorted({row["seeds"] for row in measured["mutants"]} or {len(measured["seeds"])})
+    seeds = f"{many} seeds" if few == many else f"the seeds that it was tried with, {few} to {many}"
     last = (
-        f"{measured['killed']} of {measured['of']} mutants noticed with each of {len(measured['seeds'])} seeds, "
-        f"profile {measured['profile']}"
+        f"{measured['killed']} of {measured['of']} mutants noticed with each of {seeds}, profile {measured['profile']}"
     )
     heads = ("mutant", "cell", "fault", "noticed", "clause", "check", "examples", "seconds")
     survivors = frozenset(row["mutant"] for row in measured["mutants"] if row["survives"])
