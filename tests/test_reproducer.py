@@ -223,7 +223,7 @@ class Claims:
         return replace(planted.DESCRIPTION, modes=(self.mode,))
 
     def prepare(self, architecture: Architecture) -> Network:
-        return planted.transposed.prepare(architecture)
+        return planted.transposed.prepare(replace(architecture, mode=planted.DESCRIPTION.modes[0]))
 
     def script(self, architecture: Architecture, wants: str) -> str:
         return str(self.real.script(architecture, wants))
