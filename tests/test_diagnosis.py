@@ -7,15 +7,14 @@ import pytest
 
 from rnn_conformance.adapters.protocol import Adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of
+from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.engine.check import Check, Function
-from rnn_conformance.conformance.engine.subject import Subject, SubjectExited
+from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.explaining.diagnosis import diagnose
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
-from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue
-from rnn_conformance.conformance.mutants.cells import cell_of
-from rnn_conformance.conformance.selftest.trials import failure_of, in_turn
+from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.selftest.trials import failure_of
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.model.weights import Array
 
@@ -92,27 +91,3 @@ def test_choices_are_those_of_the_subject() -> None:
     adapter = catalogue()["mask-ignored"].adapter()
     assert adapter.describe() == SOUND
     assert "The mask is not used" in diagnosis(adapter, "test_masks.py::test_final_state_under_a_mask")
-
-
-def first_failure(name: str) -> tuple[Function, Check, NonConforming | SubjectExited] | None:
-    """The first check of the clauses that a mutant breaks that it fails, in float32 with the profile smoke."""
-    fault = catalogue()[name]
-    subject = Subject(fault.adapter())
-    budget = PROFILES["smoke"], 0, 1
-    for check, function in in_turn(fault):
-        if set(clauses_of(function)) & set(fault.breaks) and "float32" in dtypes_of(function, PROFILES["default"]):
-            running = Check(check, subject, "float32", "eager", *budget, Journal(None), cell=cell_of(fault))
-            failure = failure_of(running, function)
-            if failure is not None and not isinstance(failure, str):
-                return function, running, failure
-    return None
-
-
-@pytest.mark.slow
-def test_faults_are_named() -> None:
-    """Of a sample from every theme, run as if they were unknown backends, at least 95 % are named for what they are."""
-    sample = [name for theme in THEMES for name in [n for n, m in catalogue().items() if m.theme == theme][::40]]
-    found = {name: failure for name in sample if (failure := first_failure(name)) is not None}
-    named = [name for name, failure in found.items() if catalogue()[name].sentence in diagnose(*failure)]
-    assert len(found) > len(sample) * 0.8
-    assert len(named) >= 0.95 * len(found), sorted(set(found) - set(named))

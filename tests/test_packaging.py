@@ -54,7 +54,8 @@ def test_missing_library_is_told() -> None:
 def test_baselines_are_in_the_package() -> None:
     """`compare pinned` needs no clone."""
     backends = PROJECT["project"]["entry-points"]["rnn_conformance.adapters"]
-    assert {path.stem for path in PINNED.glob("*.jsonl")} == set(backends)
+    names = {f"{backend}{cell}" for backend in backends for cell in ("", "-lstm", "-gru")}
+    assert {path.stem for path in PINNED.glob("*.jsonl")} == names
 
 
 @pytest.mark.slow
