@@ -41,10 +41,12 @@ _ONE_AFTER_THE_OTHER = """
 import runpy, sys, traceback
 
 for name in sys.argv[1:]:
+    wrong = ""
     try:
         runpy.run_path(f"{name}.py")
-    except Exception:
-        open(f"{name}.txt", "w", encoding="utf-8").write(traceback.format_exc())
+    except BaseException:  # also where a script exits: it is told to the test, and the scripts after it are run
+        wrong = traceback.format_exc()
+    open(f"{name}.txt", "w", encoding="utf-8").write(wrong)
 """
 
 
@@ -59,5 +61,4 @@ def run_scripts(folder: Path, scripts: Mapping[str, str]) -> Mapping[str, str]:
     command = [sys.executable, "-c", _ONE_AFTER_THE_OTHER, *scripts]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = {name: folder / f"{name}.txt" for name in scripts}
-    return {name: path.read_text(encoding="utf-8") if path.exists() else "" for name, path in told.items()}
+    return {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in scripts}

@@ -68,10 +68,10 @@ def digests() -> Mapping[str, str]:
     """For each mutant eight digits that change whenever its code does, since what was measured is of that code.
 
     Of its file, that is all but the imports and the other mutants; and all of the sound layer but its imports, which
-    for gated cells is in two files.
+    for gated cells is in three files.
     """
     base = _crc(_statements("base"), 0)
-    gated = _crc(_statements("cells"), base)
+    gated = _crc(_statements("rows"), _crc(_statements("cells"), base))
     found: dict[str, str] = {}
     for theme in THEMES:
         statements = _statements(theme)

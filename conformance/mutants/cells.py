@@ -49,6 +49,10 @@ class Gated(Sound):
     of_cell: ClassVar[str]
     """The name of the cell that it is about; those of other cells are sound in every mutant."""
 
+    mask: Mask | None = None
+    backward = False
+    """The mask of the direction that runs, in the order of the input, and whether it goes from the end."""
+
     # The equation
 
     def project(self, on: Arithmetic[N], layer: Layer, x: N) -> N:
@@ -91,6 +95,7 @@ class Gated(Sound):
         backward: bool,
     ) -> Pass:
         """One direction of a layer, which reads x and the mask in the order of the input."""
+        self.mask, self.backward = mask, backward
         course = course_of(backward, mask, self.choices.for_layer(layer), aligned=layer.is_bidirectional or None)
         read = course.read(x)
         if self.random is not None:
@@ -100,7 +105,11 @@ class Gated(Sound):
             Part(np.concatenate([begin[:, np.newaxis], part[:, :-1]], axis=1), part, course.final(part, begin))
             for begin, part in zip(first, self.through_time(layer, weights, read, first), strict=True)
         )
-        return Pass(weights, course, read, h.before, h.values, h.final, tuple(hidden))
+        return self.ended(layer, Pass(weights, course, read, h.before, h.values, h.final, tuple(hidden)), x)
+
+    def ended(self, layer: Layer, one: Pass, x: Array) -> Pass:
+        """What has become of a direction that read x, (batch, timesteps, features), when it has run."""
+        return one
 
     def zeros(self, layer: Layer, x: Array) -> DirectionState:
         """The state before the first timestep, where none is given."""
@@ -277,75 +286,26 @@ class GruLayer(Gated):
         return on.lerp(z, h, n) if cell.keep == "z" else on.lerp(z, n, h)
 
 
-class OtherRows(Gated):
-    """The rows of some gates are used otherwise, in the weights of every layer of the cell and in both directions."""
-
-    place = (0, 0)
-    """The layer and the direction whose weights are looked at."""
-
-    def used(self) -> Weights:
-        weights = super().used()
-        each = [
-            [self._changed(layer, k, j, one) for j, one in enumerate(of_layer.directions)]
-            for k, (layer, of_layer) in enumerate(zip(self.architecture.layers, weights.layers, strict=True))
-        ]
-        return replace(weights, layers=tuple(map(LayerWeights.of, each)))
-
-    def _changed(self, layer: Layer, k: int, j: int, one: LayerWeights) -> LayerWeights:
-        if layer.cell.name != self.of_cell:
-            return one
-        self.place = k, j
-        gates, named = layer.cell.gates, dict(one.named)
-        for name, array in named.items():
-            if len(array) == len(gates) * layer.units and name != "P":
-                rows = self.changed(name, dict(zip(gates, np.split(array, len(gates)), strict=True)))
-                named[name] = np.concatenate(list(rows.values()))
-        return LayerWeights(named)
-
-    def changed(self, name: str, rows: Rows) -> Rows:
-        """What is used in the place of the `rows` of each gate of the array of this name, in their order."""
-        raise NotImplementedError
-
-
-Rows = dict[str, Array]
-"""The rows of an array of the weights, by gate."""
-
-
 class Masked(Gated):
     """Under a mask something else becomes of the state: at gaps, or at its end."""
 
     gaps: Mask | None = None
     """(timesteps, batch), True at places before which timesteps of the sequence were passed over."""
 
-    backward = False
-    """Whether the direction that runs goes from the end."""
-
-    def one_way(
-        self,
-        layer: Layer,
-        weights: LayerWeights,
-        x: Array,
-        start: DirectionState | None,
-        mask: Mask | None,
-        backward: bool,
-    ) -> Pass:
-        self.backward, self.gaps = backward, None
-        if mask is not None:
-            steps = np.argsort(~(mask[:, ::-1] if backward else mask), axis=1, kind="stable")
-            self.gaps = (np.diff(steps, axis=1, prepend=-1) > 1).T
-        one = super().one_way(layer, weights, x, start, mask, backward)
-        if mask is None or layer.cell.name != self.of_cell:
+    def ended(self, layer: Layer, one: Pass, x: Array) -> Pass:
+        if self.mask is None or layer.cell.name != self.of_cell:
             return one
         parts = (Part(one.h_before, one.h, one.final), *one.hidden)
-        final, *hidden = self.ends(one, parts, x, mask)
-        ended = (replace(part, final=last) for part, last in zip(one.hidden, hidden, strict=True))
-        return replace(one, final=final, hidden=tuple(ended))
+        final, *hidden = self.ends(one, parts, x, self.mask)
+        others = (replace(part, final=last) for part, last in zip(one.hidden, hidden, strict=True))
+        return replace(one, final=final, hidden=tuple(others))
 
     def ends(self, one: Pass, ended: Sequence[Part], x: Array, mask: Mask) -> Sequence[Array]:
         """Each part of the final state under a mask."""
         return [part.final for part in ended]
 
     def through_time(self, layer: Layer, weights: LayerWeights, x: Array, start: DirectionState) -> tuple[Array, ...]:
+        self.gaps = None if self.mask is None else _gaps(self.mask, self.backward)
         on = self.words(layer, weights)
         zero = self.project(on, layer, np.zeros_like(x[:, 0]).T)
         self.idle: Callable[[tuple[Array, ...]], tuple[Array, ...]] = partial(self.equation, on, layer, zero)
@@ -361,6 +321,12 @@ class Masked(Gated):
     def passed_over(self, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
         """The state after timesteps that are not valid, before place t; `idle` gives that after one without input."""
         return state
+
+
+def _gaps(mask: Mask, backward: bool) -> Mask:
+    """Where timesteps are passed over before a place, (timesteps, batch), of a mask (batch, timesteps)."""
+    steps = np.argsort(~(mask[:, ::-1] if backward else mask), axis=1, kind="stable")
+    return (np.diff(steps, axis=1, prepend=-1) > 1).T
 
 
 SOUND_OF: dict[str, type[Sound]] = {"simple_rnn": Sound, "lstm": LstmLayer, "gru": GruLayer}

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import mutant
-from rnn_conformance.conformance.mutants.cells import GruLayer, OtherRows, Rows
+from rnn_conformance.conformance.mutants.cells import GruLayer
+from rnn_conformance.conformance.mutants.rows import Exchanged, OtherRows, Rows
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 
@@ -15,15 +16,8 @@ class _Rows(OtherRows, GruLayer):
     """Rows of the GRU's gates are used otherwise."""
 
 
-class _Exchanged(_Rows):
+class _Exchanged(Exchanged, GruLayer):
     """The rows of two gates are exchanged in some arrays."""
-
-    gates_exchanged = ("", "")
-    arrays = "WUbc"
-
-    def changed(self, name: str, rows: Rows) -> Rows:
-        one, other = self.gates_exchanged
-        return {**rows, one: rows[other], other: rows[one]} if name in self.arrays else rows
 
 
 @mutant("17.6", "1.1")

@@ -13,7 +13,7 @@ from rnn_conformance.conformance.mutants.cells import GruLayer, Masked
 from rnn_conformance.reference.layers.gradients import Part, Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import DirectionState, LayerState, State, each_state
+from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
@@ -47,17 +47,8 @@ class InitialStateOfABackwardGruLost(GruLayer):
 class StateOfAGruBeforeTheLastStep(GruLayer):
     """The final state of a GRU is that before the last timestep."""
 
-    def one_way(
-        self,
-        layer: Layer,
-        weights: LayerWeights,
-        x: Array,
-        start: DirectionState | None,
-        mask: Mask | None,
-        backward: bool,
-    ) -> Pass:
-        one = super().one_way(layer, weights, x, start, mask, backward)
-        return replace(one, final=one.h_before[:, -1]) if mask is None else one
+    def ended(self, layer: Layer, one: Pass, x: Array) -> Pass:
+        return replace(one, final=one.h_before[:, -1]) if self.mask is None else one
 
 
 @mutant("10.5")

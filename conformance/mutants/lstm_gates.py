@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import mutant
-from rnn_conformance.conformance.mutants.cells import LstmLayer, OtherRows, Rows
+from rnn_conformance.conformance.mutants.cells import LstmLayer
+from rnn_conformance.conformance.mutants.rows import Exchanged, OtherRows, Rows
 from rnn_conformance.reference.model.weights import Array
 
 
@@ -13,15 +14,8 @@ class _Rows(OtherRows, LstmLayer):
     """Rows of the LSTM's gates are used otherwise."""
 
 
-class _Exchanged(_Rows):
+class _Exchanged(Exchanged, LstmLayer):
     """The rows of two gates are exchanged in some arrays."""
-
-    gates_exchanged = ("", "")
-    arrays = "WUbc"
-
-    def changed(self, name: str, rows: Rows) -> Rows:
-        one, other = self.gates_exchanged
-        return {**rows, one: rows[other], other: rows[one]} if name in self.arrays else rows
 
 
 @mutant("16.9", "1.1")

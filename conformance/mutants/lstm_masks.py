@@ -20,9 +20,9 @@ class _Masked(Masked, LstmLayer):
 
     def ends(self, one: Pass, ended: Sequence[Part], x: Array, mask: Mask) -> Sequence[Array]:
         h, c = ended
-        return h.final, self.ended(one, c, x, mask)
+        return h.final, self.end_of_c(one, c, x, mask)
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         """The final c under a mask."""
         return c.final
 
@@ -71,7 +71,7 @@ class CarriedStateBeginsInThePadding(_Masked):
 class CarriedStateGoesOnPastTheEnd(_Masked):
     """The final c is that of the last timestep, valid or not; the final h is that of the last valid one."""
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         return c.values[:, -1]
 
 
@@ -79,7 +79,7 @@ class CarriedStateGoesOnPastTheEnd(_Masked):
 class CarriedStateOfTheLongestSequence(_Masked):
     """The final c is that at which the longest sequence of the batch ends, for all of them."""
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         return c.values[:, mask.sum(axis=1).max() - 1]
 
 
@@ -87,7 +87,7 @@ class CarriedStateOfTheLongestSequence(_Masked):
 class CarriedStateBeforeTheLastValidStep(_Masked):
     """Under a mask the final c is that before the last valid timestep."""
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         return one.course.final(c.before, c.before[:, 0])
 
 
@@ -95,7 +95,7 @@ class CarriedStateBeforeTheLastValidStep(_Masked):
 class PaddingReachesTheCarriedState(_Masked):
     """What stands in the padding is multiplied by zero and added to the final c, which NaN survives."""
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         padding = np.where(mask[..., np.newaxis], x.dtype.type(0), x).sum(axis=(1, 2))
         return c.final + 0 * padding[:, np.newaxis]
 
@@ -104,7 +104,7 @@ class PaddingReachesTheCarriedState(_Masked):
 class CarriedStateOfAnEmptySequenceLost(_Masked):
     """The final c of a sequence without a valid timestep is zero, whatever its initial c."""
 
-    def ended(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
+    def end_of_c(self, one: Pass, c: Part, x: Array, mask: Mask) -> Array:
         return np.where(mask.any(axis=1, keepdims=True), c.final, c.final.dtype.type(0))
 
 

@@ -224,16 +224,7 @@ class FinalCarriedStatesOfDirectionsExchanged(LstmLayer):
 class CarriedStateBeforeTheLastStep(LstmLayer):
     """The final c is that before the last timestep."""
 
-    def one_way(
-        self,
-        layer: Layer,
-        weights: LayerWeights,
-        x: Array,
-        start: DirectionState | None,
-        mask: Mask | None,
-        backward: bool,
-    ) -> Pass:
-        one = super().one_way(layer, weights, x, start, mask, backward)
-        if mask is not None:
+    def ended(self, layer: Layer, one: Pass, x: Array) -> Pass:
+        if self.mask is not None:
             return one
         return replace(one, hidden=tuple(replace(part, final=part.before[:, -1]) for part in one.hidden))

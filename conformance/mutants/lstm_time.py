@@ -7,7 +7,6 @@ import numpy as np
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import mutant
 from rnn_conformance.conformance.mutants.cells import LstmLayer
-from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import DirectionState, LayerState, StateShapes
@@ -16,21 +15,6 @@ from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 class _OtherHidden(LstmLayer):
     """The c from which a timestep begins is another."""
-
-    backward = False
-    """Whether the direction that runs goes from the end."""
-
-    def one_way(
-        self,
-        layer: Layer,
-        weights: LayerWeights,
-        x: Array,
-        start: DirectionState | None,
-        mask: Mask | None,
-        backward: bool,
-    ) -> Pass:
-        self.backward = backward
-        return super().one_way(layer, weights, x, start, mask, backward)
 
     def handed_on(self, layer: Layer, state: tuple[Array, ...], t: int) -> tuple[Array, ...]:
         h, *hidden = super().handed_on(layer, state, t)

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import mutant
 from rnn_conformance.conformance.mutants.cells import LstmLayer
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+from rnn_conformance.conformance.mutants.rows import Named, OtherArrays
+from rnn_conformance.reference.model.weights import Array, Weights
 
-Named = dict[str, Array]
 
-
-class _OtherArrays(LstmLayer):
+class _OtherArrays(OtherArrays, LstmLayer):
     """The arrays of an LSTM's directions are changed somewhere on their way."""
-
-    def each(self, weights: Weights, change: Callable[[Named], Named]) -> Weights:
-        """The same with the arrays of every direction of an LSTM changed."""
-
-        def changed(one: LayerWeights) -> LayerWeights:
-            return LayerWeights(change({name: array.copy() for name, array in one.named.items()}))
-
-        return replace(
-            weights,
-            layers=tuple(
-                LayerWeights.of(list(map(changed, each.directions))) if layer.cell.name == self.of_cell else each
-                for layer, each in zip(self.architecture.layers, weights.layers, strict=True)
-            ),
-        )
 
 
 def _block(array: Array, gate: int) -> Array:

@@ -111,6 +111,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _bits_are_known(pyfuncitem, dtype):
         record = session.with_fingerprints(record, current, pyfuncitem.obj)
     session.add(record)
+    # The verdict and its reason are in the record, by which runs are judged; here pytest is told the same in its words.
     if record.verdict == "unsupported":
         pytest.skip(record.message)
     if record.verdict == "deviation":

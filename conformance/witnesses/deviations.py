@@ -18,7 +18,8 @@ from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.patterns import PATTERNS, SELDOM
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
+from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
 from rnn_conformance.reports.records.records import Cause
@@ -37,6 +38,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "mode": str,
     "cell": tuple(CELLS),
     "activation": tuple(ACTIVATIONS),
+    "recurrent_activation": tuple(GATE_ACTIVATIONS),
     "direction": DIRECTIONS,
     "merge": MERGES,
     "masking": MASKINGS,
@@ -138,6 +140,7 @@ def facts_of(case: Case) -> Facts:
         "mode": {architecture.mode},
         "cell": {layer.cell.name for layer in layers},
         "activation": {layer.cell.activation for layer in layers},
+        "recurrent_activation": {name for layer in layers for name in recurrent_activations(layer.cell)},
         "direction": {layer.direction for layer in layers},
         "merge": {layer.merge for layer in layers if layer.is_bidirectional},
         "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},
@@ -156,6 +159,11 @@ def facts_of(case: Case) -> Facts:
         "batch": {case.batch},
         "timesteps": {case.timesteps},
     }
+
+
+def recurrent_activations(cell: Cell) -> list[str]:
+    """The activation of its gates, if it has some."""
+    return [name for role, name in cell.activations.items() if role == "gate"]
 
 
 def facts_given(given: Mapping[str, Any]) -> Facts:
