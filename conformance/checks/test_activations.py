@@ -12,7 +12,7 @@ from rnn_conformance.conformance.cases.profiles import DTYPES
 from rnn_conformance.conformance.checks.roles import doors_to, has_state_given
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, same_bits
-from rnn_conformance.conformance.witnesses.deviations import recurrent_activations
+from rnn_conformance.conformance.witnesses.deviations import facts_of_gates
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.model.weights import Array, Weights
@@ -169,8 +169,7 @@ def _sweep(check: Check, names: Sequence[str], examine: Examine) -> None:
                 examine(door, z.ravel(), door.seen(network.run(inputs, **given)).ravel())
                 return True
 
-            gates = recurrent_activations(cell)
-            check.example(example, activation=door.passed, recurrent_activation=gates, units=units)
+            check.example(example, activation=door.passed, **facts_of_gates(cell), units=units)
 
 
 def _numbers(check: Check, sharing: int) -> Iterator[Array]:

@@ -24,7 +24,7 @@ from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
-from rnn_conformance.conformance.witnesses.deviations import recurrent_activations
+from rnn_conformance.conformance.witnesses.deviations import facts_of_gates
 from rnn_conformance.reference.arithmetic.rounding import gamma
 from rnn_conformance.reference.bounds.layers import expected_layer
 from rnn_conformance.reference.cells.cell import Cell
@@ -203,12 +203,8 @@ def _examine(
         weights = (*(handed_on,) * below, last)
         network.load(Weights(weights))
         of_layers = partial(seen, check, list(zip(layers, weights, strict=True)))
-        facts = {
-            "activation": cell.activation,
-            "recurrent_activation": recurrent_activations(cell),
-            "layers": below + 1,
-        }
-        check.example(partial(_drops, check, network, of_layers), **facts)
+        facts = {"activation": cell.activation, **facts_of_gates(cell)}
+        check.example(partial(_drops, check, network, of_layers), **facts, layers=below + 1)
     if len(reasons) == len(_layers_below(check, feature)):
         raise reasons[0]
 

@@ -140,7 +140,7 @@ def facts_of(case: Case) -> Facts:
         "mode": {architecture.mode},
         "cell": {layer.cell.name for layer in layers},
         "activation": {layer.cell.activation for layer in layers},
-        "recurrent_activation": {name for layer in layers for name in recurrent_activations(layer.cell)},
+        "recurrent_activation": {name for layer in layers for name in facts_of_gates(layer.cell).values()},
         "direction": {layer.direction for layer in layers},
         "merge": {layer.merge for layer in layers if layer.is_bidirectional},
         "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},
@@ -161,9 +161,9 @@ def facts_of(case: Case) -> Facts:
     }
 
 
-def recurrent_activations(cell: Cell) -> list[str]:
-    """The activation of its gates, if it has some."""
-    return [name for role, name in cell.activations.items() if role == "gate"]
+def facts_of_gates(cell: Cell) -> dict[str, str]:
+    """The facts of a cell's gates, as a check gives them: none where it has none."""
+    return {"recurrent_activation": cell.activations["gate"]} if "gate" in cell.activations else {}
 
 
 def facts_given(given: Mapping[str, Any]) -> Facts:
