@@ -27,7 +27,7 @@ def shapes(profile: Profile) -> list[Structure]:
     found: list[Structure] = []
     for seed in range(20):
         for kind in KINDS:
-            count = profile.structures if kind == "layer" else max(profile.structures - 1, 1)
+            count = profile.structures_of(kind)
             first = seed * count % AWKWARD if profile.repeats else 0
             found += lattice(kind, count, seed, CELLS, (True, False), first)
     return found
@@ -47,7 +47,10 @@ def rows() -> list[tuple[str, Sequence[str]]]:
     profiles = [PROFILES[name] for name in NAMES]
     _, units, batch, timesteps = (max(sizes[k] for sizes in test_rare._SIZES) for k in range(4))
     return [
-        ("structures of a layer, of larger models", [f"{p.structures}, {max(p.structures - 1, 1)}" for p in profiles]),
+        (
+            "structures of a layer, of a stack, with an embedding",
+            [", ".join(str(p.structures_of(kind)) for kind in KINDS) for p in profiles],
+        ),
         ("drawn of these in a search, times sets of numbers", [f"{p.examples} x {p.draws}" for p in profiles]),
         ("modes beside the main one", ["yes" if p.other_dtypes else "-" for p in profiles]),
         ("most units, of a seed's structures", most(lambda s: max(layer.units for layer in s.layers))),

@@ -103,16 +103,16 @@ def lattice(
     if kind not in KINDS:
         raise ValueError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     rng = np.random.default_rng([seed, crc32(kind.encode())])
-    choices = islice(_by_turns(cells, bias), first, None)
+    choices = islice(_by_turns(cells, bias, times=2 if kind == "stack" else 1), first, None)
     numbers = range(first, first + count)
     return sorted(_structures(kind, numbers, rng, choices), key=lambda structure: structure.size)
 
 
-def _by_turns(cells: Sequence[Cell], biases: Sequence[bool]) -> Iterator[tuple[Cell, bool]]:
-    """Each cell with one bias after the other, both changing as soon as they can."""
+def _by_turns(cells: Sequence[Cell], biases: Sequence[bool], times: int) -> Iterator[tuple[Cell, bool]]:
+    """Each cell with one bias after the other, the cell changing each time and the bias after so many `times`."""
     for turn in count_up():
         for k, cell in enumerate(cells):
-            yield cell, biases[(k + turn) % len(biases)]
+            yield cell, biases[(k // times + turn) % len(biases)]
 
 
 def _structures(
@@ -143,7 +143,7 @@ def _structures(
             batch = 1
         widths = [units]
         if kind == "stack":
-            layers = 2 + k % 4 // 2
+            layers = 3 if k % 4 in (1, 2) else 2
             widths = [units] * layers if k % 2 else [units, *(one_of(_WIDTHS) for _ in range(layers - 1))]
             if k % 2 == 0 and len(set(widths)) == 1:  # chance alone would make them alike
                 widths[-1] = one_of([width for width in _WIDTHS if width != units])

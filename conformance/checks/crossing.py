@@ -70,14 +70,11 @@ def _stacks(description: Description, kind: str) -> Iterator[Stack]:
 
 
 def description_of(check: Check) -> Description:
-    """What the subject says of itself; in a thrifty profile without the ways that are seldom run."""
+    """What the subject says of itself; in a thrifty profile of its main mode alone."""
     description = check.subject.description
     if not check.profile.thrifty:
         return description
-    ways, rounding = (
-        tuple(way for way in each if way not in description.seldom) for each in (description.ways, description.rounding)
-    )
-    return replace(description, ways=ways, seldom=(), rounding=rounding)
+    return replace(description, modes=description.modes[:1], ways=(), seldom=(), rounding=())
 
 
 def factors_of(description: Description, kind: str) -> Factors:

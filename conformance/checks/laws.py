@@ -48,20 +48,27 @@ def turned_and_masked() -> tuple[Way, ...]:
 
 
 def for_each(
-    check: Check, kinds: Sequence[str], ways: Sequence[Way], examine: Examine, *, few: bool = False, **how: Any
+    check: Check,
+    kinds: Sequence[str],
+    ways: Sequence[Way],
+    examine: Examine,
+    *,
+    few: bool = False,
+    all_ways: bool = False,
+    **how: Any,
 ) -> None:
     """Search in each of `ways`, for each kind of model; what the subject lacks or refuses is left out.
 
     `how` is what else `Check.for_all` takes. A thrifty profile has time for one of the ways, beginning with another for
-    each seed, and where `few` models are enough for the first of the kinds. Raises Unsupported, with the first reason,
-    if nothing is left.
+    each seed, unless it needs `all_ways`, and where `few` models are enough for the first of the kinds. Raises
+    Unsupported, with the first reason, if nothing is left.
     """
     lacks = check.subject.description.lacks
     only_one = check.profile.thrifty and check.pin is None
     first = check.seed % len(ways) if check.profile.thrifty else 0
     ran, refused = 0, []
     for way in [*ways[first:], *ways[:first]]:
-        left_out = only_one and ran > 0
+        left_out = only_one and not all_ways and ran > 0
         for kind in kinds:
             lacking = next(filter(None, map(lacks, (kind, *_needs(way)))), "")
             spared = only_one and (few or check.is_spare) and kind != kinds[0]

@@ -27,7 +27,7 @@ from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import DirectionState
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
-_ALL = ("float16", "bfloat16", "float32", "float64")
+_ALL, _THRIFTY = ("float16", "bfloat16", "float32", "float64"), ("bfloat16", "float32")
 _FEATURES, _UNITS, _BATCH = 2, 3, 8
 
 _WHY = "each gate is 0, 1/2 or 1, and nothing is rounded"
@@ -36,7 +36,7 @@ Wrong = Mapping[str, tuple[Cell, Mapping[str, Array]]]
 """By clause, a cell and its arrays that would give something else in a layer that breaks it."""
 
 
-@pytest.mark.clause("15.1", dtypes=_ALL, cells=SIMPLE_RNN)
+@pytest.mark.clause("15.1", dtypes=_ALL, thrifty=_THRIFTY, cells=SIMPLE_RNN)
 def test_simple_rnn(check: Check) -> None:
     """A step of a simple RNN in whole numbers is exactly activation(W x + U h + b)."""
 
@@ -49,7 +49,7 @@ def test_simple_rnn(check: Check) -> None:
     _search(check, check.cells, examine)
 
 
-@pytest.mark.clause("16.1", "16.2", "16.9", dtypes=_ALL, cells=LSTM)
+@pytest.mark.clause("16.1", "16.2", "16.9", dtypes=_ALL, thrifty=_THRIFTY, cells=LSTM)
 def test_lstm(check: Check) -> None:
     """A step of an LSTM whose gates are 0, 1/2 or 1 is exactly that of its equation, each gate with its rows."""
 
@@ -91,7 +91,7 @@ def test_state_of_lstm(check: Check) -> None:
     check.for_all("layer", examine, return_state=True, where=laws.is_short, few=True)
 
 
-@pytest.mark.clause("16.4", dtypes=_ALL, cells=LSTM)
+@pytest.mark.clause("16.4", dtypes=_ALL, thrifty=_THRIFTY, cells=LSTM)
 def test_recurrent_bias_of_lstm(check: Check) -> None:
     """What stands in the recurrent bias of an LSTM is added to what stands in b, exactly."""
 
@@ -103,7 +103,7 @@ def test_recurrent_bias_of_lstm(check: Check) -> None:
     _search(check, _with_recurrent_bias(check), examine)
 
 
-@pytest.mark.clause("16.5", dtypes=_ALL, cells=LSTM)
+@pytest.mark.clause("16.5", dtypes=_ALL, thrifty=_THRIFTY, cells=LSTM)
 def test_forget_bias(check: Check) -> None:
     """The forget gate is exactly 1/2 where its bias takes back what is declared to be added, and no other gate is."""
 
@@ -157,7 +157,7 @@ def _permuted(weights: LayerWeights, order: NDArray[np.int64]) -> LayerWeights:
     return LayerWeights({name: rows(a)[:, order] if name == "U" else rows(a) for name, a in weights.named.items()})
 
 
-@pytest.mark.clause("17.1", "17.2", "17.6", dtypes=_ALL, cells=GRU)
+@pytest.mark.clause("17.1", "17.2", "17.6", dtypes=_ALL, thrifty=_THRIFTY, cells=GRU)
 def test_gru(check: Check) -> None:
     """A step of a GRU whose gates are 0, 1/2 or 1 is exactly that of its equation, each gate with its rows."""
 
@@ -176,7 +176,7 @@ def test_gru(check: Check) -> None:
     _search(check, check.cells, examine)
 
 
-@pytest.mark.clause("17.3", dtypes=_ALL, cells=GRU)
+@pytest.mark.clause("17.3", dtypes=_ALL, thrifty=_THRIFTY, cells=GRU)
 def test_recurrent_bias_of_gru(check: Check) -> None:
     """The recurrent bias of a GRU is added exactly, and the candidate's is within the reset or outside, as declared."""
 

@@ -32,7 +32,7 @@ _UNITS, _FEATURES = 12, 5
 MachineOf = Machine | Callable[[Any], Machine]
 """A machine, or how a cell is wired for it."""
 
-_EXACT: dict[str, Any] = {"dtypes": ("float16", "bfloat16", "float32", "float64"), "thrifty": FLOAT32, "exact": True}
+_EXACT: dict[str, Any] = {"dtypes": ("float16", "bfloat16", "float32", "float64"), "thrifty": FLOAT32, "frozen": False}
 
 
 # Not in float16: there the bounds of c and of h after 300 sums are larger than any c and h, which says nothing.

@@ -95,7 +95,7 @@ def test_gradients_of_stacks(check: Check) -> None:
     _search(check, ["stack"], [{}], _is_below_the_last_layer)
 
 
-@pytest.mark.clause("11.7")
+@pytest.mark.clause("11.7", thrifty=())
 def test_gradients_under_a_mask(check: Check) -> None:
     """Timesteps that are not valid have no part in any gradient, and their inputs have gradient zero."""
     _search_masked(check, _KINDS, laws.maskings(), laws.has_parts, few=True)
@@ -125,19 +125,19 @@ def test_gradients_and_nan_in_the_padding(check: Check) -> None:
     laws.for_each(check, _KINDS, laws.maskings(), examine, where=laws.is_short, return_sequences=False, few=True)
 
 
-@pytest.mark.clause("11.8")
+@pytest.mark.clause("11.8", thrifty=())
 def test_gradients_of_directions(check: Check) -> None:
     """Gradients of backward and bidirectional layers are those of what these layers compute."""
     _search(check, ["layer"], laws.TURNED, _is_any, where=laws.has_parts)
 
 
-@pytest.mark.clause("11.8", modes="main", dtypes=("float32",))
+@pytest.mark.clause("11.8", modes="main", dtypes=("float32",), thrifty=())
 def test_gradients_of_merge_modes(check: Check) -> None:
     """Gradients pass through the sum, the product and the mean of the outputs of two directions."""
     _search(check, ["layer"], laws.MERGED, _is_any, where=laws.is_short)
 
 
-@pytest.mark.clause("11.6", "11.8", modes="main", dtypes=("float32",))
+@pytest.mark.clause("11.6", "11.8", modes="main", dtypes=("float32",), thrifty=())
 def test_gradients_of_stacked_directions(check: Check) -> None:
     """Gradients pass through a backward or bidirectional layer to the one below it."""
     _search(check, ["stack"], laws.TURNED, _is_below_the_last_layer, where=laws.is_short)

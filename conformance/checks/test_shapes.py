@@ -149,8 +149,10 @@ def _hows(check: Check) -> Sequence[dict[str, Any]]:
 
 
 def _kinds(check: Check) -> Sequence[str]:
-    """All kinds of models; in a thrifty profile that which other checks run in all directions, too."""
-    return ("layer",) if check.profile.thrifty else KINDS
+    """All kinds of models; in a thrifty profile that which has most to tell."""
+    if not check.profile.thrifty:
+        return KINDS
+    return ("stack",) if check.offers("stack") else ("layer",)
 
 
 def _fits(name: str, symbolic: tuple[int | None, ...], shape: tuple[int | None, ...]) -> None:

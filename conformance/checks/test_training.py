@@ -196,7 +196,7 @@ def _cases(check: Check) -> Iterator[Case]:
         "embedding": [None, Embedding(5, _FEATURES)] if check.offers("embedding") else [None],
         "direction": ["forward", "bidirectional"] if check.offers("bidirectional") else ["forward"],
         # What holds a gate is its bias.
-        "bias": [False, True] if check.offers("no bias") and not _is_gated(check) else [True],
+        "bias": [True, False] if check.offers("no bias") and not _is_gated(check) else [True],
         "sequences": [True, False],
     }
     rows = covering_rows(factors, lambda row: True, check.seed).rows

@@ -33,13 +33,13 @@ _FLOAT16_ENDS = 65504
 _TERMS, _TERMS_OF_GATES = 256, 128
 
 
-@pytest.mark.clause("2.8", "2.4", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.8", "2.4", modes="main", dtypes=_HALF, thrifty=("bfloat16",))
 def test_half_precision(check: Check) -> None:
     """In float16 and bfloat16 each output follows from the one before it, within the rounding of the type."""
     _judged(check, "")
 
 
-@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF)
+@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF, thrifty=("float16",))
 def test_mixed_precision(check: Check) -> None:
     """Weights kept in float32 are read back to the bit, and computed with as if rounded to the smaller type."""
     check.requires("mixed precision")
@@ -76,7 +76,7 @@ def test_mixed_precision_rounds_weights(check: Check) -> None:
     check.example(lambda: examine(offered[0]), activation=offered[0].activation, weights_dtype="float32")
 
 
-@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, cells=SIMPLE_RNN)
+@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, thrifty=("float16",), cells=SIMPLE_RNN)
 def test_wider_sums(check: Check) -> None:
     """After terms of 1 come terms so small that an addition in the type itself loses each, and they arrive all."""
     if not check.precision.sums_are_wider:
@@ -120,7 +120,7 @@ def _sums(case: Case, small: float) -> Iterator[tuple[Case, int, float]]:
                 case = case.next()
 
 
-@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, cells=GATED)
+@pytest.mark.clause("2.13", modes="main", dtypes=_HALF, thrifty=("float16",), cells=GATED)
 def test_wider_sums_of_gates(check: Check) -> None:
     """Between a term of 1 and one of -1 stand some so small that an addition in the type loses each, and all arrive."""
     if not check.precision.sums_are_wider:
@@ -211,11 +211,13 @@ def test_types_of_tokens(check: Check) -> None:
     def examine(case: Case) -> bool:
         assert case.architecture.embedding is not None
         network = check.network(case)
-        outputs = network.run(case.inputs).outputs
+        # Without token 0: what takes it for less raises, which would look like a type that is not accepted.
+        tokens = np.maximum(case.inputs, 1)
+        outputs = network.run(tokens).outputs
         for dtype in dict.fromkeys(["int64", *check.some_of(TOKENS, every=len(TOKENS))]):  # int64 is taken everywhere
             if case.architecture.embedding.tokens - 1 > np.iinfo(dtype).max:
                 continue
-            result = attempt(partial(network.run, case.inputs.astype(dtype)))
+            result = attempt(partial(network.run, tokens.astype(dtype)))
             accepted[dtype] = not isinstance(result, SubjectRaised)
             if not isinstance(result, SubjectRaised):
                 same_bits(f"outputs for {dtype} tokens", result.outputs, outputs, "the tokens are the same as int32")

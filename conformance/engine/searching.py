@@ -84,9 +84,7 @@ class Searcher(Examiner):
             if lacking[kind] or (few and kind != next(kind for kind in kinds if not lacking[kind])):
                 self.skip_search()
                 continue
-            count = self.profile.structures if self.in_main_mode else self.profile.other_structures
-            if kind != "layer":
-                count = max(count - 1, 1)  # the larger models take longer to compile
+            count = self.profile.structures_of(kind, main=self.in_main_mode)
             models = []
             shared = (kind, count, self.shapes_seed, self.cells, biases)
             picked: dict[str, Any] = {"wanted": wanted, "bias": bias, "where": where}
@@ -94,7 +92,7 @@ class Searcher(Examiner):
             if self.is_spare:
                 structures = structures[:1]
             elif self.profile.thrifty and (few or telling(how)):
-                structures = one_of(structures, how)
+                structures = one_of(structures if kind == "layer" else structures[:1], how)
             for s in structures:
                 batch = s.batch if batched else 1
                 with_state = self.offers("final state") and (self.profile.thrifty or s.number % 2 == 1)

@@ -14,7 +14,6 @@ import pytest
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance import checks
-from rnn_conformance.conformance.cases.profiles import FLOAT32
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.explaining.diagnosis import explain
 from rnn_conformance.conformance.running import room
@@ -108,7 +107,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     record = conclude(
         current, pyfuncitem.obj, item, session.deviations(item), explain, session.keep, session.elsewhere(item)
     )
-    if not _bits_are_known(pyfuncitem, dtype):
+    if _has_frozen_examples(pyfuncitem):
         record = session.with_fingerprints(record, current, pyfuncitem.obj)
     session.add(record)
     # The verdict and its reason are in the record, by which runs are judged; here pytest is told the same in its words.
@@ -178,10 +177,10 @@ def _is_about(item: pytest.Item, cell: str) -> bool:
     return marker is not None and cell in marker.kwargs.get("cells", CELLS)
 
 
-def _bits_are_known(item: pytest.Item, dtype: str) -> bool:
-    """Whether a check that is exact has frozen examples enough in another dtype: its verdict says what came out."""
+def _has_frozen_examples(item: pytest.Item) -> bool:
+    """Whether what comes out says more than the verdict, as where every bit is judged, and than other checks do."""
     marker = item.get_closest_marker("clause")
-    return marker is not None and marker.kwargs.get("exact", False) and dtype not in FLOAT32
+    return marker is not None and bool(marker.kwargs.get("frozen", True))
 
 
 def _name(item: pytest.Item) -> str:
