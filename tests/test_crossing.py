@@ -20,7 +20,7 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.mutants.base import SOUND, WAYS, MutantAdapter, Sound
+from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound
 from rnn_conformance.conformance.mutants.refusals import InitialStateBroadcast
 from rnn_conformance.conformance.mutants.ways import ReloadedWithoutBias, UnrolledOneStepShort
 from rnn_conformance.conformance.witnesses.deviations import WORDS, Deviation, facts_of
@@ -50,7 +50,7 @@ def test_what_a_row_says_is_what_its_cases_are() -> None:
     factors = factors_of(SOUND, "simple_rnn")
     rows = covering_rows(factors, partial(is_allowed, lacking(SOUND, factors)), 0).rows
     facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
-    for word in set(WORDS) - {"wrong"}:
+    for word in set(WORDS) - {"wrong", "recurrent_activation"}:  # a simple RNN has no gates
         values = {value for of_row in facts for value in of_row[word]}
         assert values, word
         for value in values:
@@ -66,13 +66,12 @@ def test_part_of_a_row() -> None:
     assert not any(known_of([one], {name: row[name] for name in row if name != lost}) for lost in row)
 
 
-@pytest.mark.parametrize(("ways", "wanted"), [(("reloaded",), 3), (WAYS, 5), ((*WAYS, "a", "b", "c"), 6)])
-def test_rows_of_a_thrifty_profile(ways: tuple[str, ...], wanted: int) -> None:
-    """One for each way within limits, and a gradient, which takes longest to compile, only in the main mode."""
-    record = concluded(MutantAdapter(Sound, replace(SOUND, ways=ways)), CROSSED)
+def test_rows_of_a_thrifty_profile() -> None:
+    """A few in the main mode, without gradients, which take longest to compile."""
+    record = concluded(MutantAdapter(Sound, SOUND), CROSSED)
     assert record.verdict == "conforms"
-    assert len(record.rows) == wanted
-    assert all("gradient False" in row or row.startswith("way eager,") for row in record.rows)
+    assert len(record.rows) == 3
+    assert all(row.startswith("way eager,") and "gradient False" in row for row in record.rows)
 
 
 @pytest.mark.slow

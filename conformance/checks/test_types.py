@@ -39,7 +39,7 @@ def test_half_precision(check: Check) -> None:
     _judged(check, "")
 
 
-@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF, thrifty=("float16",))
+@pytest.mark.clause("2.9", "2.4", modes="main", dtypes=_HALF)
 def test_mixed_precision(check: Check) -> None:
     """Weights kept in float32 are read back to the bit, and computed with as if rounded to the smaller type."""
     check.requires("mixed precision")
