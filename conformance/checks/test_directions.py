@@ -72,8 +72,9 @@ def test_merge_modes(check: Check) -> None:
         return check.judge(case, check.run(case))
 
     for sequences in (True,) if check.profile.thrifty else (True, False):
-        shape = {"where": laws.is_short, "return_sequences": sequences}
-        laws.for_each(check, ["layer"], laws.MERGED, examine, all_ways=True, **shape)
+        laws.for_each(
+            check, ["layer"], laws.MERGED, examine, all_ways=True, where=laws.is_short, return_sequences=sequences
+        )
 
 
 @pytest.mark.clause("10.5")
