@@ -1,14 +1,15 @@
 """Judged examples per second: the suite against a hand-written Hypothesis test, side by side in one run.
 
-    python benchmarks/throughput.py [BACKEND ...] [--json FILE]
+    python benchmarks/throughput.py [BACKEND ...] [--only CLAUSE] [--json FILE]
 
 For each backend one process runs both in turn, one thread each: a block of the hand-written test, a block of the suite
 on networks that are already prepared (warm), over and over; the medians and their ratio are printed. Both do the same
 work: 1 to 3 layers, up to batch 4, 12 timesteps, 8 features, float32, all outputs. The hand-written test is there
 twice: with its arrays drawn by Hypothesis, and with arrays of a seeded random generator (handwritten.py). Then the
 whole default profile is run from a cold start, process start and compilation included, and compared with the rates of
-the hand-written test. Each row is printed as it comes, and kept in FILE, a line of JSON; a backend that cannot be
-measured is told in its row, with what was measured of it until then, and costs no other one.
+the hand-written test; with a CLAUSE that, or its chapter, only. Each row is printed as it comes, and kept in FILE, a
+line of JSON; a backend that cannot be measured is told in its row, with what was measured of it until then, and costs
+no other one.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def cold(backend: str, *options: str) -> dict[str, float]:
     return {"examples": json.loads(done.stdout)["totals"]["examples"], "seconds": seconds}
 
 
-COLUMNS = ("backend", "drawn", "seeded", "warm", "ratio", "call", "harness", "cold, default profile", "ratio")
+COLUMNS = ("backend", "drawn", "seeded", "warm", "ratio", "call", "harness", "cold, default", "ratio")
 
 
 def cells(backend: str, f: dict[str, float]) -> list[str]:
@@ -176,15 +177,17 @@ def main(given: Sequence[str]) -> int:
     """Measure each backend, and print a table; 1 if one of them could not be measured."""
     parser = argparse.ArgumentParser(description="Judged examples per second, beside a hand-written test.")
     parser.add_argument("backends", nargs="*", default=BACKENDS, metavar="BACKEND")
+    parser.add_argument("--only", metavar="CLAUSE", help="from a cold start this clause or chapter only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append each row to this file, a line of JSON")
     asked = parser.parse_args(given)
     failed = False
+    only = [] if asked.only is None else ["--only", asked.only]
     rows.heading(COLUMNS)
     for backend in asked.backends:
         measured: dict[str, float] = {}
         try:
-            for measure in (in_a_process, cold):
-                measured |= measure(backend)
+            measured |= in_a_process(backend)
+            measured |= cold(backend, *only)
         except RuntimeError as error:
             failed = True
             rows.row([backend, f"not measured: {error}", *(f"{name} {value:.3g}" for name, value in measured.items())])

@@ -113,7 +113,8 @@ def test_throughput_keeps_what_was_measured(
     warm = dict.fromkeys(("drawn", "seeded", "suite", "over_drawn", "over_seeded"), 2.0)
     warm |= {"framework_ms": 0.25, "harness_ms": 0.5}
 
-    def cold(backend: str) -> dict[str, float]:
+    def cold(backend: str, *options: str) -> dict[str, float]:
+        assert options == ("--only", "1")
         if backend == "torch":
             raise RuntimeError("the run ended with status 3")
         return {"examples": 120, "seconds": 10.0}
@@ -121,7 +122,7 @@ def test_throughput_keeps_what_was_measured(
     monkeypatch.setattr(throughput, "in_a_process", lambda backend: warm)
     monkeypatch.setattr(throughput, "cold", cold)
     file = tmp_path / "rows.jsonl"
-    assert throughput.main(["torch", "jax-scan", "--json", str(file)]) == 1
+    assert throughput.main(["torch", "jax-scan", "--only", "1", "--json", str(file)]) == 1
     first, second = told(capsys.readouterr().out)
     assert first[:3] == ["torch", "not measured: the run ended with status 3", "drawn 2"]
     assert second[:5] == ["jax-scan", "2.0", "2.0", "2", "2.0 (2.0)"]
