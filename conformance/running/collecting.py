@@ -178,7 +178,7 @@ def _is_about(item: pytest.Item, cell: str) -> bool:
 
 
 def _has_frozen_examples(item: pytest.Item) -> bool:
-    """Whether what comes out says more than the verdict, as where every bit is judged, and than other checks do."""
+    """Whether frozen examples tell more than its verdict and other checks: where every bit is judged, they do not."""
     marker = item.get_closest_marker("clause")
     return marker is not None and bool(marker.kwargs.get("frozen", True))
 
