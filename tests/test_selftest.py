@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, is_about
 from rnn_conformance.conformance.commands import selftest as commands_selftest
 from rnn_conformance.conformance.mutants.catalogue import catalogue, digests
-from rnn_conformance.conformance.running.results import saved
+from rnn_conformance.conformance.running.results import detection, saved
 from rnn_conformance.conformance.selftest import trials as selftest
 from rnn_conformance.conformance.selftest.diagnosing import diagnose_mutant
 from rnn_conformance.conformance.selftest.measured import measured, save
@@ -165,6 +165,12 @@ def test_every_mutant_is_noticed() -> None:
     assert {row["seeds"] for row in score_saved["mutants"]} <= {1, 20}
     assert (score_saved["profile"], score_saved["seeds"]) == ("default", list(range(20)))
     assert score_saved["killed"] == score_saved["of"]
+
+
+def test_a_report_claims_no_more_seeds_than_each_fault_was_tried_with() -> None:
+    """Lines that were measured at different times can be of different numbers of seeds: the smallest counts."""
+    tried = {row["seeds"] for row in saved("detection")["mutants"]}
+    assert detection()["seeds"] == min(tried)
 
 
 def test_nearly_every_mutant_is_named() -> None:

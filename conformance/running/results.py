@@ -74,9 +74,10 @@ def saved(what: str) -> dict[str, Any]:
 
 
 def detection() -> dict[str, Any]:
-    """The detection score of this suite, in short."""
+    """The detection score of this suite, in short; `seeds` is with how many seeds each fault was tried at least."""
     score = saved("detection")
-    return {"seeds": len(score["seeds"]), **{name: score[name] for name in ("killed", "of", "profile")}}
+    seeds = min(row["seeds"] for row in score["mutants"])
+    return {"seeds": seeds, **{name: score[name] for name in ("killed", "of", "profile")}}
 
 
 def finish(path: Path) -> bool:
