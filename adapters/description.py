@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.kinds import CELLS
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Choices
 
 FEATURES = (
@@ -42,6 +43,7 @@ EXTRAS = (
     "dropout",
     "recurrent dropout",
     "mixed precision",
+    "projection",
 )
 """What an adapter offers only if its description says so, in `offers`; a reason in `unsupported` says why not."""
 
@@ -171,7 +173,12 @@ class Description:
         return listed or tuple(CELLS[cell](activation) for activation in self.activations)
 
     def lacks_variant(self, cell: Cell) -> str:
-        """Why there is no such cell with these choices; empty if there is."""
+        """Why there is no such cell with these choices; empty if there is.
+
+        A projection is a feature, and no choice: its width is a number like that of the units.
+        """
+        if isinstance(cell, Lstm) and cell.projection:
+            return self.lacks("projection") or self.lacks_variant(replace(cell, projection=0))
         offered = self.variants_of(cell.name)
         if cell in offered:
             return ""

@@ -67,6 +67,7 @@ def describe(
             "stateful": f"{module}.RNN keeps no state between calls",
             "dropout": f"the cells of {module} and {module}.RNN have none; {module}.Dropout is a layer of its own",
             "recurrent dropout": f"the cells of {module} and {module}.RNN have none",
+            "projection": f"{module}.LSTMCell has none",
         },
         choices=Choices(padded_outputs="continue", backward_outputs="aligned"),
         conventions={

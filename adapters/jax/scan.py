@@ -55,7 +55,12 @@ def _description() -> Description:
             "training step",
             "mixed precision",
         ),
-        unsupported={"stateful": function, "dropout": no_dropout, "recurrent dropout": no_dropout},
+        unsupported={
+            "stateful": function,
+            "dropout": no_dropout,
+            "recurrent dropout": no_dropout,
+            "projection": "lax.scan is a loop, and the baseline's step has no projection",
+        },
         choices=Choices(padded_outputs="zero", backward_outputs="aligned"),
         conventions={
             "W": '`params["W"]`, `(units, features)`',

@@ -23,6 +23,7 @@ from rnn_conformance.reference.model.architecture import Architecture, Choices
 _UNSUPPORTED = {
     "single sequence": "a recurrent layer of Keras takes batches only",
     "lengths": "a recurrent layer of Keras takes a mask, and no lengths",
+    "projection": "keras.layers.LSTM has none",
     **LACKING,
 }
 

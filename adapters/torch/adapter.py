@@ -112,6 +112,7 @@ def _description() -> Description:
             "training step",
             "dropout",
             "mixed precision",
+            "projection",
         ),
         unsupported={
             "linear": _NO_SUCH_ACTIVATION,
@@ -190,6 +191,12 @@ def _obstacles(architecture: Architecture) -> Iterator[str]:
         yield _DROPOUT_BETWEEN_LAYERS
     if dropout and not is_native_stack(architecture):
         yield "torch.nn.RNN has dropout between the layers of one stack, and these layers differ too much for that"
+    for layer in layers:
+        if isinstance(layer.cell, Lstm) and layer.cell.projection:
+            if mode in CELL_MODES:
+                yield "torch.nn.LSTMCell has no projection"
+            if layer.cell.projection >= layer.units:
+                yield "proj_size of torch.nn.LSTM is smaller than hidden_size"
     if architecture.masking == "lengths" and not architecture.batched:
         yield "torch.nn.utils.rnn.pack_padded_sequence takes batches only"
     if mode == "vmapped" and any(layer.cell.name == "lstm" for layer in layers):

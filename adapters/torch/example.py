@@ -24,6 +24,8 @@ def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torc
     if weights.get("b") is not None:
         b, c = tensor(weights["b"]), weights.get("c")
         state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b) if c is None else tensor(c)}
+    if weights.get("P") is not None:
+        state[where.format("weight_hr")] = tensor(weights["P"])
     return state
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnn_conformance.reference.cells.cell import Cell
 
-NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh"}
+NAMES = {"W": "weight_ih", "U": "weight_hh", "b": "bias_ih", "c": "bias_hh", "P": "weight_hr"}
 """What torch calls them. A cell that has no recurrent bias `c` has a ``bias_hh`` of zeros."""
 
 

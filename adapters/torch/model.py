@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_conformance.adapters.torch.arrays import array, tensor
 from rnn_conformance.adapters.torch.gates import NAMES, kind_of
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.weights import Weights, direction_shapes
@@ -125,7 +126,11 @@ def _cell(architecture: Architecture, layer: Layer) -> torch.nn.Module:
 
 def _options(architecture: Architecture, layer: Layer) -> dict[str, Any]:
     options = {"bias": layer.use_bias, "dtype": _dtype(architecture)}
-    return {**options, "nonlinearity": layer.cell.activation} if layer.cell.name == "simple_rnn" else options
+    if layer.cell.name == "simple_rnn":
+        options["nonlinearity"] = layer.cell.activation
+    elif isinstance(layer.cell, Lstm) and layer.cell.projection:
+        options["proj_size"] = layer.cell.projection
+    return options
 
 
 def _dtype(architecture: Architecture) -> torch.dtype:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.torch.gates import NAMES, kind_of
 from rnn_conformance.adapters.torch.model import CELL_MODES, WITHOUT_ONEDNN, is_native_stack, places
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import part_names
@@ -100,6 +101,7 @@ def _modules(architecture: Architecture) -> Iterator[str]:
 def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
     cell = architecture.mode in CELL_MODES
     dropout = architecture.layers[-1].dropout if num_layers > 1 else 0
+    projection = layer.cell.projection if isinstance(layer.cell, Lstm) else 0
     words = [
         str(layer.features),
         str(layer.units),
@@ -109,6 +111,7 @@ def _module(architecture: Architecture, layer: Layer, num_layers: int) -> str:
         "" if layer.use_bias else "bias=False",
         "bidirectional=True" if layer.is_bidirectional else "",
         f"dropout={dropout}" if dropout else "",
+        f"proj_size={projection}" if projection else "",
     ]
     kind = kind_of(layer.cell)
     name = kind.cell if cell else kind.layer

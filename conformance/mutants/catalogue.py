@@ -47,6 +47,7 @@ THEMES = (
     "lstm_masks",
     "lstm_weights",
     "lstm_gradients",
+    "lstm_projection",
     "gru_gates",
     "gru_equation",
     "gru_states",

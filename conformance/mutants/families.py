@@ -223,7 +223,7 @@ _ACROSS_THEMES = (
 )
 
 _GATED = (
-    Family("a gate of an LSTM, or what becomes of it, is another", "lstm_gates* lstm_equation*"),
+    Family("a gate of an LSTM, or what becomes of it, is another", "lstm_gates* lstm_equation* lstm_projection*"),
     Family("a part of an LSTM's state is lost, mixed up or given wrongly", "lstm_states* lstm_time* lstm_masks*"),
     Family("a gate of a GRU, or what becomes of it, is another", "gru_gates* gru_equation*"),
     Family("the state of a GRU is lost, mixed up or given wrongly", "gru_states*"),
