@@ -93,6 +93,8 @@ def _description(adapter: KerasAdapter) -> Description:
             bidirectional_padded_outputs="zero",
             backward_outputs="processing",
             dropout_mask="fixed",
+            dropout_gates="own beside recurrent dropout",
+            recurrent_dropout_gates="own",
         ),
         conventions={
             "W": "`layer.weights[0]`, `(features, units)`",
