@@ -81,7 +81,6 @@ def _description(adapter: KerasAdapter) -> Description:
         versions=versions(*adapter.packages),
         modes=adapter.modes,
         ways=(*WAYS, *seldom_on(adapter.backend)),
-        seldom=tuple(seldom_on(adapter.backend)),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),
