@@ -20,8 +20,9 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
-from rnn_conformance.conformance.checks.dropping import cell_that_shows, judge_share
+from rnn_conformance.conformance.checks.dropping import judge_share
 from rnn_conformance.conformance.checks.few import few_cases
+from rnn_conformance.conformance.checks.roles import cell_that_shows
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits

@@ -19,7 +19,8 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone
 from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
 from rnn_conformance.conformance.cases.wiring import ON, Gate, shown_candidate, wired
-from rnn_conformance.conformance.checks.dropping import cell_that_shows, judge_share
+from rnn_conformance.conformance.checks.dropping import judge_share
+from rnn_conformance.conformance.checks.roles import cell_that_shows
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import NonConforming, check_shape
