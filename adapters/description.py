@@ -79,9 +79,9 @@ class Description:
     """What an adapter says of its framework; every line of it is shown in the reports, and the checks hold it to it.
 
     `modes` names the ways to run a layer; the first gets the full number of examples, the others fewer. `ways` names
-    further ones, which are tried where features are crossed (chapter 12) and nowhere else; those of them that are
-    `seldom` are none of a thrifty profile's. In those that are `rounding`, a framework keeps other numbers than
-    weights, such as their lengths and directions: what comes out is judged from the weights as they are read back.
+    further ones, which are tried where features are crossed (chapter 12) and nowhere else. In those that are
+    `rounding`, a framework keeps other numbers than weights, such as their lengths and directions: what comes out is
+    judged from the weights as they are read back.
     `precision` maps each dtype that the framework has to its arithmetic. `offers` lists those of EXTRAS that there are;
     `unsupported` gives a reason for each of FEATURES and EXTRAS, for each dtype, cell and activation that the framework
     lacks. `choices` says what it does where the specification leaves a choice.
@@ -108,7 +108,6 @@ class Description:
     versions: Mapping[str, str]
     modes: tuple[str, ...] = ("eager",)
     ways: tuple[str, ...] = ()
-    seldom: tuple[str, ...] = ()
     rounding: tuple[str, ...] = ()
     device: str = "cpu"
     precision: Mapping[str, Precision] = field(
@@ -134,8 +133,8 @@ class Description:
             raise ValueError(f"offers names {wrong}, but only these can be offered: {', '.join(EXTRAS)}")
         if both := sorted(set(self.offers) & set(self.unsupported)):
             raise ValueError(f"{', '.join(both)}: both offered and unsupported")
-        if wrong := [way for way in (*self.seldom, *self.rounding) if way not in self.ways]:
-            raise ValueError(f"seldom or rounding names {', '.join(wrong)}, which ways does not name")
+        if wrong := [way for way in self.rounding if way not in self.ways]:
+            raise ValueError(f"rounding names {', '.join(wrong)}, which ways does not name")
         if not self.modes or not self.precision or not self.cells:
             raise ValueError("a description needs at least one mode, one dtype and one cell")
         if wrong := sorted(set(self.cells) - set(CELLS)):

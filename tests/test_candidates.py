@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.numpy.adapter import VARIANTS, adapter
-from rnn_conformance.conformance.cases.candidates import candidate_alone, hands_on
+from rnn_conformance.conformance.cases.candidates import adding_up, candidate_alone, hands_on
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
@@ -14,7 +14,7 @@ from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.layers.layer import run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, direction_shapes
 
 
 @pytest.mark.parametrize("cell", VARIANTS, ids=lambda cell: f"{cell.name} {cell}")
@@ -56,3 +56,25 @@ def test_recurrent_dropout_of_the_candidate(cell: Cell) -> None:
 
     for direction in ("forward", "backward", "bidirectional"):
         np.testing.assert_array_equal(trained(cell, direction), trained(SimpleRnn("relu"), direction))
+
+
+@pytest.mark.parametrize("cell", [Lstm("relu", output_activation="relu"), Gru("relu")], ids=lambda cell: cell.name)
+def test_what_adds_up(cell: Cell) -> None:
+    """Every other unit of an LSTM adds up in c what its candidate reads of x; all others are those of a simple RNN."""
+    rng = np.random.default_rng(1)
+    layer = Layer(2, 4, cell)
+    drawn = LayerWeights(
+        {name: rng.integers(0, 3, shape).astype(np.float32) for name, shape in direction_shapes(layer).items()}
+    )
+    x = rng.integers(0, 3, (1, 3, 2)).astype(np.float32)
+    outputs, _ = run_layer(layer, adding_up(layer, drawn), x)
+
+    W, U, b = (drawn.named[name].reshape(len(cell.gates), 4, -1) for name in "WUb")
+    k, h, total = cell.gates.index(cell.candidate), np.zeros(4), np.zeros(4)
+    for t in range(3):
+        read = W[k] @ x[0, t] + b[k][:, 0]
+        total += read
+        h = read + U[k] @ h
+        if cell.name == "lstm":
+            h[::2] = total[::2]
+        np.testing.assert_array_equal(outputs[0, t], h)

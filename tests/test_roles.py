@@ -7,9 +7,11 @@ import pytest
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter as torch_adapter
-from rnn_conformance.conformance.checks.roles import doors_to
+from rnn_conformance.conformance.checks.roles import cell_that_shows, doors_to
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.selftest.trials import check_of
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
 
 BOTH = ("tanh", "sigmoid")
 
@@ -43,3 +45,14 @@ def test_what_is_lacking_is_told_with_its_reason() -> None:
         doors_to(check, ["hard_sigmoid"])
     with pytest.raises(Unsupported, match="no activation of its gru is hard_sigmoid_fifth"):
         doors_to(check_of("a", Subject(torch_adapter), "float32", "smoke", 0, "gru"), ["hard_sigmoid_fifth"])
+
+
+def test_a_cell_that_shows_has_the_activation_wherever_a_number_passes() -> None:
+    """An LSTM for its candidate and for what it puts out; the gates, through which none passes, have their sigmoid."""
+    of_numpy, of_torch = (
+        check_of("a", Subject(each), "float32", "default", 0, "lstm") for each in (adapter, torch_adapter)
+    )
+    assert cell_that_shows(of_numpy, ("linear", "relu", "tanh")) == Lstm("relu", output_activation="relu")
+    assert cell_that_shows(check_of("a", Subject(adapter), "float32", "default", 0, "gru"), ["relu"]) == Gru("relu")
+    with pytest.raises(Unsupported, match="no lstm of the adapter has relu wherever a number passes"):
+        cell_that_shows(of_torch, ["relu"])

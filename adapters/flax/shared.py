@@ -30,8 +30,8 @@ def describe(
 ) -> Description:
     """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save.
 
-    `gru` is the one whose biases it has, `plain` the plain module with its examples, `seldom` names ways that a
-    thrifty profile leaves out, with what each is.
+    `gru` is the one whose biases it has, `plain` the plain module with its examples, `seldom` names ways that
+    few people take, with what each is.
     """
     import jax
 
@@ -45,7 +45,6 @@ def describe(
         ),
         modes=MODES,
         ways=("unrolled", "vmapped", "reloaded", *seldom),
-        seldom=tuple(seldom),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(

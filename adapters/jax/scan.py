@@ -39,7 +39,6 @@ def _description() -> Description:
         variants=(Lstm(), Lstm(recurrent_bias="all"), Gru(), Gru(reset="before", recurrent_bias="none")),
         modes=MODES,
         ways=("unrolled", "vmapped", "closed-over"),
-        seldom=("closed-over",),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(

@@ -82,7 +82,6 @@ def _description(adapter: KerasAdapter) -> Description:
         versions=versions(*adapter.packages),
         modes=adapter.modes,
         ways=(*WAYS, *seldom_on(adapter.backend)),
-        seldom=tuple(seldom_on(adapter.backend)),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),
@@ -94,6 +93,8 @@ def _description(adapter: KerasAdapter) -> Description:
             bidirectional_padded_outputs="zero",
             backward_outputs="processing",
             dropout_mask="fixed",
+            dropout_gates="own beside recurrent dropout",
+            recurrent_dropout_gates="own",
         ),
         conventions={
             "W": "`layer.weights[0]`, `(features, units)`",

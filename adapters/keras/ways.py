@@ -63,7 +63,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def seldom_on(backend: str) -> Mapping[str, str]:
-    """The ways that a thrifty profile leaves out, with what each is."""
+    """The ways that few people take, with what each is."""
     return {**SELDOM, **SELDOM_ON[backend]}
 
 

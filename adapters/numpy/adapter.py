@@ -15,7 +15,7 @@ from rnn_conformance.reference.arithmetic.rounding import standard_precision, wi
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.cells.lstm import Lstm
-from rnn_conformance.reference.model.architecture import Architecture, Choices
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 
 PRECISION = {
     "float16": wider_sums("float16"),  # NumPy's products of float16 add up in float32, and round the sum
@@ -76,10 +76,14 @@ class NumpyAdapter:
 
     def prepare(self, architecture: Architecture) -> NumpyNetwork:
         refuse_unsupported(self.describe(), architecture)
-        if architecture.is_masked and any(layer.recurrent_dropout for layer in architecture.layers):
-            raise Unsupported("the loop that drops numbers of the state knows no mask")
+        if architecture.is_masked and any(map(self._drops_in_cell, architecture.layers)):
+            raise Unsupported("the loop that drops numbers within a cell knows no mask")
         network = ReloadedNetwork if architecture.mode == "reloaded" else NumpyNetwork
         return network(architecture, self.choices)
+
+    def _drops_in_cell(self, layer: Layer) -> bool:
+        """Whether numbers of the state are dropped, or of the inputs of each gate by itself."""
+        return layer.recurrent_dropout != 0 or self.choices.masks(layer)[0] > 1
 
 
 adapter = NumpyAdapter()

@@ -91,7 +91,6 @@ def _description() -> Description:
         versions=versions("torch"),
         modes=("eager", "cells", "compiled") if has_compiler else ("eager", "cells"),
         ways=("reloaded", "exported", WITHOUT_ONEDNN, *_SELDOM),
-        seldom=_SELDOM,
         rounding=("weight-normed",),
         # Measured on x86-64 with AVX-512, torch 2.13.0: at every finite number of float16 and bfloat16, tanh is within
         # 0.5 ULP, in layers of 1 to 64 units, and sums are float32 (benchmarks/accumulation.py).

@@ -74,7 +74,7 @@ def description_of(check: Check) -> Description:
     description = check.subject.description
     if not check.profile.thrifty:
         return description
-    return replace(description, modes=description.modes[:1], ways=(), seldom=(), rounding=())
+    return replace(description, modes=description.modes[:1], ways=(), rounding=())
 
 
 def factors_of(description: Description, kind: str) -> Factors:

@@ -1,4 +1,4 @@
-"""What the checks of activations share: the doors of a subject's cells, by the activation behind them."""
+"""Which of a subject's cells shows what a check looks for, by its activations, and through which door."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def doors_to(check: Check, names: Sequence[str]) -> list[tuple[Cell, Door]]:
 def has_state_given(check: Check) -> bool:
     """Whether it takes an initial state to see an activation: in all cells that are more than one activation."""
     return len(check.cells[0].gates) > 1
+
+
+def cell_that_shows(check: Check, offered: Sequence[str]) -> Cell:
+    """The first cell with such an activation wherever a number passes; its gates it only passes by.
+
+    Raises Unsupported where there is none.
+    """
+    for name in offered:
+        for cell in check.cells:
+            if {cell.activation, cell.activations.get("output", name)} == {name}:
+                return cell
+    raise Unsupported(f"no {check.cell} of the adapter has {' or '.join(offered)} wherever a number passes")
 
 
 def _why_not(check: Check, names: Sequence[str]) -> str:

@@ -20,14 +20,15 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
+from rnn_conformance.conformance.checks.dropping import judge_share
 from rnn_conformance.conformance.checks.few import few_cases
+from rnn_conformance.conformance.checks.roles import cell_that_shows
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
 from rnn_conformance.conformance.witnesses.deviations import facts_of_gates
 from rnn_conformance.reference.arithmetic.rounding import gamma
 from rnn_conformance.reference.bounds.layers import expected_layer
-from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
@@ -38,7 +39,6 @@ _RATE = 0.25
 
 _UNITS, _BATCH, _TIMESTEPS = 64, 32, 12
 _CALLS = 6
-_FALSE_ALARM = 1e-12
 
 
 @pytest.mark.clause("13.1", modes="main")
@@ -171,20 +171,11 @@ def _rounded(check: Check, kept: Array) -> Array:
     return (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept
 
 
-def _cell(check: Check, offered: Sequence[str] = (*EXACT, "tanh")) -> Cell:
-    """The first that has only such activations, but for its gates. Raises Unsupported where there is none."""
-    for name in offered:
-        for cell in check.cells:
-            if {cell.activation, cell.activations.get("output", name)} == {name}:
-                return cell
-    raise Unsupported(f"dropout cannot be seen without {' or '.join(offered)}")
-
-
 def _examine(
     check: Check, feature: str, recurrent: float, seen: Callable[[Check, _Layers, Array, Array], _Seen]
 ) -> None:
     """Judge the dropout of a single layer and of the upper layer of a stack, where the subject has it."""
-    reasons, cell = [], _cell(check, EXACT if recurrent else (*EXACT, "tanh"))
+    reasons, cell = [], cell_that_shows(check, EXACT if recurrent else (*EXACT, "tanh"))
     one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
     bias = np.zeros(_UNITS, check.dtype)
     for below in _layers_below(check, feature):
@@ -250,26 +241,11 @@ def _judge_shares(check: Check, masks: Sequence[Mask]) -> None:
     drawn once for all timesteps, so only one timestep of it counts.
     """
     drawn = np.stack([mask[:, :1] if _is_fixed(check) else mask for mask in masks])
-    share = _judge_share("is dropped", drawn, _RATE)
+    share = judge_share("is dropped", drawn, _RATE)
     check.evidence.measured["dropped"] = {"rate": _RATE, "share": round(share, 4), "of": drawn.size}
     alike = _RATE**2 + (1 - _RATE) ** 2
-    _judge_share("of pairs of neighbouring units is alike", drawn[..., ::2] == drawn[..., 1::2], alike)
-    _judge_share("of pairs of neighbouring sequences is alike", drawn[:, ::2] == drawn[:, 1::2], alike)
-
-
-def _judge_share(what: str, happened: Mask, probability: float) -> float:
-    """The share of what happened; raises NonConforming where it is not that probability.
-
-    By Hoeffding's inequality the share of n independent draws lies further than e from its mean with a probability of
-    at most 2 exp(-2 n e^2), here 10^-12.
-    """
-    share, n = float(happened.mean()), happened.size
-    error = float(np.sqrt(np.log(2 / _FALSE_ALARM) / (2 * n)))
-    if abs(share - probability) > error:
-        raise NonConforming(
-            f"a share of {share:.4f} of {n} {what}, but should be within {error:.4f} of {probability:g}"
-        )
-    return share
+    judge_share("of pairs of neighbouring units is alike", drawn[..., ::2] == drawn[..., 1::2], alike)
+    judge_share("of pairs of neighbouring sequences is alike", drawn[:, ::2] == drawn[:, 1::2], alike)
 
 
 def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
@@ -329,7 +305,7 @@ def _identities(check: Check, rates: tuple[float, float]) -> Iterator[GuardedNet
     offered = [feature for feature in _FEATURES if check.offers(feature)]
     if not offered:
         check.requires(_FEATURES[0])
-    reasons, cell = [], _cell(check, EXACT)
+    reasons, cell = [], cell_that_shows(check, EXACT)
     directions = ("forward", *(["bidirectional"] if check.offers("bidirectional") else []))
     for direction in directions:
         layer = Layer(_UNITS, _UNITS, cell, direction=direction)
@@ -364,7 +340,7 @@ def _judge_both(check: Check, network: GuardedNetwork) -> bool:
     drawn = [np.stack(masks)[:, :, : 1 if _is_fixed(check) else None] for masks in zip(*dropped, strict=True)]
     for k, masks in enumerate(drawn):
         rate, what = _RATES[k % 2], ("inputs", "the state")[k % 2]
-        _judge_share(f"of {what} is dropped", masks, rate)
+        judge_share(f"of {what} is dropped", masks, rate)
         rows = masks.reshape(_CALLS, _BATCH, -1)
         if any(len(np.unique(each, axis=0)) < _BATCH for each in rows):
             raise NonConforming(f"two sequences of a batch have the same mask of {what}, but should have their own")

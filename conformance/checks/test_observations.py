@@ -12,10 +12,12 @@ from functools import partial
 import numpy as np
 import pytest
 
+from rnn_conformance.conformance.cases.candidates import candidate_alone
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import SIMPLE_RNN
 from rnn_conformance.conformance.cases.regimes import TOKENS
 from rnn_conformance.conformance.checks.refusals import attempt, words
+from rnn_conformance.conformance.checks.roles import cell_that_shows
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, SubjectRaised
 from rnn_conformance.reference.arithmetic.rounding import ulp
@@ -29,7 +31,7 @@ from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
 _OBSERVED: dict[str, object] = {"modes": "main", "dtypes": ("float32",), "thrifty": ()}
 _OF_SIMPLE_RNN = {**_OBSERVED, "cells": SIMPLE_RNN}
-"""What is asked of one number and its activation, or has no reference in other cells."""
+"""What has a meaning, or a reference, in the simple RNN alone."""
 
 _NOTICEABLE = 1e-4
 """A thousand roundings of float32, far from any fault."""
@@ -122,12 +124,12 @@ def test_observe_negative_strides(check: Check) -> None:
     check.observe(_outcome(lambda: network.run(backwards), like=network.run(case.inputs)))
 
 
-@pytest.mark.clause(**_OF_SIMPLE_RNN)
+@pytest.mark.clause(**_OBSERVED)
 def test_observe_gradient_of_relu_at_zero(check: Check) -> None:
-    """The gradient of relu where its argument is exactly 0."""
+    """The gradient of relu where its argument is exactly 0; of an LSTM that of two, one behind the other."""
     check.requires("relu")
     check.requires("gradients")
-    network = _of_one_unit(check, "relu")
+    network = _of_one_unit(check, cell_that_shows(check, ("relu",)))
     one = np.ones((1, 1, 1), check.dtype)
     result = attempt(lambda: network.gradients(0 * one, Output(one)))
     if isinstance(result, SubjectRaised) or result.inputs is None:
@@ -157,11 +159,11 @@ def test_observe_double_backward(check: Check) -> None:
     )
 
 
-@pytest.mark.clause(**_OF_SIMPLE_RNN)
+@pytest.mark.clause(**_OBSERVED)
 def test_observe_subnormal_numbers(check: Check) -> None:
     """Whether subnormal numbers are kept, or flushed to zero."""
-    activation = _first_of(check, "linear", "relu", "tanh")
-    network = _of_one_unit(check, activation)
+    cell = cell_that_shows(check, ("linear", "relu", "tanh"))
+    activation, network = cell.activation, _of_one_unit(check, cell)
     tiny = np.full((1, 1, 1), np.finfo(check.dtype).tiny / 4, check.dtype)
     output = network.run(tiny).outputs
     check.observe(f"{activation}: {'kept' if (output == tiny).all() else f'flushed to {float(output[0, 0, 0]):g}'}")
@@ -170,8 +172,9 @@ def test_observe_subnormal_numbers(check: Check) -> None:
 @pytest.mark.clause(**_OF_SIMPLE_RNN)
 def test_observe_negative_zero(check: Check) -> None:
     """Whether a layer without recurrence keeps the sign of -0.0."""
+    # A gated cell always adds a zero to its candidate, which leaves 0.0 of -0.0.
     activation = _first_of(check, "linear", "relu", "tanh")
-    network = _of_one_unit(check, activation)
+    network = _of_one_unit(check, SimpleRnn(activation))
     output = network.run(np.full((1, 1, 1), -0.0, check.dtype)).outputs
     check.observe(f"{activation}(1 * -0.0) = {float(output[0, 0, 0])}")
 
@@ -204,14 +207,14 @@ def _small(check: Check, *, masking: str = "none", embedding: Embedding | None =
     return case, check.network(case)
 
 
-def _of_one_unit(check: Check, activation: str) -> GuardedNetwork:
-    """A layer that applies its activation to its input and has no memory."""
-    network = check.subject.network(
-        Architecture((Layer(1, 1, SimpleRnn(activation)),), dtype=check.dtype, mode=check.mode)
-    )
+def _of_one_unit(check: Check, cell: Cell) -> GuardedNetwork:
+    """A layer that applies its activation to its input and has no memory; of a gated cell, the candidate alone."""
+    network = check.subject.network(Architecture((Layer(1, 1, cell),), dtype=check.dtype, mode=check.mode))
     one = np.ones((1, 1), check.dtype)
     # Adding 0.0 would turn -0.0 into 0.0.
-    network.load(Weights((LayerWeights({"W": one, "U": -0.0 * one, "b": -0.0 * one[0]}),)))
+    arrays = {"W": one, "U": -0.0 * one, "b": -0.0 * one[0]}
+    weights = LayerWeights(arrays) if len(cell.gates) == 1 else candidate_alone(cell, *arrays.values())
+    network.load(Weights((weights,)))
     return network
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any, ClassVar
@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnn_conformance.adapters.numpy.adapter import VARIANTS
+from rnn_conformance.adapters.numpy.dropout import Dropping
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound
-from rnn_conformance.reference.arithmetic.plain import Plain, by_sequence, by_time
+from rnn_conformance.reference.arithmetic.plain import by_sequence, by_time
 from rnn_conformance.reference.arithmetic.taped import Node
 from rnn_conformance.reference.arithmetic.words import Arithmetic, N
 from rnn_conformance.reference.cells.gru import Gru
@@ -29,13 +30,22 @@ from rnn_conformance.reference.layers.gradients import (
     unshown,
 )
 from rnn_conformance.reference.layers.masking import course_of
-from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.architecture import Choices, Layer
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import DirectionState, LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
-GATED = replace(SOUND, framework="A gated layer in small steps", cells=tuple(CELLS), variants=VARIANTS)
-"""What a mutant of a gated cell says of itself, if it is not run in the place of another subject."""
+GATED = replace(
+    SOUND,
+    framework="A gated layer in small steps",
+    cells=tuple(CELLS),
+    variants=VARIANTS,
+    choices=Choices(recurrent_dropout_gates="own"),
+)
+"""What a mutant of a gated cell says of itself, if it is not run in the place of another subject.
+
+Its gates drop the same inputs, and each of them other numbers of the state, so that either can be got wrong.
+"""
 
 
 class Gated(Sound):
@@ -52,6 +62,9 @@ class Gated(Sound):
     mask: Mask | None = None
     backward = False
     """The mask of the direction that runs, in the order of the input, and whether it goes from the end."""
+
+    dropping: Mapping[str, Array] = {}
+    """By the name of a kernel, what the inputs of each gate are multiplied with where it has a mask of its own."""
 
     # The equation
 
@@ -98,8 +111,15 @@ class Gated(Sound):
         self.mask, self.backward = mask, backward
         course = course_of(backward, mask, self.choices.for_layer(layer), aligned=layer.is_bidirectional or None)
         read = course.read(x)
+        dropping: dict[str, Array] = {}
         if self.random is not None:
-            read = read * self.scales(read.shape, layer.dropout)
+            masks, _ = self.choices.masks(layer)
+            dropped = self.scales((masks, *read.shape), layer.dropout)
+            if masks == 1:
+                read = read * dropped[0]
+            else:
+                dropping["W"] = np.stack([by_time(each) for each in dropped])
+        self.dropping = dropping
         first = self.zeros(layer, x) if start is None else start
         h, *hidden = (
             Part(np.concatenate([begin[:, np.newaxis], part[:, :-1]], axis=1), part, course.final(part, begin))
@@ -118,13 +138,15 @@ class Gated(Sound):
     def through_time(self, layer: Layer, weights: LayerWeights, x: Array, start: DirectionState) -> tuple[Array, ...]:
         """All values of each part of the state (batch, timesteps, width), in the order of processing."""
         on = self.words(layer, weights)
+        on.scales |= self.dropping
         projected = self.project(on, layer, by_time(x))
         state = tuple(np.ascontiguousarray(part.T) for part in start)
-        width = layer.of_direction
-        kept = None if self.random is None else self.scales((*x.shape[:2], width), layer.recurrent_dropout)
+        shape = (self.choices.masks(layer)[1], *x.shape[:2], layer.of_direction)
+        kept = None if self.random is None else self.scales(shape, layer.recurrent_dropout).swapaxes(1, 3)
         states = []
         for t, x_t in enumerate(projected):
-            on.dropping = None if kept is None else kept[:, t].T
+            if kept is not None:
+                on.scales["U"] = kept[:, :, t]
             state = self.equation(on, layer, x_t, self.handed_on(layer, state, t))
             state = tuple(map(self.kept, state))
             states.append(state)
@@ -188,17 +210,6 @@ class AsRun:
 
     def step(self, on: Arithmetic[N], projected: N, state: Sequence[N]) -> tuple[N, ...]:
         return self.network.equation(on, self.layer, projected, state)
-
-
-class Dropping(Plain):
-    """The words over arrays, where recurrent dropout scales what is multiplied with U by `dropping` (units, batch)."""
-
-    dropping: Array | None = None
-
-    def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
-        if name == "U" and self.dropping is not None:
-            x = x * self.dropping
-        return super().product(name, x, gates, transposed=transposed)
 
 
 class LstmLayer(Gated):

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rnn_conformance.adapters.numpy.dropout import Dropping
 from rnn_conformance.conformance.mutants.base import mutant
-from rnn_conformance.conformance.mutants.cells import Dropping, Gated, GruLayer, LstmLayer
+from rnn_conformance.conformance.mutants.cells import Gated, GruLayer, LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_conformance.adapters.numpy.dropout import Dropping
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.mutants.base import mutant
-from rnn_conformance.conformance.mutants.cells import Dropping, Gated, GruLayer, LstmLayer
+from rnn_conformance.conformance.mutants.cells import Gated, GruLayer, LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic, N
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.model.architecture import Layer
@@ -88,9 +89,9 @@ class RecurrentKernelOfTheResetGateNotTrained(GruLayer, _NotTrained):
 
 def _dropped(on: Any, a: Any) -> Any:
     """A number that has lost what is dropped of the state; of one that is not in training, nothing."""
-    if not isinstance(on, Dropping) or on.dropping is None:
+    if not isinstance(on, Dropping) or "U" not in on.scales:
         return a
-    return on.mul(a, on.dropping)
+    return on.mul(a, on.scales["U"][0])
 
 
 @mutant("13.4")
@@ -107,6 +108,47 @@ class KeptOutputIsDropped(GruLayer):
 
     def show(self, on: Arithmetic[N], cell: Gru, z: N, n: N, h: N) -> N:
         return super().show(on, cell, z, n, _dropped(on, h))
+
+
+class _MasksOtherwise(Gated):
+    """The gates share a mask where each should have its own, or the other way round; `choice` names which."""
+
+    choice: ClassVar[str]
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        other = "own" if getattr(self.choices, self.choice) == "shared" else "shared"
+        self.choices = replace(self.choices, **{self.choice: other})
+
+
+@mutant("13.8")
+class InputsOfLstmDroppedOtherwise(LstmLayer, _MasksOtherwise):
+    """Each gate of an LSTM has a mask of the inputs of its own where they should share one, or the other way round."""
+
+    choice = "dropout_gates"
+
+
+@mutant("13.8")
+class StateOfLstmDroppedOtherwise(LstmLayer, _MasksOtherwise):
+    """The gates of an LSTM share a mask of the state where each should have its own, or the other way round."""
+
+    choice = "recurrent_dropout_gates"
+
+
+@mutant("13.8")
+class InputsOfGruDroppedOtherwise(GruLayer, _MasksOtherwise):
+    """Each gate of a GRU has a mask of the inputs of its own where they should share one, or the other way round."""
+
+    choice = "dropout_gates"
+
+
+@mutant("13.8")
+class UpdateAndResetDropTheSame(GruLayer):
+    """The update and the reset gate of a GRU share a mask of the state, though each gate should have its own."""
+
+    def scales(self, shape: tuple[int, ...], rate: float) -> Array:
+        scales = super().scales(shape, rate)
+        return scales[[0, 0, 2]] if len(shape) == 4 and shape[0] == 3 else scales
 
 
 class _NotScaledUp(Gated):

@@ -37,8 +37,7 @@ class MutantOfAWay(Mutant):
     rounding: bool = False
 
     def adapter(self, description: Description = SOUND) -> MutantAdapter:
-        seldom = (self.way,)
-        own = replace(SOUND, ways=(*WAYS, *seldom), seldom=seldom, rounding=seldom if self.rounding else ())
+        own = replace(SOUND, ways=(*WAYS, self.way), rounding=(self.way,) if self.rounding else ())
         return super().adapter(own if description is SOUND else description)
 
 

@@ -128,12 +128,15 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Choices:
-    """Where frameworks differ and none is wrong, what this one does (clauses 9.4, 10.2 and 13.5).
+    """Where frameworks differ and none is wrong, what this one does (clauses 9.4, 10.2, 13.5 and 13.8).
 
     `padded_outputs`: ``zero``, ``repeat`` the output before, or ``continue`` as if the timestep were valid; and
     `bidirectional_padded_outputs` where bidirectional layers have another choice.
     `backward_outputs`: ``aligned`` with the input, or in the order of ``processing``.
     `dropout_mask`: ``fixed`` for all timesteps of a call, or ``fresh`` at each.
+    `dropout_gates`: one mask of the inputs ``shared`` by all gates of a cell; each gate its ``own``; or ``own beside
+    recurrent dropout``, and a shared one in layers without that.
+    `recurrent_dropout_gates`: one mask of the state ``shared`` by all gates, or each gate its ``own``.
 
     Raises ValueError for any other word.
     """
@@ -142,6 +145,8 @@ class Choices:
     backward_outputs: str = "aligned"
     dropout_mask: str = "fixed"
     bidirectional_padded_outputs: str = ""
+    dropout_gates: str = "shared"
+    recurrent_dropout_gates: str = "shared"
 
     def __post_init__(self) -> None:
         for name, offered in (
@@ -149,6 +154,8 @@ class Choices:
             ("bidirectional_padded_outputs", ("", "zero", "repeat", "continue")),
             ("backward_outputs", ("aligned", "processing")),
             ("dropout_mask", ("fixed", "fresh")),
+            ("dropout_gates", ("shared", "own", "own beside recurrent dropout")),
+            ("recurrent_dropout_gates", ("shared", "own")),
         ):
             if getattr(self, name) not in offered:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but should be one of {', '.join(offered)}")
@@ -158,3 +165,17 @@ class Choices:
         if layer.is_bidirectional and self.bidirectional_padded_outputs:
             return replace(self, padded_outputs=self.bidirectional_padded_outputs)
         return self
+
+    def masks(self, layer: Layer) -> tuple[int, int]:
+        """How many masks a timestep of this layer has, of its inputs and of its state: one, or one for each gate.
+
+        Where nothing is dropped it is one.
+        """
+        gates = len(layer.cell.gates)
+        beside = self.dropout_gates != "shared" and layer.recurrent_dropout != 0
+        own = (self.dropout_gates == "own" or beside, self.recurrent_dropout_gates == "own")
+        inputs, state = (
+            gates if each and rate else 1
+            for each, rate in zip(own, (layer.dropout, layer.recurrent_dropout), strict=True)
+        )
+        return inputs, state

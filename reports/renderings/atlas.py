@@ -65,6 +65,22 @@ CHOICES = {
         {"fixed": "the same at all timesteps of a call", "fresh": "drawn anew at each timestep"},
         ("dropout", "recurrent dropout"),
     ),
+    "dropout_gates": Choice(
+        "masks of dropout, of a cell with gates",
+        "13.8",
+        {
+            "shared": "one for all gates",
+            "own": "one for each gate",
+            "own beside recurrent dropout": "one for all gates; beside recurrent dropout one for each",
+        },
+        ("dropout",),
+    ),
+    "recurrent_dropout_gates": Choice(
+        "masks of recurrent dropout, of a cell with gates",
+        "13.8",
+        {"shared": "one for all gates", "own": "one for each gate"},
+        ("recurrent dropout",),
+    ),
 }
 """The choices that an adapter declares, by the names of the description."""
 
