@@ -279,6 +279,8 @@ CASE = Case(
         ({"pattern": ["gaps"], "masking": ["mask"], "return_sequences": False}, True),
         ({"pattern": ["gaps"], "masking": ["lengths"]}, False),
         ({"units": [5], "layers": 2, "batch": [2], "timesteps": [4, 5]}, True),
+        ({"square": False}, True),
+        ({"square": True}, False),
         ({"embedding": True, "mask_zero": True}, False),
         ({"dtype": ["float64"]}, False),
         ({"stateful": True}, False),

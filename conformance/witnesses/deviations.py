@@ -22,6 +22,7 @@ from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_A
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
+from rnn_conformance.reference.model.weights import direction_shapes
 from rnn_conformance.reports.records.records import Cause
 
 if sys.version_info >= (3, 11):
@@ -56,6 +57,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "wrong": str,
     "layers": int,
     "units": int,
+    "square": bool,
     "batch": int,
     "timesteps": int,
 }
@@ -156,6 +158,7 @@ def facts_of(case: Case) -> Facts:
         "stateful": {architecture.stateful},
         "layers": {len(layers)},
         "units": {layer.units for layer in layers},
+        "square": {len(set(direction_shapes(layer)["W"])) == 1 for layer in layers},
         "batch": {case.batch},
         "timesteps": {case.timesteps},
     }
