@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import archspec.cpu
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from rnn_conformance.adapters.description import DTYPES
@@ -79,6 +80,7 @@ class Deviation:
     precision: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
     platforms: Sequence[str] = ()
+    without: Sequence[str] = ()
     upstream: str = ""
     frozen: Witness | None = field(default=None, compare=False)
 
@@ -121,6 +123,7 @@ class Deviation:
             any(fnmatchcase(function, pattern) for pattern in self.checks)
             and adapter in self.adapters
             and (not self.platforms or here() in self.platforms)
+            and not set(self.without) & archspec.cpu.host().features
         )
 
     def covers(self, facts: Facts) -> bool:
