@@ -102,7 +102,8 @@ class Deviation:
     @property
     def extent(self) -> str:
         """The cases that it is about, in words."""
-        return ", ".join(f"{word} {' or '.join(map(str, _listed(wanted)))}" for word, wanted in self.cases.items())
+        told = {word: [str(value) or "none" for value in _listed(wanted)] for word, wanted in self.cases.items()}
+        return ", ".join(f"{word} {' or '.join(values)}" for word, values in told.items())
 
     @cached_property
     def witness(self) -> Witness:
