@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.running import session
 from rnn_conformance.conformance.running.session import Session
+from rnn_conformance.conformance.witnesses import deviations
 from rnn_conformance.conformance.witnesses.deviations import (
     WORDS,
     Deviation,
@@ -249,6 +251,15 @@ def test_what_an_entry_speaks_of(
     assert entry.applies(adapter, function, {"framework": version}) == applies
 
 
+@pytest.mark.parametrize(("features", "applies"), [({"avx2"}, True), ({"avx2", "avx512f"}, False)])
+def test_what_a_processor_has(monkeypatch: pytest.MonkeyPatch, features: set[str], applies: bool) -> None:
+    """What goes wrong where the processor lacks something is not expected where it has that."""
+    host = SimpleNamespace(features=features)
+    monkeypatch.setattr(deviations.archspec.cpu, "host", lambda: host)
+    entry = replace(NO_TANH, without=["avx512f"])
+    assert entry.applies("faulty", "test_recurrence", {"framework": "2.4"}) == applies
+
+
 def test_package_that_is_not_there() -> None:
     """An entry about a package does not apply where the adapter does not name that package."""
     assert not NO_TANH.applies("faulty", "test_recurrence", {})
@@ -279,6 +290,8 @@ CASE = Case(
         ({"pattern": ["gaps"], "masking": ["mask"], "return_sequences": False}, True),
         ({"pattern": ["gaps"], "masking": ["lengths"]}, False),
         ({"units": [5], "layers": 2, "batch": [2], "timesteps": [4, 5]}, True),
+        ({"square": False}, True),
+        ({"square": True}, False),
         ({"embedding": True, "mask_zero": True}, False),
         ({"dtype": ["float64"]}, False),
         ({"stateful": True}, False),
@@ -367,7 +380,7 @@ def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
     witness = entry.witness
     file, function = witness.check.split("::")
     assert functions[function] == file
-    assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms
+    assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms or entry.without
     assert set(witness.clauses) <= set(specification().clauses)
     said = {word: value if isinstance(value, list) else [value] for word, value in entry.cases.items()}
     facts = facts_of(witness.case) if witness.case else {"dtype": [witness.dtype]}

@@ -70,6 +70,7 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
         "versions": dict(deviation.versions),
         "absent": dict(deviation.absent),
         "platforms": list(deviation.platforms),
+        "on processors without": list(deviation.without),
         "clauses": _clauses(deviation),
         "cases": deviation.extent,
         "judged at": deviation.judged_at,

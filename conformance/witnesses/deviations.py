@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import archspec.cpu
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from rnn_conformance.adapters.description import DTYPES
@@ -22,6 +23,7 @@ from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_A
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
+from rnn_conformance.reference.model.weights import direction_shapes
 from rnn_conformance.reports.records.records import Cause
 
 if sys.version_info >= (3, 11):
@@ -56,6 +58,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "wrong": str,
     "layers": int,
     "units": int,
+    "square": bool,
     "batch": int,
     "timesteps": int,
 }
@@ -77,6 +80,7 @@ class Deviation:
     precision: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
     platforms: Sequence[str] = ()
+    without: Sequence[str] = ()
     upstream: str = ""
     frozen: Witness | None = field(default=None, compare=False)
 
@@ -98,7 +102,8 @@ class Deviation:
     @property
     def extent(self) -> str:
         """The cases that it is about, in words."""
-        return ", ".join(f"{word} {' or '.join(map(str, _listed(wanted)))}" for word, wanted in self.cases.items())
+        told = {word: [str(value) or "none" for value in _listed(wanted)] for word, wanted in self.cases.items()}
+        return ", ".join(f"{word} {' or '.join(values)}" for word, values in told.items())
 
     @cached_property
     def witness(self) -> Witness:
@@ -119,6 +124,7 @@ class Deviation:
             any(fnmatchcase(function, pattern) for pattern in self.checks)
             and adapter in self.adapters
             and (not self.platforms or here() in self.platforms)
+            and not set(self.without) & archspec.cpu.host().features
         )
 
     def covers(self, facts: Facts) -> bool:
@@ -156,6 +162,7 @@ def facts_of(case: Case) -> Facts:
         "stateful": {architecture.stateful},
         "layers": {len(layers)},
         "units": {layer.units for layer in layers},
+        "square": {len(set(direction_shapes(layer)["W"])) == 1 for layer in layers},
         "batch": {case.batch},
         "timesteps": {case.timesteps},
     }
