@@ -20,13 +20,10 @@ def tensor(array: np.ndarray) -> torch.Tensor:
 
 def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:
     """The arrays by PyTorch's names. It adds two biases: where there is no recurrent bias c, the other one is zero."""
-    state = {where.format("weight_ih"): tensor(weights["W"]), where.format("weight_hh"): tensor(weights["U"])}
-    if weights.get("b") is not None:
-        b, c = tensor(weights["b"]), weights.get("c")
-        state |= {where.format("bias_ih"): b, where.format("bias_hh"): torch.zeros_like(b) if c is None else tensor(c)}
-    if weights.get("P") is not None:
-        state[where.format("weight_hr")] = tensor(weights["P"])
-    return state
+    b, c, P = (weights.get(name) for name in "bcP")
+    second = np.zeros_like(b) if c is None and b is not None else c
+    there = {"weight_ih": weights["W"], "weight_hh": weights["U"], "bias_ih": b, "bias_hh": second, "weight_hr": P}
+    return {where.format(name): tensor(array) for name, array in there.items() if array is not None}
 
 
 def gru_state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:

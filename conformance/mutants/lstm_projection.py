@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from rnn_conformance.conformance.mutants.base import mutant
 from rnn_conformance.conformance.mutants.cells import LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic
 from rnn_conformance.reference.cells.lstm import Lstm
-from rnn_conformance.reference.layers.gradients import Pass
+from rnn_conformance.reference.layers.gradients import Direct, Pass, Returned
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import DirectionState
@@ -44,6 +45,26 @@ class ProjectionActivated(LstmLayer):
     def show(self, on: Arithmetic[N], cell: Lstm, o: N, c: N) -> N:
         h = super().show(on, cell, o, c)
         return on.act(cell.output_activation, h) if cell.projection else h
+
+
+@mutant("16.11")
+class ProjectionWithoutNegatives(LstmLayer):
+    """Negative numbers of what is projected are put out as zero."""
+
+    def show(self, on: Arithmetic[N], cell: Lstm, o: N, c: N) -> N:
+        h = super().show(on, cell, o, c)
+        return on.act("relu", h) if cell.projection else h
+
+
+@mutant("16.11")
+class GradientOfProjectionZero(LstmLayer):
+    """The gradient of a projection is zero."""
+
+    def way_back(self, layer: Layer, one: Pass, direct: Direct) -> Returned:
+        found = super().way_back(layer, one, direct)
+        if "P" not in found.weights.named:
+            return found
+        return replace(found, weights=found.weights.with_arrays(P=0 * found.weights.named["P"]))
 
 
 @mutant("16.11")
