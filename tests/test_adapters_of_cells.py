@@ -15,6 +15,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import judge
 from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import flat, state_of, state_shapes
@@ -32,8 +33,17 @@ def stack(cell: Cell, use_bias: bool = False) -> Architecture:
     return Architecture(layers, return_state=True)
 
 
+def projected(cell: Cell) -> Architecture:
+    """Two layers both ways, whose outputs are projected; no other cell than an LSTM has that."""
+    if not isinstance(cell, Lstm):
+        pytest.skip(f"a {cell.name} has no projection")
+    cell = replace(cell, projection=3)
+    return Architecture((Layer(2, 4, cell, **BOTH), Layer(6, 4, cell, **BOTH)), return_state=True)
+
+
 MODELS = {
     "stack": stack,
+    "projection": projected,
     "two ways": lambda cell: Architecture((Layer(2, 3, cell, **BOTH), Layer(6, 2, cell, **BOTH)), return_state=True),
     "backward, last output": lambda cell: Architecture(
         (Layer(2, 3, cell, direction="backward"),), return_sequences=False, return_state=True
