@@ -176,8 +176,8 @@ class Description:
 
         A projection is a feature, and no choice: its width is a number like that of the units.
         """
-        if isinstance(cell, Lstm) and cell.projection:
-            return self.lacks("projection") or self.lacks_variant(replace(cell, projection=0))
+        if isinstance(cell, Lstm):
+            cell = replace(cell, projection=0)
         offered = self.variants_of(cell.name)
         if cell in offered:
             return ""

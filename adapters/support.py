@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture
 
 
@@ -56,6 +57,8 @@ def needs(architecture: Architecture) -> Iterator[str]:
             yield "dropout"
         if layer.recurrent_dropout:
             yield "recurrent dropout"
+        if isinstance(layer.cell, Lstm) and layer.cell.projection:
+            yield "projection"
     if not architecture.batched:
         yield "single sequence"
     if architecture.return_state:
