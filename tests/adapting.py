@@ -26,15 +26,22 @@ BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
 """The one that Keras has in this process."""
 
 
-@pytest.fixture(params=registry.registered(), scope="module")
+def is_there(found: registry.Registered) -> bool:
+    """Whether an adapter can be tested in this process: its framework is installed, and Keras on its backend."""
+    return not found.missing and (not found.name.startswith("keras-") or found.name == f"keras-{BACKEND}")
+
+
+PRESENT = [found.name for found in registry.registered().values() if is_there(found)]
+ABSENT = sorted({*registry.registered()} - {*PRESENT})
+_REASON = f"{', '.join(ABSENT)}: not installed, or Keras is on another backend in this process (KERAS_BACKEND)"
+_SKIPPED = [pytest.param("", id="others", marks=pytest.mark.skip(_REASON))] if ABSENT else []
+"""One test in place of all of those that would be skipped one by one."""
+
+
+@pytest.fixture(params=[*PRESENT, *_SKIPPED], scope="module")
 def adapter(request: pytest.FixtureRequest) -> Any:
     """Each of them whose framework is installed and, of those of Keras, the one on the backend of this process."""
-    found = registry.registered()[request.param]
-    if found.missing:
-        pytest.skip(f"{', '.join(found.missing)} is not installed: {found.how_to_install}")
-    if found.name.startswith("keras-") and found.name != f"keras-{BACKEND}":
-        pytest.skip(f"Keras is on {BACKEND} in this process; KERAS_BACKEND says otherwise")
-    return registry.load(found.name)
+    return registry.load(request.param)
 
 
 def expected(adapter: Any, case: Case, start: State | None = None) -> Output:

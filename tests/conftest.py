@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from rnn_conformance.reports.records.records import Results, read
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the fuzzing takes (see test_fuzz_loading.py)."""
     parser.addoption("--fuzz-examples", type=int, default=150, metavar="N", help="results files that the fuzzing tries")
+
+
+def pytest_collection_finish() -> None:
+    """What all modules have made is there to stay: the collector of garbage need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 Supervised = Callable[..., Results]

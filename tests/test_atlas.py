@@ -121,7 +121,7 @@ def test_page_links_to_what_was_found() -> None:
 
 def page(summary: Summary) -> str:
     """The HTML of the atlas in a site."""
-    return dict(render(summary))["atlas.html"]
+    return next(html for name, html in render(summary) if name == "atlas.html")
 
 
 class Page(HTMLParser):
@@ -346,7 +346,11 @@ def command(*arguments: str) -> str:
     ("adapter", "message"),
     [
         ("tensorflow-2", "there is no adapter 'tensorflow-2'; registered are"),
-        ("no_such_module:adapter", "no_such_module:adapter does not describe itself: ModuleNotFoundError"),
+        pytest.param(
+            "no_such_module:adapter",
+            "no_such_module:adapter does not describe itself: ModuleNotFoundError",
+            marks=pytest.mark.slow,  # a process is started
+        ),
     ],
 )
 def test_command_with_a_wrong_name(adapter: str, message: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.cases.lattice import AWKWARD, KINDS, Structure, lattice
-from rnn_conformance.conformance.cases.profiles import PROFILES, SEEDS_OF_A_SHAPE, Profile
+from rnn_conformance.conformance.cases.profiles import PROFILES, SEEDS_OF_A_SHAPE
 from rnn_conformance.conformance.cases.regimes import RARE
 from rnn_conformance.conformance.checks import test_every_number, test_rare, test_sizes
 from rnn_conformance.conformance.checks.catalogue import checks, dtypes_of
@@ -22,9 +23,10 @@ CELLS = [SimpleRnn(activation) for activation in ("tanh", "relu", "linear", "sig
 NAMES = ("smoke", "default", "thorough", "soak")
 
 
-def shapes(profile: Profile) -> list[Structure]:
+@cache
+def shapes(name: str) -> list[Structure]:
     """The structures of a profile with seeds 0 to 19, or, of a soak, with the first of each of its first 20 shapes."""
-    found: list[Structure] = []
+    profile, found = PROFILES[name], list[Structure]()
     for seed in range(20):
         for kind in KINDS:
             count = profile.structures_of(kind)
@@ -34,7 +36,7 @@ def shapes(profile: Profile) -> list[Structure]:
 
 
 def most(of: Callable[[Structure], int]) -> Sequence[str]:
-    return [f"{max(map(of, shapes(PROFILES[name]))):,}" for name in NAMES]
+    return [f"{max(map(of, shapes(name))):,}" for name in NAMES]
 
 
 def where(check: str, told: str) -> Sequence[str]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from held import run_scripts, shares
+from test_atlas import header_of
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.conformance.running.declarations import declared
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
@@ -49,7 +49,7 @@ def test_examples_run_as_they_stand(adapter: str, tmp_path: Path) -> None:
     """Each loads, runs and reads the framework's layer: weights come back to the bit, outputs are within bounds."""
     if missing := registry.registered()[adapter].missing:
         pytest.skip(f"{', '.join(missing)} is not installed")
-    header = declared([adapter])[0].header
+    header = header_of(adapter)
     scripts = header.description["examples"]
     assert list(scripts) == ["lstm", "gru"]
     cells = {kind: usual(kind, script, header.framework) for kind, script in scripts.items()}

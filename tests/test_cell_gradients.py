@@ -97,16 +97,18 @@ class Drawn:
         )
 
 
-MODELS = [
-    *(stack(cell) for cell in CELLS),
+MIXED = [
     stack(Lstm(), Gru(), SimpleRnn(), direction="bidirectional"),
     stack(Gru(), Lstm(), direction="bidirectional", merge="mul"),
     stack(Lstm(), direction="backward"),
 ]
+MODELS = [*(stack(cell) for cell in CELLS), *MIXED]
+PADDED = ["", "zero", "repeat", "continue"]
+PADDED_MODELS = [(model, padded) for model in MODELS for padded in (PADDED if model in MIXED else ("", "repeat"))]
+"""What becomes of padded timesteps is no matter of the cell: every choice comes with some models."""
 
 
-@pytest.mark.parametrize("padded_outputs", ["", "zero", "repeat", "continue"])
-@pytest.mark.parametrize("architecture", MODELS, ids=str)
+@pytest.mark.parametrize(("architecture", "padded_outputs"), PADDED_MODELS, ids=str)
 def test_gradients_are_those_of_finite_differences(architecture: Architecture, padded_outputs: str) -> None:
     """Along a random direction of each array, L changes as its gradient says, also under a mask."""
     drawn = Drawn(architecture)
@@ -121,7 +123,7 @@ def test_gradients_are_those_of_finite_differences(architecture: Architecture, p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("padded_outputs", ["", "zero", "repeat", "continue"])
+@pytest.mark.parametrize("padded_outputs", PADDED)
 @pytest.mark.parametrize("architecture", MODELS, ids=str)
 def test_right_gradients_stay_within_their_bounds(architecture: Architecture, padded_outputs: str) -> None:
     """Gradients computed in float32 are within the bounds, which are not so wide that nothing could exceed them."""
@@ -139,9 +141,9 @@ def test_right_gradients_stay_within_their_bounds(architecture: Architecture, pa
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_gradients_in_any_order_stay_within_their_bounds(cell: Cell, dtype: str) -> None:
     """So are those of a subject that forms each sum in an order of its own, and each slope in one of its forms."""
-    for seed in range(3):
+    for seed, scale in enumerate((0.2, 1.0)):
         rng = np.random.default_rng(seed)
-        drawn = draw(rng, cell, dtype, (2, 5, 3, 4), scale=(0.1, 0.3, 1.0)[seed])
+        drawn = draw(rng, cell, dtype, (2, 5, 3, 4), scale)
         d_outputs = rng.standard_normal((2, 5, cell.widths(4)["h"])).astype(dtype)
         found = gradients_in_any_order(cell, drawn.weights, drawn.x, drawn.initial, d_outputs, rng)
         weights, x, initial = drawn.wide()

@@ -18,6 +18,7 @@ from in_this_process import workers_in_this_process
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.running import options
 from rnn_conformance.conformance.witnesses.deviations import known_deviations
 from rnn_conformance.reference.spec import specification
@@ -39,7 +40,8 @@ def run(*arguments: str | Path) -> Result:
 def conforming(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     """A small run of an adapter that conforms, and its folder."""
     folder = tmp_path_factory.mktemp("run")
-    return run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", folder), folder
+    with workers_in_this_process():
+        return run("run", "numpy", "--profile", "smoke", "--only", "6.3", "--out", folder), folder
 
 
 def test_run_conforms(conforming: tuple[Result, Path]) -> None:
@@ -63,10 +65,20 @@ def test_results_say_what_was_asked_and_when(conforming: tuple[Result, Path]) ->
     """What makes a run partial, and its time in UTC, stand in the header; the former is said with the verdict."""
     result, folder = conforming
     header = read(folder / "numpy.jsonl").header
-    assert header.only == ["1.1"]
+    assert header.only == ["6.3"]
     age = datetime.now(timezone.utc) - datetime.fromisoformat(header.started.replace("Z", "+00:00"))
     assert timedelta(0) <= age < timedelta(hours=1)
-    assert "a first look (profile smoke); asked for 1.1 only" in " ".join(result.stdout.split())
+    assert "a first look (profile smoke); asked for 6.3 only" in " ".join(result.stdout.split())
+
+
+@pytest.mark.slow
+def test_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """A worker that is started comes to the same end, and has the digest of the suite that started it."""
+    result = run("run", "numpy", "--profile", "smoke", "--only", "1.1", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    results = read(tmp_path / "numpy.jsonl")
+    assert {record.verdict for record in results.checks} == {"conforms"}
+    assert results.header.digest == suite_digest()
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def more_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    jax: Any = SimpleNamespace(metadata={"Name": "jax"}, version="0.11.0")
+    jax: Any = SimpleNamespace(metadata={"Name": "jax", "Version": "0.11.0"})
     monkeypatch.setattr(compiled, "distributions", lambda: [jax])
 
 

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -393,6 +394,7 @@ def test_no_witness_without_its_entry() -> None:
     assert {file.stem for file in folder.glob("*.json")} == {entry.name for entry in known_deviations()}
 
 
+@cache
 def all_checks() -> dict[str, str]:
     """The file of every check of the suite, by function."""
     found = {}

@@ -69,12 +69,11 @@ def worst_subject(
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 6.0])
 def test_the_worst_subject_stays_within(scale: float, precision: Precision, activation: str) -> None:
     """All errors of all steps may conspire against one unit, in layers that forget, that last and that are chaotic."""
-    for seed in range(2):
-        rng = np.random.default_rng([seed, int(10 * scale)])
-        drawn = draw_layer(rng, "float32", activation, (2, 24, 3, 6), scale=scale / 6**0.5)
-        expected = bound_of(drawn, precision)
-        for unit in (0, 3):
-            assert worst_ratio(worst_subject(drawn, precision, unit), expected) <= 1
+    rng = np.random.default_rng(int(10 * scale))
+    drawn = draw_layer(rng, "float32", activation, (2, 24, 3, 6), scale=scale / 6**0.5)
+    expected = bound_of(drawn, precision)
+    for unit in (0, 3):
+        assert worst_ratio(worst_subject(drawn, precision, unit), expected) <= 1
 
 
 def test_the_worst_subject_comes_near() -> None:
@@ -101,7 +100,7 @@ def test_inputs_may_be_off_at_their_worst(activation: str) -> None:
         assert 0.1 < worst_ratio(outputs, expected) <= 1
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=20)
 @given(
     dtype=st.sampled_from(["float16", "float32", "float64"]),
     activation=st.sampled_from(sorted(ACTIVATIONS)),

@@ -127,6 +127,7 @@ def test_what_is_no_adapter(attribute: str, said: str) -> None:
         registry.load(f"{__name__}:{attribute}")
 
 
+@pytest.mark.slow
 def test_function_is_run_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``package.module:function`` needs no adapter."""
     monkeypatch.setitem(sys.modules, "my_module", sys.modules[__name__])

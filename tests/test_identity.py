@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from rnn_conformance.conformance.identity import statement_digests, suite_digest
+from rnn_conformance.conformance import identity
+from rnn_conformance.conformance.identity import handed_on, statement_digests, suite_digest
 
 SOURCE = '''"""A module."""
 
@@ -50,5 +53,15 @@ def test_the_suite_has_a_digest() -> None:
     found = suite_digest()
     assert len(found) == 12
     assert int(found, 16) >= 0
-    suite_digest.cache_clear()
-    assert suite_digest() == found
+    assert suite_digest.__wrapped__() == found
+
+
+def test_a_process_is_told_the_digest_by_its_parent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that was inherited from elsewhere could be that of another state of the suite."""
+    monkeypatch.setattr(identity, "_sources", lambda: [SOURCE])
+    ((variable, told),) = handed_on().items()
+    assert told == f"{os.getpid()} {suite_digest()}"
+    monkeypatch.setenv(variable, f"{os.getppid()} 0123456789ab")
+    assert suite_digest.__wrapped__() == "0123456789ab"
+    monkeypatch.setenv(variable, f"{os.getpid()} 0123456789ab")
+    assert suite_digest.__wrapped__() != "0123456789ab"

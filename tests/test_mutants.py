@@ -13,7 +13,7 @@ import pytest
 
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.mutants.base import SOUND, Mutant, MutantAdapter, Sound, mutant
+from rnn_conformance.conformance.mutants.base import SOUND, MutantAdapter, Sound, mutant
 from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue, digests
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Embedding, Layer
@@ -78,15 +78,16 @@ def test_there_are_enough() -> None:
     assert len({fault.sentence for fault in mutants}) == len(mutants)
 
 
-@pytest.mark.parametrize("fault", catalogue().values(), ids=lambda fault: fault.name)
-def test_sentences(fault: Mutant) -> None:
+def test_sentences() -> None:
     """Each is one sentence, fit to follow the words "matches", and names clauses that there are."""
-    assert fault.sentence[0].isupper() or fault.sentence.startswith(("tanh", "relu", "linear", "h_"))
-    assert not fault.sentence.endswith(".")
-    assert ". " not in fault.sentence
-    assert len(fault.sentence) < 130
-    assert fault.breaks
-    assert set(fault.breaks) <= set(specification().clauses)
+    assert {name: fault.sentence for name, fault in catalogue().items() if not is_sentence(fault.sentence)} == {}
+    clauses = set(specification().clauses)
+    assert [name for name, fault in catalogue().items() if not fault.breaks or not set(fault.breaks) <= clauses] == []
+
+
+def is_sentence(text: str) -> bool:
+    begins = text[0].isupper() or text.startswith(("tanh", "relu", "linear", "h_"))
+    return begins and not text.endswith(".") and ". " not in text and len(text) < 130
 
 
 def test_mutants_are_short() -> None:

@@ -57,6 +57,7 @@ def test_rare_and_ambiguous_faults_are_named(name: str) -> None:
     assert recognise(*failure) == [name]
 
 
+@pytest.mark.slow
 def test_recognising_leaves_the_known_fault() -> None:
     """No probe speaks against the very fault that a subject has."""
     assert recognise(*failed(catalogue()["bias-negated"].adapter(), RECURRENCE)) == ["bias-negated"]

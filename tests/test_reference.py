@@ -25,7 +25,7 @@ from rnn_conformance.reference.model.weights import LayerWeights, Weights, param
 Array = NDArray[np.floating]
 Rows = list[list[float]]
 
-examples = settings(derandomize=True, deadline=None, max_examples=60)
+examples = settings(derandomize=True, deadline=None, max_examples=30)
 
 PLAIN: dict[str, Callable[[float], float]] = {
     "tanh": math.tanh,
@@ -159,7 +159,7 @@ choices = st.builds(
 )
 
 
-@settings(examples, max_examples=200)
+@settings(examples, max_examples=80)
 @given(
     architectures(),
     choices,

@@ -26,6 +26,7 @@ def test_cells_of_which_something_is_asked() -> None:
         list(_asked_about(Selection(["16.1"]), smoke, ["gru", "simple_rnn"]))
 
 
+@pytest.mark.slow
 def test_run_of_two_cells(tmp_path: Path) -> None:
     """The files are named by the cell, and the terminal tells which is which."""
     arguments = ["run", "numpy", "--cell", "lstm", "--cell", "gru", "--profile", "smoke", "--only", "2.2"]

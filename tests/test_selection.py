@@ -59,6 +59,7 @@ def test_wrong_names_and_nothing_at_all(asked: Selection, said: str) -> None:
         refuse_wrong(asked, PROFILES["smoke"], "lstm")
 
 
+@pytest.mark.slow
 def test_run_of_one_check_in_one_dtype(tmp_path: Path) -> None:
     """The header and the sentence say that it was no more."""
     options = ["--profile", "smoke", "--check", "test_recurrence", "--dtype", "float64", "--out", str(tmp_path)]

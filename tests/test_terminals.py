@@ -43,9 +43,9 @@ def nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         (["adapters"], 0),
         (["spec"], 0),
         (["spec", "99"], 2),
-        (["deviations"], 0),
-        (["deviations", "--format", "markdown"], 0),
-        (["selftest", "--saved"], 0),
+        (["deviations", "torch"], 0),
+        (["deviations", "torch", "--format", "markdown"], 0),
+        (["selftest", "--saved", "recurrent-kernel-transposed"], 0),
         (["selftest", "no-such-mutant"], 2),
         (["report", "a.jsonl", "--to", "site"], 1),
         (["report", "a.jsonl", "--to", "site", "--format", "markdown"], 1),
@@ -111,7 +111,7 @@ def test_commands_to_copy_are_whole(tmp_path: Path) -> None:
     narrow = CliRunner(env={"COLUMNS": "40"})
     shown = narrow.invoke(cli, ["report", str(tmp_path / "a.jsonl"), "--to", str(tmp_path / "site")]).stdout
     assert f"{tmp_path}/{again.split()[-1]}\n" in shown
-    told = narrow.invoke(cli, ["deviations", "keras-jax"]).stdout
+    told = narrow.invoke(cli, ["deviations", "keras-jax-padded-outputs-from-a-state-backward"]).stdout
     assert "\n  again: rnn-conformance replay keras-jax-padded-outputs-from-a-state-backward\n" in told
 
 

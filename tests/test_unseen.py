@@ -126,11 +126,10 @@ def test_the_worst_words_stay_within(cell: Cell, precision: Precision) -> None:
     for seed, scale in enumerate((0.5, 1.5)):
         drawn = draw(np.random.default_rng(seed), cell, sizes=(2, 14, 3, 5), scale=scale)
         expected = bounds_of(drawn, precision)
-        for _ in range(2):
-            parts = Worst(drawn, precision, np.random.default_rng(seed)).run(drawn)
-            worst = max(map(share, parts, expected))
-            assert worst <= 1
-            reached = max(reached, worst)
+        parts = Worst(drawn, precision, np.random.default_rng(seed)).run(drawn)
+        worst = max(map(share, parts, expected))
+        assert worst <= 1
+        reached = max(reached, worst)
     assert reached > 0.2
 
 

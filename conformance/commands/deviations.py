@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import translate
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import click
@@ -83,13 +86,15 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
 
 def _clauses(deviation: Deviation) -> list[str]:
     """The clauses that its checks cite, in the order of the specification."""
-    cited = {
-        clause
-        for name, check in checks().items()
-        if any(fnmatchcase(name.split("::")[1], pattern) for pattern in deviation.checks)
-        for clause in clauses_of(check)
-    }
+    named = {name for pattern in deviation.checks for name in filter(re.compile(translate(pattern)).match, _cited())}
+    cited = {clause for name in named for clause in _cited()[name]}
     return [clause for clause in specification().clauses if clause in cited]
+
+
+@cache
+def _cited() -> Mapping[str, Sequence[str]]:
+    """The clauses that each check cites."""
+    return {name.split("::")[1]: clauses_of(check) for name, check in checks().items()}
 
 
 def _lines(deviation: Deviation) -> Iterator[tuple[str, str]]:
@@ -97,9 +102,7 @@ def _lines(deviation: Deviation) -> Iterator[tuple[str, str]]:
     for name, value in _facts(deviation).items():
         if isinstance(value, dict):
             yield name, ", ".join(f"{package} {specifier}" for package, specifier in value.items())
-        elif name == "clauses" and len(value) == len(
-            {clause for check in checks().values() for clause in clauses_of(check)}
-        ):
+        elif name == "clauses" and len(value) == len({*chain(*_cited().values())}):
             yield name, "all"
         else:
             yield name, value if isinstance(value, str) else ", ".join(value)

@@ -48,7 +48,7 @@ def _what_decides() -> Mapping[str, object]:
     return {
         "processor": [processor.name, sorted(processor.features)],
         "system": [platform.system(), platform.machine(), platform.python_version()],
-        "packages": sorted({f"{each.metadata['Name']} {each.version}" for each in distributions()}),
+        "packages": sorted({"{Name} {Version}".format_map(each.metadata) for each in distributions()}),
         "settings": {
             name: os.environ[name] for name in os.environ if name.startswith(_SETTINGS) and name not in FOLDERS
         },

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from types import MappingProxyType
 
+from rnn_conformance.conformance.identity import handed_on
 from rnn_conformance.conformance.running.compiled import FOLDERS, settings
 from rnn_conformance.conformance.running.order import Order, Report
 from rnn_conformance.conformance.running.watch import Watch
@@ -120,4 +121,4 @@ def _environment() -> dict[str, str]:
     mine = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", *FOLDERS)}
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONFAULTHANDLER": "1", "PYTHONHASHSEED": "0"}
     # No plugin that happens to be installed may reorder, repeat or distribute the checks.
-    return {**mine, **ONE_THREAD, **quiet, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {**mine, **ONE_THREAD, **quiet, **handed_on(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal
 
+from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.running.deaths import write_broken, write_death
 from rnn_conformance.conformance.running.order import Order, Report
 from rnn_conformance.conformance.running.process import Ended, run_worker
@@ -30,6 +31,7 @@ def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) ->
     for adapter in adapters:
         for old in order.files(adapter):
             old.unlink(missing_ok=True)
+    suite_digest()  # made once, before several threads ask for it
     stop = Event()
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(run_one, order, adapter, report, stop) for adapter in adapters]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,12 @@ def here() -> str:
 
 
 def known_deviations() -> list[Deviation]:
-    """All entries of deviations.toml."""
+    """All entries of deviations.toml, which is read once, and so is each witness."""
+    return list(_known())
+
+
+@cache
+def _known() -> Sequence[Deviation]:
     return parse(files("rnn_conformance.conformance.known").joinpath("deviations.toml").read_text(encoding="utf-8"))
 
 

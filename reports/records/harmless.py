@@ -11,6 +11,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # by Windows, w
 
 def shown(text: str) -> str:
     """Text as it is, but for what a terminal would obey and XML forbids: an escape sequence is shown, not sent."""
+    if text.isprintable():  # as nearly all is, of the much that a page has
+        return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
