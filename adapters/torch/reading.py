@@ -173,6 +173,8 @@ def refuse(layer: Layer, path: str) -> None:
         raise Refused(path, "recurrent_activation", f"that of torch.nn's gates is sigmoid, and not {gate}")
     if output != "tanh":
         raise Refused(path, "output_activation", f"that of torch.nn.LSTM is tanh, and not {output}")
+    if isinstance(cell, Lstm) and cell.projection >= layer.units:
+        raise Refused(path, "projection", "proj_size of torch.nn.LSTM is smaller than its hidden_size")
     if isinstance(cell, Gru) and cell.reset == "before":
         raise Refused(path, "reset", "torch.nn.GRU multiplies with the reset gate after the product: another equation")
     if isinstance(cell, Gru) and cell.keep != "z":
