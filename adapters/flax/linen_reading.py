@@ -114,7 +114,11 @@ def build(canonical: Canonical) -> tuple[Any, Any]:
         cell = getattr(linen, kind.cell)(layer.units, **reading.options_of(kept))
         return linen.RNN(cell, **reading.rnn_options(kept))
 
-    made = linen.Bidirectional(rnn(), rnn(), **reading.merge_function(linen, layer.merge)) if layer.is_bidirectional else rnn()
+    made = (
+        linen.Bidirectional(rnn(), rnn(), **reading.merge_function(linen, layer.merge))
+        if layer.is_bidirectional
+        else rnn()
+    )
     trees = [kind.params_of(direction.named) for direction in kept.weights.layers[0].directions]
     params = dict(zip(_DIRECTIONS, trees, strict=True)) if layer.is_bidirectional else trees[0]
     with x64(kept.architecture.weights_dtype or kept.architecture.dtype):

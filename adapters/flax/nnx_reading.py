@@ -27,7 +27,11 @@ def survey(model: Any) -> Survey:
     for path, module in modules:
         if any(path.startswith(f"{before}/" if before else "") for before in passed):
             continue
-        own = sum(int(np.size(v[...])) for v in vars(module).values() if isinstance(v, nnx.Param) and v.get_value() is not None)
+        own = sum(
+            int(np.size(v[...]))
+            for v in vars(module).values()
+            if isinstance(v, nnx.Param) and v.get_value() is not None
+        )
         kind = type(module).__name__
         if isinstance(module, nnx.RNN | nnx.Bidirectional | nnx.RNNCellBase):
             passed.append(path)

@@ -70,7 +70,9 @@ def _merge(flax: Any, function: Any, path: str) -> str:
     for name, its_function in known.items():
         if function is its_function:
             return name
-    raise Refused(path, "merge_fn", "it is neither the default nor jnp.add or jnp.multiply: what it computes is not known")
+    raise Refused(
+        path, "merge_fn", "it is neither the default nor jnp.add or jnp.multiply: what it computes is not known"
+    )
 
 
 def _default_merge(flax: Any) -> Any:
@@ -187,7 +189,9 @@ def held(canonical: Canonical, framework: str, bias_of_gru: Callable[[Gru], str]
         cell = SimpleRnn(cell.activation)
     layer = replace(layer, cell=cell, use_bias=True, dropout=0.0, recurrent_dropout=0.0)
     weights = Weights((LayerWeights.of([in_order(layer, named) for named in each]),))
-    plain = Architecture((layer,), dtype=architecture.dtype, weights_dtype=architecture.weights_dtype, return_state=True)
+    plain = Architecture(
+        (layer,), dtype=architecture.dtype, weights_dtype=architecture.weights_dtype, return_state=True
+    )
     aligned = layer.direction != "backward" or canonical.choices.backward_outputs == "aligned"
     kept = as_loaded(weights, architecture.dtype, path, dtype)
     return replace(canonical, architecture=plain, weights=kept, choices=_choices(aligned))

@@ -27,7 +27,9 @@ class Watcher:
     calls: list[Call] = field(default_factory=list)
     within: list[list[Array]] = field(default_factory=list)
 
-    def note(self, canonical: Canonical | None, module: Any, call: Callable[..., Any], x: Any, given: dict[str, Any]) -> Any:
+    def note(
+        self, canonical: Canonical | None, module: Any, call: Callable[..., Any], x: Any, given: dict[str, Any]
+    ) -> Any:
         """Call a layer, `canonical` if it was read, and note it."""
         if self.within:
             result = call(x, **given)
@@ -52,7 +54,9 @@ class Watcher:
         if canonical is not None and is_concrete(x) and x.ndim <= 2:
             inputs, state = _with_batch(np.asarray(x), 2), _state(canonical, carry)
             final = _state(canonical, result[0])
-            self.calls.append(Call(canonical, inputs[:, np.newaxis], Output(final[0][0][0][:, np.newaxis], final), state))
+            self.calls.append(
+                Call(canonical, inputs[:, np.newaxis], Output(final[0][0][0][:, np.newaxis], final), state)
+            )
         return result
 
 
@@ -185,7 +189,9 @@ def watch_nnx(model: Any, survey: Survey, arguments: Arguments) -> tuple[list[Ca
             x, given = alone(survey, model, arguments)
             if survey.layers[0].is_cell:
                 carry = given.get("initial_carry")
-                result = model(model.initialize_carry(x.shape, nnx.Rngs(0)) if carry is None else carry, jax.numpy.array(x))
+                result = model(
+                    model.initialize_carry(x.shape, nnx.Rngs(0)) if carry is None else carry, jax.numpy.array(x)
+                )
             else:
                 result = model(jax.numpy.array(x), **given)
         else:

@@ -87,7 +87,9 @@ def read_layer(layer: Any, path: str = "") -> Canonical:
     each = [_read_cell(cell, path) for cell in cells]
     direction = "backward" if layer.go_backwards else "forward"
     if len(cells) > 1 and layer.go_backwards:
-        raise Refused(path, "go_backwards", "a stack of cells that runs backwards turns its inputs once, not each layer")
+        raise Refused(
+            path, "go_backwards", "a stack of cells that runs backwards turns its inputs once, not each layer"
+        )
     layers = [replace(one, direction=direction) for one, _, _ in each]
     architecture = _architecture(
         layer, layers, return_sequences=layer.return_sequences, return_state=layer.return_state, stateful=layer.stateful
@@ -146,12 +148,18 @@ def _read_cell(cell: Any, path: str) -> tuple[Layer, LayerWeights, tuple[str, ..
     if not cell.built:
         raise Refused(path, "weights", "the layer is not built: call it, or its build, first")
     activation = _named(cell.activation, path, "activation", _NAMES[:-1])
-    gate = {} if name == "simple_rnn" else {"recurrent_activation": _named(cell.recurrent_activation, path, "recurrent_activation", _NAMES)}
+    gate = (
+        {}
+        if name == "simple_rnn"
+        else {"recurrent_activation": _named(cell.recurrent_activation, path, "recurrent_activation", _NAMES)}
+    )
     options: dict[str, Any] = {"output_activation": activation} if name == "lstm" else {}
     if name == "gru":
         options = {"reset": "after" if cell.reset_after else "before"}
         options["recurrent_bias"] = "all" if cell.reset_after else "none"
-    arrays = [_array(variable) for variable in (cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else []))]
+    arrays = [
+        _array(variable) for variable in (cell.kernel, cell.recurrent_kernel, *([cell.bias] if cell.use_bias else []))
+    ]
     named = {part: np.ascontiguousarray(array) for part, array in named_weights(*arrays).items()}
     layer = Layer(len(arrays[0]), cell.units, CELLS[name](activation, **gate, **options), bool(cell.use_bias))
     training = [f"{what} {getattr(cell, what):g}" for what in ("dropout", "recurrent_dropout") if getattr(cell, what)]

@@ -169,7 +169,12 @@ def _call_of(canonical: Canonical, given: Any, state: Any, whole: Any, shown: An
     expected = join(layer.merge, *wanted) if layer.is_bidirectional else wanted[0]
     seen = array(keras.tree.flatten(shown)[0])
     differs = not np.array_equal(expected, seen, equal_nan=True)
-    opened = replace(architecture, return_sequences=True, return_state=True, layers=(*architecture.layers[:-1], replace(layer, merge="concat")))
+    opened = replace(
+        architecture,
+        return_sequences=True,
+        return_state=True,
+        layers=(*architecture.layers[:-1], replace(layer, merge="concat")),
+    )
     call = Call(
         replace(canonical, architecture=opened),
         array(given["sequences"]),
@@ -180,7 +185,9 @@ def _call_of(canonical: Canonical, given: Any, state: Any, whole: Any, shown: An
     if not differs:
         return call
     why = "what it shows has other bits than its outputs and states"
-    return replace(call, canonical=canonical, output=Output(seen, None), is_last=not architecture.return_sequences, not_seen=why)
+    return replace(
+        call, canonical=canonical, output=Output(seen, None), is_last=not architecture.return_sequences, not_seen=why
+    )
 
 
 def _call_of_cell(canonical: Canonical, args: Any, kwargs: Any, result: Any) -> Call:
