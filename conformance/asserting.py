@@ -20,8 +20,8 @@ def assert_conforms(
 ) -> Report:
     """Every recurrent layer of a layer or model, on these inputs, within the proven bounds of its own equations.
 
-    `layer` is a torch module, a Keras layer or model, a Flax NNX module, or ``(module, variables)`` of Flax Linen; it is
-    called once, in inference, and nothing of it is changed. A single recurrent layer takes `inputs` (batch, timesteps,
+    `layer` is a torch module, a Keras layer or model, a Flax NNX module, or ``(module, variables)`` of Flax Linen. It
+    is called in inference, and nothing of it is changed. A single recurrent layer takes `inputs` (batch, timesteps,
     features), in whatever order its own axes are, and may be given a `mask` (batch, timesteps), `lengths` (batch,) and
     an `initial_state`: h (batch, units), the two (h, c), or nested by layer, direction and part. A model is called with
     `inputs`, or with a tuple of them, as they are.

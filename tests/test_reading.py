@@ -38,7 +38,6 @@ def test_what_is_built_is_read(target: str) -> None:
         try:
             wanted = held(target, canonical)
         except Refused as reason:
-            assert reason.field in FIELDS
             refused.add(reason.field)
             return
         (found,) = read(build(target, canonical))
@@ -52,6 +51,7 @@ def test_what_is_built_is_read(target: str) -> None:
     round_trip()
     assert kept == {"simple_rnn", "lstm", "gru"}
     assert refused
+    assert refused <= FIELDS
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -188,5 +188,6 @@ def test_nnx_model_is_surveyed() -> None:
         ("residual", "residual"),
     ]
     assert [other.path for other in found.others] == ["dense"]
-    (layer,) = (layer for layer in found.layers if layer.path == "plain")
+    (layer,) = found.layers
+    assert layer.path == "plain"
     assert layer.architecture.layers[0].cell == Lstm()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,36 +21,42 @@ def survey(model: Any) -> Survey:
     """Every recurrent layer of a module, by the names on the way to it, and what else has parameters."""
     from flax import nnx
 
-    found: list[Canonical] = []
+    found: dict[int, Canonical] = {}
     refused: list[Refused] = []
     others: list[Other] = []
-    passed: list[str] = []
-    modules = sorted(((joined(parts), module) for parts, module in nnx.iter_modules(model)), key=lambda each: each[0])
-    for path, module in modules:
-        if any(path.startswith(f"{before}/" if before else "") for before in passed):
-            continue
-        own = sum(
-            int(np.size(v[...]))
-            for v in vars(module).values()
-            if isinstance(v, nnx.Param) and v.get_value() is not None
-        )
+    for path, module in walk(model):
+        params = [value for value in vars(module).values() if isinstance(value, nnx.Param)]
+        own = sum(int(np.size(param[...])) for param in params if param.get_value() is not None)
         kind = type(module).__name__
-        if isinstance(module, nnx.RNN | nnx.Bidirectional | nnx.RNNCellBase):
-            passed.append(path)
+        if id(module) in found:
+            found[id(module)] = replace(found[id(module)], also=(*found[id(module)].also, path))
+        elif is_recurrent(module):
             try:
-                found.append(read_module(module, path))
+                found[id(module)] = read_module(module, path)
             except Refused as reason:
                 refused.append(reason)
         elif own and any(word in kind for word in reading.LOOKS_RECURRENT):
             refused.append(Refused(path, "class", f"{kind} is none of Flax's recurrent layers"))
         elif own:
             others.append(Other(path, kind, own))
-    return Survey(tuple(found), tuple(refused), tuple(others))
+    return Survey(tuple(found.values()), tuple(refused), tuple(others))
 
 
-def joined(parts: Any) -> str:
-    """A path in one word."""
-    return "/".join(map(str, parts))
+def walk(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each module within a module, and itself, with the names on the way; what is in a recurrent one belongs to it."""
+    from flax import nnx
+
+    yield path, module
+    if not is_recurrent(module):
+        for name, inner in nnx.iter_children(module):
+            yield from walk(inner, f"{path}/{name}" if path else str(name))
+
+
+def is_recurrent(module: Any) -> bool:
+    """Whether it is one of Flax's recurrent layers, or a cell that somebody's own loop calls."""
+    from flax import nnx
+
+    return isinstance(module, nnx.RNN | nnx.Bidirectional | nnx.RNNCellBase)
 
 
 def read_module(module: Any, path: str = "") -> Canonical:

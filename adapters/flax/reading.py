@@ -91,8 +91,9 @@ def merge_function(flax: Any, merge: str) -> dict[str, Any]:
 
 def refuse_own_call(flax: Any, module: Any, path: str) -> None:
     """Raise Refused for a subclass that does something else than Flax's own class."""
-    own = next((c for c in type(module).__mro__ if c.__module__.partition(".")[0] == "flax"), object)
-    if type(module).__call__ is not getattr(own, "__call__", None):
+    classes = type(module).__mro__
+    own = next(c for c in classes if c.__module__.partition(".")[0] == "flax")
+    if next(c for c in classes if "__call__" in vars(c)) not in own.__mro__:
         raise Refused(path, "__call__", f"{type(module).__name__} has a __call__ of its own, and not Flax's")
 
 
@@ -198,7 +199,7 @@ def held(canonical: Canonical, framework: str, bias_of_gru: Callable[[Gru], str]
 
 
 def _biases_of_gru(named: dict[str, Any], wanted: str, units: int, dtype: Any) -> dict[str, Any]:
-    """The biases of a GRU as `all`, the `candidate` or `none` has them: of z and r the two are added, where only one is."""
+    """The biases of a GRU that has a second one of `all` gates, of the `candidate` or of `none`: others are added."""
     b, c = named["b"].astype(np.float64), np.zeros(len(named["b"]))
     if "c" in named:
         c[-len(named["c"]) :] = named["c"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Survey
+from rnn_conformance.adapters.flax.nnx_reading import walk
 from rnn_conformance.adapters.flax.shared import swapped
 from rnn_conformance.reference.layers.layer import join
 from rnn_conformance.reference.layers.masking import mask_of_lengths
@@ -163,9 +164,7 @@ def watch_nnx(model: Any, survey: Survey, arguments: Arguments) -> tuple[list[Ca
     import jax
     from flax import nnx
 
-    from rnn_conformance.adapters.flax.nnx_reading import joined
-
-    paths = {joined(parts): module for parts, module in nnx.iter_modules(model)}
+    paths = dict(walk(model))
     found = {id(paths[canonical.path]): canonical for canonical in survey.layers}
     watcher = Watcher()
 

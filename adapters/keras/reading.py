@@ -65,7 +65,7 @@ def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def is_recurrent(layer: Any) -> bool:
-    """Whether it is one of Keras' recurrent layers, a Bidirectional of one, or a cell that somebody's own loop calls."""
+    """Whether it is one of Keras' recurrent layers, a Bidirectional, or a cell that somebody's own loop calls."""
     import keras
 
     cells = tuple(getattr(keras.layers, f"{name}Cell") for name in LAYERS.values())
@@ -87,9 +87,7 @@ def read_layer(layer: Any, path: str = "") -> Canonical:
     each = [_read_cell(cell, path) for cell in cells]
     direction = "backward" if layer.go_backwards else "forward"
     if len(cells) > 1 and layer.go_backwards:
-        raise Refused(
-            path, "go_backwards", "a stack of cells that runs backwards turns its inputs once, not each layer"
-        )
+        raise Refused(path, "go_backwards", "a stack of cells turns its inputs once, and not each of its layers")
     layers = [replace(one, direction=direction) for one, _, _ in each]
     architecture = _architecture(
         layer, layers, return_sequences=layer.return_sequences, return_state=layer.return_state, stateful=layer.stateful

@@ -50,7 +50,7 @@ def _without_gradients() -> Any:
 
 
 def _call_alone(layer: Any, canonical: Canonical, arguments: Arguments) -> Any:
-    state = [part for part in flat(arguments.initial_state)] if arguments.initial_state is not None else None
+    state = list(flat(arguments.initial_state)) if arguments.initial_state is not None else None
     x, mask = np.asarray(arguments.inputs), arguments.mask
     if canonical.is_cell:
         return layer(x, state or layer.get_initial_state(batch_size=len(x)))
@@ -156,8 +156,9 @@ def _state(canonical: Canonical, tensors: Any) -> State:
 
 
 def _call_of(canonical: Canonical, given: Any, state: Any, whole: Any, shown: Any) -> Call:
-    import keras
     from dataclasses import replace
+
+    import keras
 
     outputs, *final = whole
     outputs, final_state = array(outputs), _state(canonical, final)

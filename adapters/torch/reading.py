@@ -1,4 +1,4 @@
-"""Reading and building torch.nn.RNN, LSTM, GRU and their cells: canonical weights out of a user's own module, and in."""
+"""Reading and building torch.nn.RNN, LSTM, GRU and their cells: canonical weights out of modules, and in."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _base_of(module: Any, path: str, is_cell: bool) -> tuple[str, Any]:
 
 
 def _direction(module: Any, name: str, suffix: str) -> dict[str, np.ndarray]:
-    """The arrays of one direction of one layer, in the canonical order; what a parametrisation gives, if there is one."""
+    """The arrays of one direction of a layer, in the canonical order; of a parametrisation what it gives."""
     arrays = {}
     for part, its_name in NAMES.items():
         if part in "WU" or module.bias:

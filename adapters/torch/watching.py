@@ -132,7 +132,7 @@ def _calls_of(canonical: Canonical, module: Any, x: Any, hx: Any, result: Any) -
 
 
 def _opened(whole: Call) -> tuple[list[Call], bool]:
-    """Each layer of a stack, built by itself and given what the one below put out; whether their states are the same."""
+    """Each layer of a stack, built by itself and given what the one below put out; whether states are the same."""
     import torch
 
     calls, x, same = [], whole.inputs, True

@@ -41,7 +41,7 @@ def agree(
     porter, survey, its_calls, _ = watched(other, theirs, mask, lengths, initial_state)
     if len(its_calls) != len(calls):
         raise NonConforming(
-            f"the first model calls {_told(calls)}, the second {_told(its_calls)}: they cannot be held against each other"
+            f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
         )
     judged, notes = defaultdict(list), defaultdict(list)
     of_one = [call.canonical for call in calls]

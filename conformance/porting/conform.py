@@ -38,13 +38,13 @@ def conform(model: Any, inputs: Any, mask: Any = None, lengths: Any = None, init
 def watched(
     model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
 ) -> tuple[Porter, Survey, list[Call], Any]:
-    """The calls of a model's recurrent layers. Raises ValueError where there are none, or for arguments that it lacks."""
+    """The calls of a model's recurrent layers. Raises ValueError where there are none, or for what it cannot take."""
     porter = porter_of(model)
     survey = porter.survey(model, Arguments(inputs))
     is_bare = [layer.path for layer in survey.layers] == [""]
     if not is_bare and any(given is not None for given in (mask, lengths, initial_state)):
         raise ValueError(
-            "mask, lengths and initial_state are those of a single recurrent layer; a model gets its own from its inputs"
+            "mask, lengths and initial_state are those of a single recurrent layer; a model has its own from its inputs"
         )
     state = state_of(initial_state, survey.layers[0]) if is_bare and initial_state is not None else None
     calls, result = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))

@@ -103,6 +103,7 @@ def _of_weights(canonical: Canonical) -> Iterator[tuple[str, str, Weights]]:
     if has_c:
         both = changed(lambda named: {**named, "b": _zero(named["b"]), "c": _zero(named["c"])})
         yield "both biases are lost", "carry them as well", both
+    if has_c and getattr(cell, "reset", "") == "after":  # everywhere else the two are added
         if given.named["b"].shape == given.named["c"].shape:
             swap = changed(lambda named: {**named, "b": named["c"], "c": named["b"]})
             yield "the two biases are exchanged", "b belongs to W x, c to U h, which a reset gate tells apart", swap
