@@ -48,7 +48,8 @@ def walk(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
     yield path, module
     if not is_recurrent(module):
-        for name, inner in nnx.iter_children(module):
+        children = nnx.iter_children(module)
+        for name, inner in ((name, inner) for name, inner in children if isinstance(inner, nnx.Module)):
             yield from walk(inner, f"{path}/{name}" if path else str(name))
 
 
