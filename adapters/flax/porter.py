@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Survey
 from rnn_conformance.adapters.flax import linen_reading, nnx_reading, watching
@@ -34,6 +38,22 @@ class NnxPorter:
 
     def watch(self, model: Any, survey: Survey, arguments: Arguments) -> tuple[list[Call], Any]:
         return watching.watch_nnx(model, survey, arguments)
+
+    def put(self, layer: Any, arrays: Mapping[str, Any]) -> None:
+        """The table of an Embed, or the kernel and the bias of a Linear."""
+        from jax import numpy as jnp
+
+        named = {"table": "embedding", "kernel": "kernel", "bias": "bias"}
+        for name, array in arrays.items():
+            getattr(layer, named[name])[...] = jnp.array(array)
+
+    def save(self, model: Any, names: Sequence[str], path: Path) -> None:
+        """The parameters by the names on the way to them, as safetensors."""
+        from flax import nnx
+        from safetensors.numpy import save_file
+
+        flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+        save_file({nnx_reading.joined(where): np.array(param[...], order="C") for where, param in flat}, path)
 
     def precision(self, dtype: str) -> Precision:
         return PRECISION[dtype]

@@ -165,7 +165,7 @@ class _ClassNetwork:
         """What was loaded, or what the instance gives back by a method `weights` of its own."""
         assert self._weights is not None, "no weights are loaded"
         if not hasattr(self._layer, "weights") or not callable(self._layer.weights):
-            return self._weights
+            return self._weights.map(np.array)
         return Weights.of({f"layers[0].{name}": np.asarray(array) for name, array in self._layer.weights().items()})
 
     def run(self, inputs: Any, *, initial_state: State | None = None, **given: Any) -> Output:
