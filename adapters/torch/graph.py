@@ -73,7 +73,7 @@ class _Tracing:
             if node.op == "output":
                 found = node.args[0] if isinstance(node.args[0], tuple) else (node.args[0],)
                 returns = tuple(self.values[each] for each in found)
-            elif node.op != "placeholder":
+            elif node.op != "placeholder" and node.users:  # what nobody reads is no part of the model
                 self.add(node)
         return Graph(tuple(self.kinds), tuple(self.steps), returns, tuple(self.dropped))
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,9 @@ def _prove_layer(layer: Layer, ported: Any, source: str, rng: np.random.Generato
     (mine,) = (part for part in parts if part.path == layer.kept.path)
     features = mine.architecture.layers[0].features
     x = rng.normal(size=(BATCH, TIMESTEPS, features)).astype(np.float32)
-    return agree(build(source, mine), getattr(ported, layer.attribute), x)[1]
+    report = agree(build(source, mine), getattr(ported, layer.attribute), x)[1]
+    told = tuple(replace(one, path=mine.path) for one in report.layers)
+    return replace(report, title=f"{mine.path}, as self.{layer.attribute}", layers=told)
 
 
 def _drawn(graph: Graph, k: int, rng: np.random.Generator) -> Any:

@@ -81,7 +81,7 @@ def write(graph: Graph, words: Words, held: Any, source: str) -> Written:
                 runs.append(line)
             else:
                 layers.append(each)
-                makes.append(f"self.{attribute} = {_made(words, each, number in finals)}")
+                makes.append(f"self.{each.attribute} = {_made(words, each, number in finals)}")
                 runs += _run(words, each, value, reads, names, number in finals)
         if step.kind in ("final", "timestep", "activation"):
             runs.append(f"{value} = {_plain(words, step, reads[0])}")
