@@ -133,7 +133,8 @@ class _FunctionNetwork:
         return sum(array.size for _, array in self.weights().arrays())
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
-        return network.output_shape(self._architecture)
+        known = self._architecture
+        return network.output_shape(known, known.batch, known.timesteps)
 
     def _taken(self, given: dict[str, Any]) -> dict[str, Any]:
         """What the functions take by name, None where a call does not have it. Raises ValueError for anything else."""

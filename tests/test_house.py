@@ -27,9 +27,11 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax porting",
+    "adapters": "description protocol support gates inlining function registry two_biases canonical graph numpy torch "
+    "jax keras flax porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
-    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
+    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
+    "asserting commands",
 }
 FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
 OF_FRAMEWORK = {

@@ -21,6 +21,7 @@ COMMANDS = {
     "adapters": "List the registered adapters, and how to install what is missing.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
+    "port": "Write a model in another framework, and prove that it computes the same.",
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
     "schema": "Print the JSON Schema of results files.",

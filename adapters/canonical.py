@@ -1,0 +1,180 @@
+"""A user's own recurrent layer in the words of SPEC.md: what is read, refused, built and seen when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
+
+
+class Refused(ValueError):
+    """What cannot be said in canonical words, or not in those of a target: the `field` of the layer at `path`."""
+
+    def __init__(self, path: str, field: str, reason: str) -> None:
+        super().__init__(f"{path or 'the layer'}: {field}: {reason}")
+        self.path, self.field, self.reason = path, field, reason
+
+
+@dataclass(frozen=True, eq=False)
+class Canonical:
+    """One recurrent layer, or a stack that is one module, as SPEC.md has it.
+
+    `path` is where it was found, `also` where else, `choices` what it does where the specification leaves a choice,
+    `training` what it has that matters in training only, and that is left out here. A cell that a user's own loop
+    calls `is_cell`.
+    """
+
+    architecture: Architecture
+    weights: Weights
+    choices: Choices = Choices()
+    path: str = ""
+    also: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+    is_cell: bool = False
+
+    def layer(self, k: int) -> Canonical:
+        """The k-th layer of a stack, by itself."""
+        one = replace(self.architecture, layers=self.architecture.layers[k : k + 1])
+        path = self.path if len(self.architecture.layers) == 1 else f"{self.path}[{k}]"
+        return replace(self, architecture=one, weights=Weights(self.weights.layers[k : k + 1]), path=path)
+
+    def equals(self, other: Canonical) -> bool:
+        """Whether both are the same layer, their weights to the last bit."""
+        mine, yours = dict(self.weights.arrays()), dict(other.weights.arrays())
+        return (
+            (self.architecture, self.choices, mine.keys()) == (other.architecture, other.choices, yours.keys())
+            and all(str(mine[name].dtype) == str(yours[name].dtype) for name in mine)
+            and all(mine[name].tobytes() == yours[name].tobytes() for name in mine)
+        )
+
+
+@dataclass(frozen=True)
+class Other:
+    """A layer of a model that is not recurrent, with how many parameters it has of its own."""
+
+    path: str
+    kind: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Every recurrent layer of a model: those that could be read, and why others could not; and what else there is."""
+
+    layers: tuple[Canonical, ...]
+    refused: tuple[Refused, ...] = ()
+    others: tuple[Other, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a recurrent layer: what it was given and what came out, with a batch axis, time after that.
+
+    `inputs` is (batch, timesteps, features), `mask` (batch, timesteps), true where valid. `output` has the outputs at
+    all timesteps, (batch, timesteps, width), and the final state, unless `is_last` says that the layer shows its last
+    output alone. `not_seen` says of a layer that was opened for this why its numbers are not those that it showed.
+    """
+
+    canonical: Canonical
+    inputs: Array
+    output: Output
+    initial_state: State | None = None
+    mask: Mask | None = None
+    is_last: bool = False
+    not_seen: str = ""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a model is called with. `initial_state` and `lengths` or `mask` are those of a single recurrent layer."""
+
+    inputs: Any
+    initial_state: State | None = None
+    lengths: Any = None
+    mask: Any = None
+    variables: Any = None
+
+
+class Porter(Protocol):
+    """Reading, building and watching layers: `reading.py` of a framework, and the `porter` of anybody's adapter."""
+
+    name: str
+
+    def owns(self, model: Any) -> bool:
+        """Whether it is a model of this framework."""
+
+    def survey(self, model: Any, arguments: Arguments | None = None) -> Survey:
+        """What is in a model; some can be read only from a call, which then has these arguments."""
+
+    def held(self, canonical: Canonical) -> Canonical:
+        """What becomes of it in a layer of this framework: the declared map. Raises Refused, by field."""
+
+    def build(self, canonical: Canonical) -> Any:
+        """A layer of the framework's own with these weights, of which `read` gives `held(canonical)`."""
+
+    def load(self, module: Any, canonical: Canonical) -> None:
+        """Put the weights into a layer that stands. Raises Refused where it is another layer."""
+
+    def watch(self, model: Any, survey: Survey, arguments: Arguments) -> tuple[list[Call], Any]:
+        """Call the model, and give each call of each recurrent layer that was read, in order, and what came out."""
+
+    def precision(self, dtype: str) -> Precision:
+        """The arithmetic of the framework."""
+
+
+def as_loaded(weights: Weights, dtype: str, path: str, cast: Any) -> Weights:
+    """The weights in the dtype in which a target keeps them. Raises Refused where one would be another number."""
+
+    def kept(array: Array) -> Array:
+        narrow: Array = array.astype(cast)
+        if not np.array_equal(narrow.astype(np.float64), array.astype(np.float64), equal_nan=True):
+            raise Refused(path, "dtype", f"{dtype} cannot hold every number of the weights")
+        return narrow
+
+    return weights.map(kept)
+
+
+def merged_biases(named: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[str, Array]:
+    """One bias in the place of two that are added: their sum, formed in float64 and rounded once."""
+    if "c" not in named:
+        return dict(named)
+    total = named["b"].astype(np.float64) + named["c"].astype(np.float64)
+    return {**{name: array for name, array in named.items() if name != "c"}, "b": total.astype(dtype)}
+
+
+def one_bias(layer: Layer, named: dict[str, Array], dtype: np.dtype[Any], path: str) -> dict[str, Array]:
+    """The arrays of a direction where only one bias is added, and nothing to the forget gate when the layer runs.
+
+    The recurrent bias and what the equation adds are merged into b: formed in float64, and rounded once.
+    """
+    shift = getattr(layer.cell, "forget_bias", 0.0)
+    if shift and not layer.use_bias:
+        raise Refused(path, "forget_bias", "there is no bias into which what is added to the forget gate could go")
+    if shift:
+        gate = np.arange(len(named["b"])) // layer.units == layer.cell.gates.index("f")
+        named = {**named, "b": named["b"].astype(np.float64) + np.where(gate, shift, 0.0)}
+    merged = merged_biases(named, dtype)
+    return {**merged, "b": merged["b"].astype(dtype)} if "b" in merged else merged
+
+
+def all_gates(named: dict[str, Array]) -> dict[str, Array]:
+    """A recurrent bias of every gate, zero where there was none."""
+    if "b" not in named:
+        return named
+    c = np.zeros_like(named["b"])
+    if "c" in named:
+        c[-len(named["c"]) :] = named["c"]
+    return {**named, "c": c}
+
+
+def in_order(layer: Layer, named: Mapping[str, Array]) -> LayerWeights:
+    """The arrays of a direction in the order of its cell."""
+    return LayerWeights({part: named[part] for part in layer.cell.shapes(layer.features, layer.units, layer.use_bias)})

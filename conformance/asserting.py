@@ -1,0 +1,83 @@
+"""Assertions for your own tests: `assert_conforms` a layer or a model, and `assert_agree` two of them.
+
+>>> from rnn_conformance.conformance.asserting import assert_agree, assert_conforms
+>>> report = assert_conforms(model, inputs=batch)  # doctest: +SKIP
+>>> assert_agree(model, ported, inputs=batch)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.porting.agree import agree
+from rnn_conformance.conformance.porting.conform import conform
+from rnn_conformance.conformance.porting.own import SuiteReport, run_suite
+from rnn_conformance.conformance.porting.report import Report
+from rnn_conformance.reference.cells.cell import Cell
+
+
+@overload
+def assert_conforms(
+    layer: Any, *, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
+) -> Report: ...
+@overload
+def assert_conforms(layer: Any, *, cell: str | Cell, examples: int = 200) -> SuiteReport: ...
+def assert_conforms(
+    layer: Any,
+    *,
+    inputs: Any = None,
+    mask: Any = None,
+    lengths: Any = None,
+    initial_state: Any = None,
+    cell: str | Cell = "",
+    examples: int = 200,
+) -> Report | SuiteReport:
+    """Every recurrent layer of a layer or model, on these inputs, within the proven bounds of its own equations.
+
+    `layer` is a torch module, a Keras layer or model, a Flax NNX module, or ``(module, variables)`` of Flax Linen. It
+    is called in inference, and nothing of it is changed. A single recurrent layer takes `inputs` (batch, timesteps,
+    features), in whatever order its own axes are, and may be given a `mask` (batch, timesteps), `lengths` (batch,) and
+    an `initial_state`: h (batch, units), the two (h, c), or nested by layer, direction and part. A model is called with
+    `inputs`, or with a tuple of them, as they are.
+
+    With a `cell` in the place of inputs, `layer` is a class, a function or an adapter of your own, and the whole drawn
+    suite is run on it, with so many `examples` for each check: a class is made as ``layer(features, units)``, loaded by
+    ``load({"W": ..., "U": ..., "b": ...})`` and called with what it takes by the names initial_state, lengths and mask;
+    a function is one for `from_function`. `cell` is simple_rnn, lstm or gru, or one such as ``Gru(reset="before",
+    recurrent_bias="none")``.
+
+    Returns what was judged and which share of the model that is. Raises NonConforming, an AssertionError, where a
+    number is beyond its bound: which layer, timestep, unit, how many bounds, and what it looks like. Raises ValueError
+    where nothing could be judged.
+    """
+    if cell:
+        if any(given is not None for given in (inputs, mask, lengths, initial_state)):
+            raise ValueError("with a cell, examples are drawn: inputs, mask, lengths and initial_state are not given")
+        return run_suite(layer, cell, examples)
+    if inputs is None:
+        raise ValueError("there is nothing to judge a layer on: give it inputs, or a cell, whose examples are drawn")
+    return conform(layer, inputs, mask, lengths, initial_state)
+
+
+def assert_agree(
+    one: Any,
+    other: Any,
+    *,
+    inputs: Any,
+    other_inputs: Any = None,
+    mask: Any = None,
+    lengths: Any = None,
+    initial_state: Any = None,
+) -> tuple[Report, Report]:
+    """Two models agree: each is within its own bound on its own inputs, both with the weights of `one`.
+
+    The weights of `other` have to be those of `one`, but for biases that are merged or shifted; a function, such as one
+    that runs an exported layer, has none to read, and is judged with those of `one`. It is called as
+    ``other(inputs)``, and by name with what else is given. `other_inputs` are there for a model that wants them in
+    another form. What else the arguments are, and what is raised, `assert_conforms` says.
+    """
+    return agree(one, other, inputs, other_inputs, mask, lengths, initial_state)
+
+
+__all__ = ["NonConforming", "Report", "SuiteReport", "assert_agree", "assert_conforms"]

@@ -1,0 +1,1 @@
+"""A user's own model: captured, judged, held against another, and ported."""

@@ -1,0 +1,143 @@
+"""Whether two models agree: each within its own bound, on its own inputs, both with the weights of the first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters.canonical import Call, Canonical, Survey
+from rnn_conformance.adapters.reading import porter_of
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.porting.conform import conform, judged_or_told, notes_of, state_of, watched
+from rnn_conformance.conformance.porting.mistakes import mistakes
+from rnn_conformance.conformance.porting.report import Report, report_of
+from rnn_conformance.conformance.porting.same import difference
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
+from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.layers.masking import mask_of_lengths
+from rnn_conformance.reference.model.calls import Output
+
+
+@ignoring_flags
+def agree(
+    one: Any,
+    other: Any,
+    inputs: Any,
+    other_inputs: Any = None,
+    mask: Any = None,
+    lengths: Any = None,
+    initial_state: Any = None,
+) -> tuple[Report, Report]:
+    """Judge both; the arguments are those of `assert_agree`. Raises NonConforming."""
+    first = conform(one, inputs, mask, lengths, initial_state)
+    porter, survey, calls, _ = watched(one, inputs, mask, lengths, initial_state)
+    theirs = inputs if other_inputs is None else other_inputs
+    if is_session(other):
+        return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter.precision)
+    porter, survey, its_calls, _ = watched(other, theirs, mask, lengths, initial_state)
+    if len(its_calls) != len(calls):
+        raise NonConforming(
+            f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
+        )
+    judged, notes = defaultdict(list), defaultdict(list)
+    of_one = [call.canonical for call in calls]
+    for mine, yours in zip(calls, its_calls, strict=True):
+        path, of = yours.canonical.path, as_layer(mine.canonical, yours)
+        precision = porter.precision(of.architecture.dtype)
+        wrong = difference(of, yours.canonical)
+        try:
+            judged[path].append(judged_or_told(yours, of, precision, of_one))
+        except NonConforming as failure:
+            if not wrong:
+                raise
+            told = "" if "matches" in str(failure) else named_by_weights(mine.canonical, yours, of_one)
+            raise NonConforming(f"{failure}{told}; {wrong}", failure.judgement, **failure.details) from None
+        if wrong:
+            raise NonConforming(f"{path or 'the layer'}: {wrong}{named_by_weights(mine.canonical, yours, of_one)}")
+        notes[path] += notes_of(yours)
+    title = f"{type(other).__name__}: {len(its_calls)} calls agree with {type(one).__name__}"
+    held = "What is read from it equals the weights of the first, up to biases that are merged or shifted."
+    return first, report_of(title, survey, dict(judged), dict(notes), held)
+
+
+def is_session(other: Any) -> bool:
+    """Whether it is a function, whose weights nobody can read."""
+    try:
+        porter_of(other)
+    except ValueError:
+        return callable(other)
+    return False
+
+
+def as_layer(canonical: Canonical, call: Call) -> Canonical:
+    """The layer of the first model, as the call of the second has it: joined and returned as there.
+
+    Raises NonConforming where it is another layer.
+    """
+    mine, yours = canonical.architecture.layers, call.canonical.architecture.layers
+    each = list(zip(mine, yours, strict=False))
+    shapes = (
+        [(a.features, a.units, a.cell.name, a.direction) for a in mine],
+        [(b.features, b.units, b.cell.name, b.direction) for b in yours],
+    )
+    if shapes[0] != shapes[1]:
+        raise NonConforming(
+            f"{call.canonical.path or 'the layer'} is {' -> '.join(map(str, yours))}, but should be "
+            f"{' -> '.join(map(str, mine))}"
+        )
+    layers = tuple(replace(a, merge=b.merge) for a, b in each)
+    return replace(canonical, architecture=replace(canonical.architecture, layers=layers))
+
+
+def named_by_weights(of: Canonical, yours: Call, others: Sequence[Canonical]) -> str:
+    """The mistake that makes of the first layer's weights those of the second."""
+    if len(of.architecture.layers) != 1:
+        return ""
+    found = [m for m in mistakes(of, yours, others) if m.call is yours and not difference(m.canonical, yours.canonical)]
+    found = [m for m in found if difference(m.canonical, of)]
+    return f' — matches "{found[0].sentence}". To change: {found[0].advice}' if found else ""
+
+
+def _told(calls: Sequence[Call]) -> str:
+    return f"{len(calls)} layers ({', '.join(call.canonical.path or 'the layer' for call in calls)})"
+
+
+def _session(
+    run: Callable[..., Any],
+    survey: Survey,
+    calls: Sequence[Call],
+    inputs: Any,
+    mask: Any,
+    lengths: Any,
+    initial_state: Any,
+    precision: Callable[[str], Precision],
+) -> Report:
+    """A function of the same arguments is one layer, or nothing can be seen in it."""
+    if len(calls) != 1 or survey.others or survey.layers[0].path:
+        raise ValueError(
+            "of a function only what comes out is seen: it is held against a single recurrent layer, and not a model"
+        )
+    (call,) = calls
+    given = {"mask": mask, "lengths": lengths, "initial_state": initial_state}
+    result = run(inputs, **{name: value for name, value in given.items() if value is not None})
+    outputs = np.asarray(result[0] if isinstance(result, tuple) else result)
+    final = state_of(result[1], call.canonical) if isinstance(result, tuple) else None
+    if lengths is not None:
+        mask = mask_of_lengths(np.asarray(lengths), call.inputs.shape[1])
+    state = None if initial_state is None else state_of(initial_state, call.canonical)
+    its = replace(
+        call, output=Output(outputs, final), mask=mask, initial_state=state, is_last=outputs.ndim == 2, not_seen=""
+    )
+    found = judged_or_told(its, call.canonical, precision(call.canonical.architecture.dtype))
+    name = getattr(run, "__name__", type(run).__name__)
+    held = "Its weights cannot be read: it was judged with those of the first."
+    return report_of(f"{name} agrees with the layer", survey, {call.canonical.path: [found]}, {}, held)
+
+
+def each_path(calls: Sequence[Call]) -> Iterator[str]:
+    """The path of each call."""
+    return (call.canonical.path for call in calls)

@@ -1,0 +1,96 @@
+"""Whether the recurrent layers of a user's own model compute what they should, on the user's own data."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Porter, Survey
+from rnn_conformance.adapters.reading import porter_of
+from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.porting.judge import Judged, judge_call
+from rnn_conformance.conformance.porting.naming import explain
+from rnn_conformance.conformance.porting.report import Report, report_of
+from rnn_conformance.reference.arithmetic.flags import ignoring_flags
+from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.reference.model.states import State
+
+NOTHING = "no recurrent layer of it was called: there is nothing to judge"
+
+
+@ignoring_flags
+def conform(model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None) -> Report:
+    """Judge every call of every recurrent layer; the arguments are those of `assert_conforms`. Raises NonConforming."""
+    porter, survey, calls, _ = watched(model, inputs, mask, lengths, initial_state)
+    judged, notes = defaultdict(list), defaultdict(list)
+    for call in calls:
+        found = judged_or_told(call, call.canonical, porter.precision(call.canonical.architecture.dtype), survey.layers)
+        judged[call.canonical.path].append(found)
+        notes[call.canonical.path] += notes_of(call)
+    title = f"{type(model).__name__}: {len(calls)} calls of {len(judged)} recurrent layers conform"
+    return report_of(title, survey, dict(judged), dict(notes))
+
+
+def watched(
+    model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
+) -> tuple[Porter, Survey, list[Call], Any]:
+    """The calls of a model's recurrent layers. Raises ValueError where there are none, or for what it cannot take."""
+    porter = porter_of(model)
+    survey = porter.survey(model, Arguments(inputs))
+    is_bare = [layer.path for layer in survey.layers] == [""]
+    if not is_bare and any(given is not None for given in (mask, lengths, initial_state)):
+        raise ValueError(
+            "mask, lengths and initial_state are those of a single recurrent layer; a model has its own from its inputs"
+        )
+    state = state_of(initial_state, survey.layers[0]) if is_bare and initial_state is not None else None
+    calls, result = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))
+    if not calls:
+        raise ValueError("; ".join([NOTHING, *map(str, survey.refused)]))
+    return porter, survey, calls, result
+
+
+def judged_or_told(call: Call, of: Canonical, precision: Precision, others: Sequence[Canonical] = ()) -> list[Judged]:
+    """What was judged of a call. Raises NonConforming, with the mistakes that it looks like."""
+    try:
+        return judge_call(call, precision, of)
+    except NonConforming as failure:
+        told = explain(call, of, precision, others)
+        if not told:
+            raise
+        again = NonConforming(f"{failure} — {told}", failure.judgement, **failure.details)
+        raise again from None
+
+
+def notes_of(call: Call) -> list[str]:
+    """Why something of a call is not proven as sharply as it could be."""
+    if call.not_seen:
+        return [f"{call.not_seen}: it is judged by the wider bound of what is not seen"]
+    return []
+
+
+def state_of(given: Any, canonical: Canonical) -> State:
+    """A state as it is nested by layer, direction and part, of one that may be h alone, or (h, c).
+
+    Raises ValueError for one that is neither.
+    """
+    layer = canonical.architecture.layers[0]
+    parts = len(layer.cell.parts)
+    if isinstance(given, np.ndarray) or hasattr(given, "shape"):
+        given = (given,)
+    if all(hasattr(part, "shape") for part in given):
+        if layer.is_bidirectional or len(canonical.architecture.layers) > 1 or len(given) != parts:
+            raise ValueError(
+                f"an initial state of {len(given)} arrays, but {canonical.architecture} has {parts} in each direction: "
+                "nest them by layer, by direction and by part"
+            )
+        given = ((tuple(given),),)
+    return tuple(tuple(tuple(np.asarray(part) for part in parts) for parts in layer) for layer in given)
+
+
+def with_layer(call: Call, of: Canonical) -> Call:
+    """The call of a layer, held against another one."""
+    return replace(call, canonical=replace(of, path=call.canonical.path, choices=call.canonical.choices))

@@ -1,0 +1,67 @@
+"""The drawn suite on a class and on a function of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_conformance.conformance.asserting import NonConforming, assert_conforms
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.layers.layer import run_layer
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.weights import LayerWeights
+
+
+class MyGru:
+    """A layer as somebody might have it: the reference's equation in a class of their own."""
+
+    def __init__(self, features: int, units: int) -> None:
+        self.layer = Layer(features, units, Gru())
+
+    def load(self, named: dict[str, np.ndarray]) -> None:
+        self.named = named
+
+    def __call__(self, x: Any, initial_state: Any = None) -> Any:
+        start = None if initial_state is None else ((initial_state,),)
+        x = np.asarray(x, self.named["W"].dtype)
+        outputs, final = run_layer(self.layer, LayerWeights(self.named), x, start)
+        return outputs, final[0][0]
+
+
+class WithoutRecurrentBias(MyGru):
+    """The recurrent bias is forgotten."""
+
+    def load(self, named: dict[str, np.ndarray]) -> None:
+        self.named = {**named, "c": 0 * named["c"]}
+
+
+def test_class_conforms() -> None:
+    """Every check of its cell is run, with initial states, and what it lacks is told."""
+    report = assert_conforms(MyGru, cell="gru", examples=8)
+    assert len(report.examples) > 20
+    assert "checks of gru conform" in str(report)
+
+
+def test_wrong_class_is_told() -> None:
+    """By the check that it fails, and by what it looks like."""
+    with pytest.raises(NonConforming, match=r"times the bound.*recurrent bias"):
+        assert_conforms(WithoutRecurrentBias, cell="gru", examples=8)
+
+
+def test_function_conforms() -> None:
+    """A function of architecture, weights, inputs and initial state."""
+    report = assert_conforms(network.run, cell="lstm", examples=4)
+    assert any("test_masks" in name for name in report.examples)
+
+
+def test_what_is_no_layer() -> None:
+    """It says what a class needs, and which cells there are."""
+    with pytest.raises(ValueError, match="has no load"):
+        assert_conforms(type("Mine", (), {}), cell="gru", examples=4)
+    with pytest.raises(ValueError, match="simple_rnn, lstm, gru"):
+        assert_conforms(MyGru, cell="mgu", examples=4)
+    with pytest.raises(ValueError, match="give it inputs"):
+        assert_conforms(MyGru)
