@@ -29,7 +29,8 @@ ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
     "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax porting",
     "reports": "records overview upgrades documents pictures renderings site",
-    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
+    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest sweeping "
+    "commands",
 }
 FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
 OF_FRAMEWORK = {
