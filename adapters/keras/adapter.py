@@ -83,7 +83,7 @@ tensorflow = KerasAdapter(
 # keras/src/backend/torch/rnn.py indexes with a tensor and so calls Tensor.item() (keras 3.15.1, torch 2.13.0).
 torch = KerasAdapter("torch", "Keras on PyTorch", {"keras": OLDEST, "torch": "2.1"}, ("keras", "torch"), ("eager",))
 jax = KerasAdapter(
-    "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.14"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
+    "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.30"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
 )
 
 

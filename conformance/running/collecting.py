@@ -79,7 +79,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             pytest.exit(f"this version of the suite has no check {session.witness.check}", 4)
     elif not chosen:
         pytest.exit(f"none of the checks that were asked for is run in profile {session.profile.name} there", 4)
-    remaining = session.begin([_name(item) for item in chosen], asked, [_name(item) for item in possible])
+    planned = asked.part_of([_name(item) for item in chosen])
+    if chosen and not planned:
+        pytest.exit(f"there are not so many checks that shard {asked.shard} had any", 4)
+    remaining = session.begin(planned, asked, [_name(item) for item in possible])
     others = [item for item in items if not _is_check(item)]
     kept = [*others, *(item for item in chosen if _name(item) in remaining)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
