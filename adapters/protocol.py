@@ -102,7 +102,8 @@ class Adapter(Protocol):
     """The bridge to one framework.
 
     An adapter may also have `requires`, the names of the modules that it imports: where one of them is missing, the
-    adapter is shown as not installed.
+    adapter is shown as not installed. And `packages`, the names of the packages of its own as they are installed, each
+    with the oldest version that the adapter works with: what `rnn-conformance sweep` goes through.
 
     And it may have a method `script(architecture, wants) -> str`, with `wants` either "outputs" or "gradients": source
     that imports the framework and runs this model with it alone, for a bug report. It reads what it needs of the

@@ -51,6 +51,16 @@ def handed_on() -> dict[str, str]:
     return {_HANDED_ON: f"{os.getpid()} {suite_digest()}"}
 
 
+@cache
+def told_digest() -> str:
+    """A digest of what decides results beside that: the adapters' code, and what is known of frameworks."""
+    adapters = [file.read_text(encoding="utf-8") for file in sorted(_room("adapters").rglob("*.py"))]
+    known = sorted(_room("conformance").joinpath("known").rglob("*.*"))
+    found = sorted(digest for source in adapters for digest in statement_digests(source))
+    found += [hashlib.sha256(file.read_bytes()).hexdigest() for file in known if file.suffix in (".toml", ".json")]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:_DIGITS]
+
+
 def statement_digests(source: str) -> list[str]:
     """A digest of each statement at the top of a module, but for its docstring and its imports."""
     texts = (_told(node) for node in _body(ast.parse(source).body))

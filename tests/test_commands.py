@@ -276,6 +276,26 @@ def test_adapter_that_is_not_installed() -> None:
     assert "pip install 'rnn-conformance[torch]'" in result.stderr
 
 
+def test_framework_that_is_older_than_an_adapter_works_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says so, in `adapters` and in `run`, in place of a verdict."""
+    known = registry.registered()
+    old = replace(known["flax-linen"], missing=())
+    monkeypatch.setattr(registry, "registered", lambda: {"numpy": known["numpy"], "flax-linen": old})
+    monkeypatch.setattr(registry, "resolve", lambda name: known[name].target)
+    there = {"flax": "0.7.2", "jax": "0.10.2"}
+    monkeypatch.setattr(registry, "installed", lambda packages: {name: there[name] for name in packages})
+    line = f"flax-linen needs flax {old.packages['flax']} or newer, 0.7.2 is installed"
+    assert f"{line}\n" in run("adapters").stdout
+    refused = run("run", "flax-linen")
+    assert refused.exit_code == 2
+    assert f"{line}: pip install 'rnn-conformance[flax-linen]'" in " ".join(refused.stderr.split())
+    nothing = run("run")
+    assert nothing.exit_code == 2
+    assert "no framework is installed" in nothing.stderr
+    with pytest.raises(ImportError, match=line):
+        registry.load("flax-linen")
+
+
 def test_deviations_are_told() -> None:
     """By name or by adapter; each with its reason, its extent, what was seen and how to see it again."""
     told = json.loads(run("deviations", "keras-jax-float64", "torch", "--format", "json").stdout)

@@ -31,7 +31,7 @@ ORDER = {
     "jax keras flax porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
-    "asserting commands",
+    "asserting sweeping commands",
 }
 FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
 OF_FRAMEWORK = {

@@ -160,4 +160,4 @@ def _unpack(kind: Kind, params: Parameters) -> LayerWeights:
     return LayerWeights.of([LayerWeights(kind.weights_in(tree)) for tree in trees])
 
 
-adapter = JaxAdapter(("flax", "jax"), _description, _LinenNetwork, script)
+adapter = JaxAdapter({"flax": "0.8", "jax": "0.4.30"}, _description, _LinenNetwork, script)

@@ -52,7 +52,7 @@ def activation(name: str) -> Function:
     functions: dict[str, Function] = {
         "tanh": jax.numpy.tanh,
         "relu": jax.nn.relu,
-        "linear": jax.nn.identity,
+        "linear": getattr(jax.nn, "identity", _identity),  # which JAX has had since 0.4.32
         "sigmoid": jax.nn.sigmoid,
     }
     return functions[name]
@@ -69,3 +69,7 @@ def merge_function(merge: str) -> Merge:
         "ave": lambda forward, backward: (forward + backward) / 2,
     }
     return functions[merge]
+
+
+def _identity(x: JaxArray) -> JaxArray:
+    return x

@@ -198,4 +198,4 @@ def _template(architecture: Architecture) -> Parameters:
     return shape((table.tokens, table.features)) if table else None, [shapes(layer) for layer in architecture.layers]
 
 
-adapter = JaxAdapter(("jax",), _description, _ScanNetwork, script)
+adapter = JaxAdapter({"jax": "0.4.30"}, _description, _ScanNetwork, script)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,18 @@ PRECISION = {
 class JaxAdapter:
     """An adapter on JAX: its description, its kind of network, and how to write a script that needs no adapter.
 
-    `script(architecture, wants)` gives the source of one that computes "outputs" or "gradients".
+    `packages` are those of its own, each with the oldest version that it works with. `script(architecture, wants)`
+    gives the source of one that computes "outputs" or "gradients".
     """
 
-    requires: tuple[str, ...]
+    packages: Mapping[str, str]
     description: Callable[[], Description]
     network: Callable[[Architecture], Any]  # a Network, without the methods of features that are not offered
     script: Callable[[Architecture, str], str]
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return tuple(self.packages)
 
     def describe(self) -> Description:
         return self.description()

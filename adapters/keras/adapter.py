@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from rnn_conformance.adapters.description import EXTRAS, Description
@@ -27,14 +27,22 @@ _UNSUPPORTED = {
     **LACKING,
 }
 
+OLDEST = "3.0"
+"""The first version with backends to choose from."""
+
 
 @dataclass(frozen=True)
 class KerasAdapter:
-    """Keras on one backend, which a process chooses once."""
+    """Keras on one backend, which a process chooses once.
+
+    `packages` are those of its own, each with the oldest version that this adapter works with; `told` are those whose
+    versions a report tells.
+    """
 
     backend: str
     framework: str
-    packages: tuple[str, ...]
+    packages: Mapping[str, str] = field(hash=False)
+    told: tuple[str, ...]
     modes: tuple[str, ...]
 
     @property
@@ -66,12 +74,18 @@ class KerasAdapter:
 
 
 tensorflow = KerasAdapter(
-    "tensorflow", "Keras on TensorFlow", ("keras", "tensorflow", "tensorflow-cpu"), ("compiled", "eager")
+    "tensorflow",
+    "Keras on TensorFlow",
+    {"keras": OLDEST, "tensorflow-cpu": "2.16"},
+    ("keras", "tensorflow", "tensorflow-cpu"),
+    ("compiled", "eager"),
 )
 # There is no compiled mode: torch.compile breaks the graph at every timestep, where the loop of
 # keras/src/backend/torch/rnn.py indexes with a tensor and so calls Tensor.item() (keras 3.15.1, torch 2.13.0).
-torch = KerasAdapter("torch", "Keras on PyTorch", ("keras", "torch"), ("eager",))
-jax = KerasAdapter("jax", "Keras on JAX", ("keras", "jax", "jaxlib"), ("compiled", "eager"))
+torch = KerasAdapter("torch", "Keras on PyTorch", {"keras": OLDEST, "torch": "2.1"}, ("keras", "torch"), ("eager",))
+jax = KerasAdapter(
+    "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.30"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
+)
 
 
 @cache
@@ -79,7 +93,7 @@ def _description(adapter: KerasAdapter) -> Description:
     keras_on(adapter.backend)
     return Description(
         framework=adapter.framework,
-        versions=versions(*adapter.packages),
+        versions=versions(*adapter.told),
         modes=adapter.modes,
         ways=(*WAYS, *seldom_on(adapter.backend)),
         device=_device(adapter.backend),

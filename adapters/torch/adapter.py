@@ -47,6 +47,7 @@ class TorchAdapter:
     """The bridge to PyTorch's recurrent layers; `script` writes the same call without this suite."""
 
     requires = ("torch",)
+    packages = {"torch": "2.1"}  # noqa: RUF012 - the oldest version with what is used here
 
     def describe(self) -> Description:
         return _description()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from rnn_conformance.adapters import registry
@@ -17,7 +19,8 @@ def adapters(form: str) -> None:
             "adapter": adapter.name,
             "installed": not adapter.missing,
             "missing": ", ".join(adapter.missing),
-            "install": adapter.how_to_install if adapter.missing else "",
+            "too old": "" if adapter.missing else adapter.too_old,
+            "install": adapter.how_to_install if adapter.missing or adapter.too_old else "",
             "target": adapter.target,
         }
         for adapter in registry.registered().values()
@@ -26,6 +29,11 @@ def adapters(form: str) -> None:
         print_rows(rows, form)
         return
     for row in rows:  # no table, which would have to cut or fold the command in a narrow terminal
-        click.echo(f"{row['adapter']}: " + (f"needs {row['missing']}" if row["missing"] else "installed"))
+        click.echo(f"{row['adapter']}: {_state(row)}")
         if row["install"]:
             click.echo(f"  {row['install']}")
+
+
+def _state(row: Mapping[str, object]) -> object:
+    """Whether an adapter can be run, and why not."""
+    return f"needs {row['missing']}" if row["missing"] else row["too old"] or "installed"

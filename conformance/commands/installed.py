@@ -11,12 +11,16 @@ _REFERENCE = "numpy"
 
 
 def check_installed(adapter: str) -> None:
-    """Raise ValueError, saying what to install, for a registered adapter that lacks a module, and for a wrong name."""
+    """Raise ValueError, saying what to install, for a registered adapter that lacks a module or has a package that is
+    too old for it, and for a wrong name.
+    """
     if registry.resolve(adapter) == adapter:
         return  # package.module:attribute, which only the worker imports: it may do anything
     known = registry.registered()[adapter]
     if known.missing:
         raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
+    if known.too_old:
+        raise ValueError(f"{known.too_old}: {known.how_to_install}")
 
 
 def installed() -> list[str]:
@@ -26,14 +30,17 @@ def installed() -> list[str]:
     """
     known = registry.registered().values()
     missing = [adapter for adapter in known if adapter.missing]
-    names = [adapter.name for adapter in known if not adapter.missing]
+    old = [adapter for adapter in known if not adapter.missing and adapter.too_old]
+    names = [adapter.name for adapter in known if not adapter.missing and not adapter.too_old]
     if set(names) <= {_REFERENCE}:
-        ways = "\n".join(f"  {adapter.how_to_install}" for adapter in missing)
+        ways = "\n".join(f"  {adapter.how_to_install}" for adapter in (*missing, *old))
         raise ValueError(
             f"no framework is installed, so there is nothing to check. Install one:\n{ways}\n"
             f"(`rnn-conformance run {_REFERENCE}` checks the NumPy reference alone.)"
         )
     for adapter in missing:
         click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
+    for adapter in old:
+        click.echo(f"{adapter.too_old}: {adapter.how_to_install}", err=True)
     # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
     return sorted(names, reverse=True)

@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "Check adapters, each in a process of its own, and write a report.",
     "report": "Make one report of the results of several runs.",
     "compare": "Tell what changed between two runs.",
+    "sweep": "Check a backend at every release of its packages.",
+    "bisect": "Find the release with which a verdict changed.",
     "replay": "Run the failing example of a witness again.",
     "adapters": "List the registered adapters, and how to install what is missing.",
     "spec": "Print the specification, or the clauses and chapters named.",
@@ -27,6 +29,9 @@ COMMANDS = {
     "schema": "Print the JSON Schema of results files.",
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
+
+SWEEP = ("unearth", "uv")
+"""The modules of the extra `sweep` that are not of the desk."""
 
 DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich")
 """The modules of the extra `desk`."""
@@ -47,9 +52,10 @@ class Commands(click.Group):
             module = importlib.import_module(f"rnn_conformance.conformance.commands.{cmd_name}")
         except ModuleNotFoundError as error:
             library = (error.name or "").partition(".")[0]
-            if library not in DESK:
+            if library not in (*DESK, *SWEEP):
                 raise
-            raise WrongUsage(f"{cmd_name} needs {library}: pip install 'rnn-conformance[desk]'") from None
+            extra = "sweep" if library in SWEEP else "desk"
+            raise WrongUsage(f"{cmd_name} needs {library}: pip install 'rnn-conformance[{extra}]'") from None
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -59,6 +59,9 @@ from rnn_conformance.reports.records.records import USUAL_CELL, DamagedResults, 
 @click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
 @click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
+@click.option(
+    "--shard", default="", metavar="N/OF", help="Check this part only, such as 3/8; `report` joins the parts."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
 @timeout_option
@@ -85,6 +88,7 @@ def run(
     only: tuple[str, ...],
     checks: tuple[str, ...],
     dtypes: tuple[str, ...],
+    shard: str,
     jobs: int | None,
     seeds: int,
     timeout: float,
@@ -103,12 +107,13 @@ def run(
     rnn-conformance run torch --only 1.4 --only 3
     rnn-conformance run torch --cell lstm --cell gru --dtype float32
     rnn-conformance run torch --check test_recurrence --check test_last_output
+    rnn-conformance run torch --shard 3/8 --out shard-3     (then: rnn-conformance report shard-*)
     rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, or no framework is installed, 3 the run itself did not work, was
     cut short, or another run writes into the folder; 130, 143 or 129 if it was interrupted, terminated or hung up.
     """
-    asked = Selection(only, checks, dtypes)
+    asked = Selection(only, checks, dtypes, shard)
     try:
         cells = tuple(_asked_about(asked, PROFILES[profile], dict.fromkeys(cells)))
         chosen = list(dict.fromkeys(adapters)) if adapters else installed()

@@ -62,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="check in this dtype only; may be given several times",
     )
     group.addoption(
+        "--conformance-shard",
+        default="",
+        metavar="N/OF",
+        help="check this part only, such as 3/8; the other parts are run elsewhere",
+    )
+    group.addoption(
         "--conformance-cell",
         choices=list(CELLS),
         default="simple_rnn",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ class Order:
     """What to run: the options of the worker, how long a check may take, and where results go.
 
     With a `witness`, its example alone. `compiled` is the folder for what frameworks compile, if it is to be kept.
+    `python` is that of the worker's environment.
     """
 
     profile: str
@@ -28,6 +30,7 @@ class Order:
     witness: Path | None = None
     cell: str = "simple_rnn"
     compiled: Path | None = None
+    python: str = sys.executable
 
     def results(self, adapter: str) -> Path:
         """The results file of an adapter."""

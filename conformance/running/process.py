@@ -52,7 +52,8 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
     order.journal(adapter).unlink(missing_ok=True)
     arguments = [str(order.results(adapter)), *order.options(adapter)]
     compiled = settings(order.compiled)
-    with started("rnn_conformance.conformance.running.worker", arguments, order.log(adapter), compiled) as process:
+    module = "rnn_conformance.conformance.running.worker"
+    with started(module, arguments, order.log(adapter), compiled, order.python) as process:
         running: tuple[Item, int] | None = None
         since = time.monotonic()
         while process.poll() is None:
@@ -70,15 +71,19 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
 
 @contextmanager
 def started(
-    module: str, arguments: Sequence[str], log: Path, variables: Mapping[str, str] = MappingProxyType({})
+    module: str,
+    arguments: Sequence[str],
+    log: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    python: str = sys.executable,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that runs a module of this package, which holds its lifeline (see there); what it prints is appended to
     the log. In the end it is killed, with all the processes that its framework may have started. `variables` are what
-    its environment has beside ours.
+    its environment has beside ours, and `python` is another one, whose packages are its own.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python, *(() if python == sys.executable else ("-I",)), "-m", module, *arguments],
             stdin=subprocess.PIPE,  # the lifeline: it is closed when this process ends, however that comes about
             stdout=output,
             stderr=subprocess.STDOUT,

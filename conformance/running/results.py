@@ -62,6 +62,7 @@ def header(
         only=list(asked.clauses),
         only_checks=list(asked.checks),
         only_dtypes=list(asked.dtypes),
+        shard=asked.shard,
         cell=cell,
         started=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import Profile
@@ -21,11 +22,13 @@ class Selection:
 
     `clauses` are clauses and chapters. `checks` are names: ``test_recurrence``, the same with its file,
     ``test_values.py::test_recurrence``, or as a report has it, ``test_values.py::test_recurrence[float32-eager]``.
+    `shard` is one part of all that, such as ``3/8``: parts that are run apart, wherever, make one report.
     """
 
     clauses: Sequence[str] = ()
     checks: Sequence[str] = ()
     dtypes: Sequence[str] = ()
+    shard: str = ""
 
     def takes(self, check: str, cited: Sequence[str], dtype: str) -> bool:
         """Whether the check of this whole name, which cites these clauses, is asked for in that dtype."""
@@ -39,22 +42,45 @@ class Selection:
         named = not self.checks or any(_means(_function(name), check) for name in self.checks)
         return named and (not wanted or not wanted.isdisjoint(cited))
 
+    def part_of(self, checks: Sequence[str]) -> list[str]:
+        """The whole names of the checks that are of the shard, out of all; all, if there is none.
+
+        Checks of one function stay together, in all their dtypes and modes, since they share what a framework compiles.
+        """
+        if not self.shard:
+            return list(checks)
+        number, of = numbers_of(self.shard)
+        functions = list(dict.fromkeys(map(_function, checks)))
+        mine = set(functions[number - 1 :: of])
+        return [check for check in checks if _function(check) in mine]
+
     def options(self) -> list[str]:
         """The same for the worker's command line."""
         asked = (("only", self.clauses), ("check", self.checks), ("dtype", self.dtypes))
-        return [word for option, names in asked for name in names for word in (f"--conformance-{option}", name)]
+        words = [word for option, names in asked for name in names for word in (f"--conformance-{option}", name)]
+        return [*words, *(("--conformance-shard", self.shard) if self.shard else ())]
 
 
 EVERYTHING = Selection()
 
 
-def asked_of(option: Callable[[str], Sequence[str]]) -> Selection:
+def asked_of(option: Callable[[str], Any]) -> Selection:
     """What the worker's options ask for."""
-    return Selection(*(option(f"--conformance-{name}") for name in ("only", "check", "dtype")))
+    return Selection(*(option(f"--conformance-{name}") for name in ("only", "check", "dtype", "shard")))
+
+
+def numbers_of(shard: str) -> tuple[int, int]:
+    """Which part of how many a shard is. Raises ValueError for what is none."""
+    number, _, of = shard.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise ValueError(f"{shard!r} is no shard: say 3/8 for the third of eight")
+    return int(number), int(of)
 
 
 def refuse_wrong(selection: Selection, profile: Profile, cell: str) -> None:
     """Raise ValueError for a clause or check that there is not, with what is near, and where nothing would be run."""
+    if selection.shard:
+        numbers_of(selection.shard)
     wanted, elsewhere = specification().select(list(selection.clauses)), specification().of_other_cells(cell)
     if wanted and set(wanted) <= set(elsewhere):
         cells = [kind for kind in CELLS if not set(wanted) & set(specification().of_other_cells(kind))]

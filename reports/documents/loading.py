@@ -12,6 +12,7 @@ from jsonschema.exceptions import best_match
 
 from rnn_conformance.reports.documents.schema import schema
 from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.merging import merged
 from rnn_conformance.reports.records.records import Results, read
 from rnn_conformance.reports.records.strict import LONGEST, parse, shortened
 
@@ -19,7 +20,8 @@ from rnn_conformance.reports.records.strict import LONGEST, parse, shortened
 def load(paths: Iterable[Path], skipped: Callable[[Path], object] = lambda path: None) -> Sequence[Results]:
     """Read results files, and those in folders at any depth, each once however often it is named.
 
-    `skipped` is told of JSON lines in a folder that are no results. Raises DamagedResults, naming file and line, for a
+    Shards of one run, and runs with several seeds or on several processors, come as one. `skipped` is told of JSON
+    lines in a folder that are no results. Raises DamagedResults, naming file and line, for a
     file that is damaged, of another schema or none at all; ValueError where there are no results; OSError where a file
     cannot be read.
     """
@@ -30,7 +32,7 @@ def load(paths: Iterable[Path], skipped: Callable[[Path], object] = lambda path:
             found.setdefault(file.resolve(), file)
     if not found:
         raise ValueError(f"no results files (*.jsonl) in {', '.join(map(str, paths))}")
-    return [read(file, validate_line) for file in found.values()]
+    return merged([read(file, validate_line) for file in found.values()])
 
 
 def validate_line(line: Any) -> None:

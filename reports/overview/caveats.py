@@ -32,6 +32,8 @@ def _caveats(backend: Backend) -> Iterator[Caveat]:
         yield Caveat("truncated", f"truncated ({lacking(backend.results)})")
     if header.profile in SMALL:
         yield Caveat("first look", f"a first look (profile {header.profile})")
+    if header.parts:
+        yield Caveat("brought together", f"brought together of {'; '.join(header.parts)}")
     about = backend.about(backend.cells)
     whole, asked = len(about), sum(backend.cells[clause].verdict != NOT_RUN for clause in about)
     if wanted := asked_for(header):

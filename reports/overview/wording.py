@@ -38,7 +38,8 @@ def others(backend: Backend) -> str:
 
 def asked_for(header: Header) -> str:
     """What a run was asked for, such as ``3 and 1.4 in float32``; empty where that is everything."""
-    parts = (("", header.only_checks), ("of ", header.only), ("in ", header.only_dtypes))
+    shard = header.shard.split(",") if header.shard else []
+    parts = (("", header.only_checks), ("of ", header.only), ("in ", header.only_dtypes), ("shard ", shard))
     return " ".join(f"{word}{' and '.join(names)}" for word, names in parts if names).removeprefix("of ")
 
 

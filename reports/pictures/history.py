@@ -101,7 +101,7 @@ def _cell(ax: Axes, column: Column, clauses: Sequence[str], x: float, y: float) 
     from matplotlib.patches import Rectangle
 
     verdict = column.cell(clauses[0]).verdict
-    tone, paper = _tones(verdict)
+    tone, paper = tones(verdict)
     wide, tall = _COLUMN - 0.03, _ROW - 0.03
     ax.add_patch(Rectangle((x, y), wide, tall, facecolor=paper, edgecolor=drawing.LINE, linewidth=0.5))
     if column.has_changed(clauses[0]):
@@ -118,10 +118,11 @@ def _legend(ax: Axes, timeline: Timeline, y: float) -> None:
     x = 0.08
     for verdict in SYMBOLS:
         if verdict in shown:
-            ax.text(x, y, SYMBOLS[verdict], va="center", weight="bold", color=_tones(verdict)[0])
+            ax.text(x, y, SYMBOLS[verdict], va="center", weight="bold", color=tones(verdict)[0])
             ax.text(x + 0.2, y, verdict, va="center", fontsize=8, color=drawing.FAINT)
             x += 0.45 + 0.075 * len(verdict)
 
 
-def _tones(verdict: str) -> tuple[str, str]:
+def tones(verdict: str) -> tuple[str, str]:
+    """The colour of a verdict, and that of the paper under it."""
     return _TONES.get(verdict, (drawing.BAD, drawing.BAD_PAPER))

@@ -101,9 +101,10 @@ class Header:
     that was last measured: `killed` and `of`, with how many `seeds` and which `profile`; it is empty if it was not.
     `digest` is of all that decides cases, judging and clauses; it is empty in results that are older than it.
     `only` are the clauses and chapters that were asked for, `only_checks` the names of checks, and `only_dtypes` the
-    dtypes; none of them means all. `started` is when, such as
-    ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks were about, and `of_other_cells` are the
-    clauses that say nothing of it.
+    dtypes; none of them means all. `shard` is the part of that which was run, such as ``3/8``, or several such, joined
+    by commas; none means all of it. `parts` are the seeds and processors of which results were brought together, if
+    they are of several. `started` is when, such as ``2026-11-28T09:30:00Z``; `cell` is the kind of cell that all checks
+    were about, and `of_other_cells` are the clauses that say nothing of it.
     """
 
     adapter: str
@@ -123,6 +124,8 @@ class Header:
     only: Sequence[str] = field(default_factory=list)
     only_checks: Sequence[str] = field(default_factory=list)
     only_dtypes: Sequence[str] = field(default_factory=list)
+    shard: str = ""
+    parts: Sequence[str] = field(default_factory=list)
     started: str = ""
     cell: str = USUAL_CELL
     of_other_cells: Sequence[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -68,13 +68,18 @@ def write_site(results: Sequence[Results], folder: Path, reader: Suite | None = 
     pages = dict(render(summary, folder, timelines))
     folder.mkdir(parents=True, exist_ok=True)
     _remove_pages(folder)
+    write_pages(pages, folder)
+    _copy_evidence(summary, folder)
+    return folder / "index.html"
+
+
+def write_pages(pages: Mapping[str, str], folder: Path) -> None:
+    """Write pages by their names into a folder, which is made if need be, and what every page loads beside them."""
     here = Path(__file__).parent
     for asset, parts in ASSETS.items():
         _write(folder / asset, "\n".join(here.joinpath(part).read_text(encoding="utf-8") for part in parts))
     for name, html in pages.items():
         _write(folder / name, html)
-    _copy_evidence(summary, folder)
-    return folder / "index.html"
 
 
 def render(summary: Summary, folder: Path = Path(), timelines: Sequence[Timeline] = ()) -> Iterator[tuple[str, str]]:

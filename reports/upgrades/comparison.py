@@ -26,6 +26,8 @@ SAME = {
     "profile": "the numbers of examples differ, and with them what was seen",
     "seed": "another seed draws other cases",
     "cell": "they are about different layers",
+    "shard": "they are about other checks",
+    "parts": "they are brought together of other seeds or processors",
 }
 """What must be the same of two headers, and why."""
 
@@ -145,7 +147,7 @@ def _refuse(old: Results, new: Results, across_suites: bool) -> None:
     for field, why in SAME.items():
         ours, theirs = getattr(old.header, field), getattr(new.header, field)
         if ours != theirs and not (across_suites and field in _OF_SUITES):
-            told = ["unknown" if value == "" else value for value in (ours, theirs)]
+            told = ["unknown" if value in ("", []) else value for value in (ours, theirs)]
             differ = f"{old.path} is of {field} {told[0]}, {new.path} of {field} {told[1]}: {why}"
             reasons.append(differ + ("; --across-suites compares them all the same" if field in _OF_SUITES else ""))
     if not reasons and old.header.clauses != new.header.clauses:

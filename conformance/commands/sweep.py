@@ -1,0 +1,171 @@
+"""The command ``rnn-conformance sweep``: a backend at every release of its packages, and what each of them changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import click
+from platformdirs import user_cache_path
+
+from rnn_conformance.adapters.description import DTYPES
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.commands.console import format_option, timeout_option
+from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
+from rnn_conformance.conformance.commands.output import echo_utf8
+from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, show_progress
+from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
+from rnn_conformance.conformance.running.selection import Selection, refuse_wrong
+from rnn_conformance.conformance.sweeping import places
+from rnn_conformance.conformance.sweeping.cache import Cache
+from rnn_conformance.conformance.sweeping.environments import CannotBeMade, UvFailed
+from rnn_conformance.conformance.sweeping.indexes import set_up
+from rnn_conformance.conformance.sweeping.job import Job, Skipped
+from rnn_conformance.conformance.sweeping.plan import Plan, Point, Span, packages_of, plan
+from rnn_conformance.conformance.sweeping.sweep import Asked, job_of, run_all
+from rnn_conformance.reference.cells.kinds import CELLS
+from rnn_conformance.reports.documents.loading import load
+from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.records import USUAL_CELL, name_of
+from rnn_conformance.reports.renderings.releases_markdown import releases_json, releases_markdown
+from rnn_conformance.reports.site.releases import write_releases
+from rnn_conformance.reports.upgrades.releases import Timeline, Tried, timeline
+
+
+@click.command()
+@click.argument("adapter")
+@click.option(
+    "--since",
+    type=DAY,
+    metavar="DAY",
+    required=True,
+    help="From this day on: 2024-06-15, 2024-06 or 2024.",
+)
+@click.option("--releases", "packages", multiple=True, metavar="PACKAGE", help="Vary this package only. Repeatable.")
+@click.option("--pre", is_flag=True, help="Take pre-releases and nightly builds, too.")
+@click.option("--lines", is_flag=True, help="Take the newest release of each line only, such as 3.12.4 of 3.12.")
+@click.option("--pin", "pins", multiple=True, metavar="REQUIREMENT", help="Have this in every environment. Repeatable.")
+@click.option("--profile", type=click.Choice(SWEPT), default="smoke", show_default=True, help="How much to check.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="INTEGER", show_default=True)
+@click.option("--cell", "cells", multiple=True, type=click.Choice(list(CELLS)), default=[USUAL_CELL], show_default=True)
+@click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
+@click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
+@click.option("--jobs", type=click.IntRange(1), help="Environments to run at a time.  [default: as many as processors]")
+@timeout_option
+@click.option(
+    "--kept",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder in which results are kept and found again, which several people may share.  [default: in the user's "
+    "folder for caches]",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-sweep"),
+    show_default=True,
+    help="Folder for the timeline: a page, pictures, sweep.json and sweep.md.",
+)
+@format_option
+def sweep(
+    adapter: str,
+    since: datetime,
+    packages: tuple[str, ...],
+    pre: bool,
+    lines: bool,
+    pins: tuple[str, ...],
+    profile: str,
+    seed: int,
+    cells: tuple[str, ...],
+    only: tuple[str, ...],
+    checks: tuple[str, ...],
+    dtypes: tuple[str, ...],
+    jobs: int | None,
+    timeout: float,
+    kept: Path | None,
+    out: Path,
+    form: str,
+) -> None:
+    """Check a backend at every release of its packages, and tell what each of them changed.
+
+    Releases are those of the package index that pip or uv is set up with. Each has an environment of its own, with
+    neighbours as they were on its day; --pin overrules that day. One that cannot be made, or in which the framework
+    cannot be imported, is skipped, with the reason. What was run before is not run again.
+
+    \b
+    rnn-conformance sweep keras-jax --since 2024-06
+    rnn-conformance sweep keras-jax --since 2025 --releases keras --lines --pin jax==0.10.2
+    rnn-conformance sweep flax-nnx --since 2024-11 --cell lstm --cell gru --only 1 --only 9
+    rnn-conformance sweep jax-scan --since 2025-06 --pre
+
+    Exit status: 0 the sweep was done, whatever it found, 2 wrong usage, 3 it did not work, or nothing could be run;
+    130, 143 or 129 if it was interrupted, terminated or hung up: called again, it goes on.
+    """
+    indexes, python = set_up(), sys.executable
+    asked = Selection(only, checks, dtypes)
+    wanted = [Asked(adapter, cell, profile, seed, asked, timeout, python, indexes) for cell in dict.fromkeys(cells)]
+    cache = Cache(kept or user_cache_path("rnn-conformance", appauthor=False) / "sweeps")
+    try:
+        for cell in cells:
+            refuse_wrong(asked, PROFILES[profile], cell)
+        made = plan(adapter, Span(packages_of(adapter, packages), since.date(), pre, lines, pins), indexes, python)
+        if not made.points:
+            raise ValueError(
+                f"no release of {adapter}'s packages since {since.date()} can be installed here: {_left_out(made)}"
+            )
+    except (ValueError, ImportError, CannotBeMade) as error:
+        raise WrongUsage(error) from None
+    except UvFailed as error:
+        raise DidNotWork(error) from None
+    try:
+        with as_interrupts(), places.local(jobs) as engine, show_progress() as tell:
+            found = [[(point, job_of(each, point.wanted, cache)) for point in made.points] for each in wanted]
+            to_run = [job for those in found for _, job in those if isinstance(job, Job)]
+            run_all(to_run, engine, cache, tell)
+    except KeyboardInterrupt as interrupt:
+        click.echo(
+            f"interrupted; what was found is kept in {shown(str(cache.folder))}, and the same command goes on", err=True
+        )
+        sys.exit(status_of(interrupt))
+    except (UvFailed, OSError, ValueError) as error:
+        raise DidNotWork(error) from None
+    left_out = {str(each.release): each.reason for each in made.left_out}
+    timelines = [
+        timeline(name_of(each.adapter, each.cell), [_tried(point, job, cache) for point, job in those], left_out)
+        for each, those in zip(wanted, found, strict=True)
+    ]
+    _write(timelines, out, form)
+    if not any(row.tried.results for each in timelines for row in each.rows):
+        raise DidNotWork("nothing could be run: the reasons are in the timeline")
+
+
+def _tried(point: Point, job: Job | Skipped, cache: Cache) -> Tried:
+    """What came of a point, as it is kept."""
+    release = point.release
+    skipped = job if isinstance(job, Skipped) else cache.skipped(job)
+    why = f"{skipped.step}: {skipped.said}" if skipped else ""
+    results = None if isinstance(job, Skipped) or skipped else load([cache.results(job)])[0]
+    return Tried(release.package, release.version, str(release.day), results, why)
+
+
+def _left_out(made: Plan) -> str:
+    return "; ".join(f"{each.release} ({each.reason})" for each in made.left_out) or "there is none"
+
+
+def _write(timelines: Sequence[Timeline], out: Path, form: str) -> None:
+    """Write the timeline in every form, and print it in one."""
+    out.mkdir(parents=True, exist_ok=True)
+    told = {"markdown": releases_markdown(timelines), "json": releases_json(timelines)}
+    (out / "sweep.md").write_text(told["markdown"], encoding="utf-8")
+    (out / "sweep.json").write_text(told["json"], encoding="utf-8")
+    if any(row.tried.results for each in timelines for row in each.rows):
+        click.echo(f"The timeline: {shown(str(write_releases(timelines, out)))}", err=True)
+    if form == "pretty":
+        for each in timelines:
+            click.echo(f"{each.name}: {shown(each.sentence)}")
+            for row in each.rows:
+                click.echo(f"  {row.tried.day}  {shown(str(row.tried))}: {shown(row.outcome)}")
+    else:
+        echo_utf8(told[form])
