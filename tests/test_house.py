@@ -27,16 +27,29 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax porting",
+    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax onnx porting",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
 }
-FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
+FRAMEWORKS = {
+    "torch",
+    "keras",
+    "tensorflow",
+    "jax",
+    "flax",
+    "optax",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "haiku",
+    "equinox",
+}
 OF_FRAMEWORK = {
     "torch": {"torch"},
     "jax": {"jax", "optax"},
     "keras": {"keras", "tensorflow", "torch", "jax"},
     "flax": {"flax", "jax", "optax"},
+    "onnx": {"onnx", "onnxruntime", "openvino"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
 LONGEST = 400
