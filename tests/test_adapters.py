@@ -143,7 +143,10 @@ WAYS_OF = {
     "flax-nnx": "compiled eager unrolled vmapped reloaded nnx-jit",
     "flax-linen": "compiled eager unrolled vmapped reloaded closed-over",
     "jax-scan": "compiled eager unrolled vmapped closed-over",
+    "equinox": "compiled eager unrolled vmapped reloaded",
+    "haiku": "compiled eager unrolled static-unroll vmapped",
     "onnxruntime": "session weights-as-inputs unoptimised reloaded io-binding",
+    "openvino": "compiled weights-as-inputs reloaded",
     "onnx-reference": "evaluator weights-as-inputs batch-first reloaded",
 }
 """The modes and ways of each adapter once more: one that it loses is not passed over."""

@@ -15,6 +15,7 @@ from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.gradients import judge_gradients
 from rnn_conformance.conformance.judging.outputs import judge
 from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import flat, state_of, state_shapes
@@ -26,9 +27,9 @@ KIND = pytest.mark.parametrize("kind", ["lstm", "gru"])
 BOTH: dict[str, Any] = {"direction": "bidirectional"}
 
 
-def stack(cell: Cell, use_bias: bool = False) -> Architecture:
+def stack(cell: Cell, use_bias: bool = False, between: Cell = SimpleRnn()) -> Architecture:
     """Two layers of the cell, the second without a bias, and between them a simple RNN."""
-    layers = (Layer(2, 3, cell), Layer(3, 4), Layer(4, 2, cell, use_bias))
+    layers = (Layer(2, 3, cell), Layer(3, 4, between), Layer(4, 2, cell, use_bias))
     return Architecture(layers, return_state=True)
 
 
@@ -107,7 +108,9 @@ def test_ways_to_run(adapter: Any, kind: str, tmp_path: Path, monkeypatch: pytes
     """Every mode and way gives h and c within their bounds, and so does the script that uses the framework alone."""
     monkeypatch.chdir(tmp_path)  # a script may save a model
     description = adapter.describe()
-    architecture = stack(usual(adapter, kind), use_bias=bool(description.lacks("no bias")))
+    cell = usual(adapter, kind)
+    between = next(iter(description.variants_of("simple_rnn")), cell)
+    architecture = stack(cell, use_bias=bool(description.lacks("no bias")), between=between)
     ran = 0
     for way in (way for way in description.modes + description.ways if way not in description.rounding):
         case = case_of(adapter, architecture, way)

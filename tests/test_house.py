@@ -27,7 +27,8 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax onnx porting",
+    "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax equinox "
+    "haiku onnx porting",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
 }
@@ -49,6 +50,8 @@ OF_FRAMEWORK = {
     "jax": {"jax", "optax"},
     "keras": {"keras", "tensorflow", "torch", "jax"},
     "flax": {"flax", "jax", "optax"},
+    "equinox": {"equinox", "jax"},
+    "haiku": {"haiku", "jax"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
