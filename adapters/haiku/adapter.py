@@ -182,7 +182,7 @@ def _layer(
     from rnn_conformance.adapters.haiku import example
 
     def run(params: Any, carry: Carry, reverse: bool) -> tuple[Carry, JaxArray]:
-        apply = example.layer(layer.cell.name, layer.units, **options(architecture, reverse))
+        apply = example.layer(partial(_core, layer), **options(architecture, reverse))
         outputs, state = apply(params, sequence, carry)
         return state, outputs
 
@@ -191,6 +191,15 @@ def _layer(
     carry = initial_carry or (None, None)
     (h, forward), (g, backward) = run(params[0], carry[0], False), run(params[1], carry[1], True)
     return (h, g), merge_function(layer.merge)(forward, backward)
+
+
+def _core(layer: Layer) -> Any:
+    """The core of a layer, within hk.transform."""
+    import haiku as hk
+
+    if layer.cell.name == "simple_rnn":
+        return hk.VanillaRNN(layer.units, double_bias=False)
+    return (hk.LSTM if layer.cell.name == "lstm" else hk.GRU)(layer.units)
 
 
 adapter = JaxAdapter(("haiku", "jax"), _description, _HaikuNetwork, script)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import haiku as hk
@@ -53,22 +53,16 @@ def gru_weights_in(params: Mapping[str, Any]) -> dict[str, Any]:
     return {"W": np.asarray(gru["w_i"]).T, "U": np.asarray(gru["w_h"]).T, "b": np.asarray(gru["b"])}
 
 
-def core_of(kind: str, units: int) -> Any:
-    """A core, within hk.transform."""
-    return hk.VanillaRNN(units, double_bias=False) if kind == "simple_rnn" else getattr(hk, kind.upper())(units)
-
-
-def layer(kind: str, units: int, static: bool = False, **options: Any) -> Any:
-    """A function of parameters, x and a state, to the outputs and the state; x may be a single sequence."""
+def layer(core_of: Callable[[], Any], static: bool = False, **options: Any) -> Any:
+    """A function of parameters, x and a state to the outputs and the state; x may be a single sequence."""
 
     def unrolled(x: Any, state: Any) -> tuple[Any, Any]:
-        core, single = core_of(kind, units), x.ndim == 2
+        core = core_of()
         if state is None:
-            state = core.initial_state(None if single else len(x))
-        elif isinstance(core, hk.LSTM):
-            state = hk.LSTMState(*state)
+            state = core.initial_state(x.shape[0] if x.ndim == 3 else None)
+        state = hk.LSTMState(*state) if isinstance(state, tuple) else state
         unroll = hk.static_unroll if static else hk.dynamic_unroll
-        return unroll(core, x, state, time_major=single, **options)
+        return unroll(core, x, state, time_major=x.ndim == 2, **options)
 
     return hk.without_apply_rng(hk.transform(unrolled)).apply
 
@@ -79,7 +73,7 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     params = jax.tree.map(jnp.array, simple_rnn_params_of({"W": W, "U": U, "b": b}))
 
     # Run.
-    outputs, _ = layer("simple_rnn", len(W))(params, x, None)
+    outputs, _ = layer(lambda: hk.VanillaRNN(len(W), double_bias=False))(params, x, None)
     outputs = np.asarray(outputs)
 
     # Read.
@@ -94,7 +88,7 @@ def lstm_example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     params = jax.tree.map(jnp.array, lstm_params_of({"W": W, "U": U, "b": b}))
 
     # Run.
-    outputs, _ = layer("lstm", U.shape[1])(params, x, None)
+    outputs, _ = layer(lambda: hk.LSTM(U.shape[1]))(params, x, None)
     outputs = np.asarray(outputs)
 
     # Read.
@@ -109,7 +103,7 @@ def gru_example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     params = jax.tree.map(jnp.array, gru_params_of({"W": W, "U": U, "b": b}))
 
     # Run.
-    outputs, _ = layer("gru", U.shape[1])(params, x, None)
+    outputs, _ = layer(lambda: hk.GRU(U.shape[1]))(params, x, None)
     outputs = np.asarray(outputs)
 
     # Read.

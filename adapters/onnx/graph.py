@@ -43,8 +43,8 @@ class Graph:
         return self.add("Reshape", [x, f"shape_of_{gives}"], [gives])
 
 
-def graph_of(architecture: Architecture, *, started: bool) -> Graph:
-    """The graph of a model, with inputs for the initial state if it is `started` from one.
+def graph_of(architecture: Architecture, *, started: bool, tokens: str = "int32") -> Graph:
+    """The graph of a model, with inputs for the initial state if it is `started` from one; `tokens` is their type.
 
     It reads `inputs` (batch, timesteps, features) or tokens (batch, timesteps), perhaps `lengths` (batch,), and
     `initial_h_0` and so on (directions, batch, units); it gives `outputs`, and then, of a final state, `Y_h_0` ...
@@ -53,7 +53,7 @@ def graph_of(architecture: Architecture, *, started: bool) -> Graph:
     batch, timesteps = architecture.batch or "batch", architecture.timesteps or "timesteps"
     x = "inputs"
     if table := architecture.embedding:
-        graph.inputs[x] = ("int32", [batch, timesteps])
+        graph.inputs[x] = (tokens, [batch, timesteps])
         graph.weights["table"] = (table.tokens, table.features)
         x = graph.add("Gather", ["table", x], ["embedded"])
     else:

@@ -23,6 +23,9 @@ FED = "weights-as-inputs"
 RELOADED = "reloaded"
 """The way in which a model is saved to a file, and run from that."""
 
+_AS_IT_IS = (False, "int32")
+"""A model that starts from zeros; tokens, if there are any, are of this type."""
+
 Run = Callable[[Mapping[str, Any]], Sequence[Array]]
 """From what a model reads, by name, to all that it gives."""
 
@@ -38,26 +41,27 @@ class Runtime:
 class OnnxNetwork:
     """The weights are initializers of the model, so that a runtime may arrange them: each load makes another model.
 
-    There is a model with inputs for an initial state and one without, each made when it is first called.
+    There is a model with inputs for an initial state and one without, and one for each type of tokens, such as their
+    users would write; each is made when it is first called.
     """
 
     def __init__(self, architecture: Architecture, runtime: Runtime) -> None:
         self._architecture, self._runtime = architecture, runtime
         self._parameters: dict[str, Array] = {}
-        self._models: dict[bool, Any] = {}
-        self._ready: dict[bool, Run] = {}
+        self._models: dict[tuple[bool, str], Any] = {}
+        self._ready: dict[tuple[bool, str], Run] = {}
 
     def load(self, weights: Weights) -> None:
         self._parameters = _parameters(self._architecture, weights)
         if self._architecture.mode != FED:
             self._models, self._ready = {}, {}
-        self._started(False)  # so that what does not fit is refused now
+        self._made(_AS_IT_IS)  # so that what does not fit is refused now
 
     def weights(self) -> Weights:
         from rnn_conformance.adapters.onnx.arrays import kept_in
 
         fed = self._architecture.mode == FED
-        return _weights(self._architecture, self._parameters if fed else kept_in(self._models[False]))
+        return _weights(self._architecture, self._parameters if fed else kept_in(self._models[_AS_IT_IS]))
 
     def run(
         self,
@@ -72,7 +76,8 @@ class OnnxNetwork:
             given["lengths"] = lengths
         if self._architecture.mode == FED:
             given |= self._parameters
-        outputs, *state = self._started(initial_state is not None)(given)
+        tokens = str(inputs.dtype) if self._architecture.embedding else "int32"
+        outputs, *state = self._made((initial_state is not None, tokens))(given)
         return Output(outputs, _nested(self._architecture, state) if self._architecture.return_state else None)
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
@@ -91,13 +96,14 @@ class OnnxNetwork:
             layers.append((parts,) * (1 + layer.is_bidirectional))
         return tuple(layers)
 
-    def _started(self, started: bool) -> Run:
-        """What runs the model that starts from a given state, or from zeros."""
-        if started not in self._ready:
+    def _made(self, kind: tuple[bool, str]) -> Run:
+        """What runs the model that starts from a given state or from zeros, and reads tokens of this type."""
+        if kind not in self._ready:
+            started, tokens = kind
             kept = {} if self._architecture.mode == FED else self._parameters
-            self._models[started] = self._model(graph_of(self._architecture, started=started), kept)
-            self._ready[started] = self._runtime.start(self._models[started], self._architecture.mode)
-        return self._ready[started]
+            self._models[kind] = self._model(graph_of(self._architecture, started=started, tokens=tokens), kept)
+            self._ready[kind] = self._runtime.start(self._models[kind], self._architecture.mode)
+        return self._ready[kind]
 
     def _model(self, graph: Graph, kept: Mapping[str, Array]) -> Any:
         """The model with these weights in it; those that it does not keep are inputs."""
