@@ -24,6 +24,7 @@ from adapting import (
     prepared,
     run_script,
     skip_where_there_are_no_scripts,
+    skip_without,
     start_of,
 )
 
@@ -105,6 +106,7 @@ def test_outputs_and_states(adapter: Any, model: str) -> None:
 @pytest.mark.parametrize("model", ["stack", "embedding, last output", "two ways", "lengths", "mask", "mixed precision"])
 def test_gradients(adapter: Any, model: str) -> None:
     """Of weights, inputs and initial state, each in the dtype of what it is the gradient of."""
+    skip_without(adapter, "gradients")
     case, start = case_of(adapter, model), start_of(case_of(adapter, model))
     found = prepared(adapter, case).gradients(case.inputs, case.cotangent, initial_state=start, **case.given)
     assert_exact(dict(found.arrays()), dict(expected_gradients(adapter, case, start).arrays()))
@@ -122,6 +124,8 @@ def test_weights_are_read_back(adapter: Any, model: str) -> None:
     for name, array in loaded.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array, err_msg=name)
+    if adapter.describe().lacks("parameter count"):
+        return
     biases = sum(layer.units * (1 + layer.is_bidirectional) for layer in case.architecture.layers)
     second = biases if "two" in adapter.describe().conventions["biases"] else 0
     assert subject.parameter_count() == parameter_count(case.architecture) + second
@@ -139,6 +143,11 @@ WAYS_OF = {
     "flax-nnx": "compiled eager unrolled vmapped reloaded nnx-jit",
     "flax-linen": "compiled eager unrolled vmapped reloaded closed-over",
     "jax-scan": "compiled eager unrolled vmapped closed-over",
+    "equinox": "compiled eager unrolled vmapped reloaded",
+    "haiku": "compiled eager unrolled static-unroll vmapped",
+    "onnxruntime": "session weights-as-inputs unoptimised reloaded io-binding",
+    "openvino": "compiled weights-as-inputs reloaded",
+    "onnx-reference": "evaluator weights-as-inputs batch-first reloaded",
 }
 """The modes and ways of each adapter once more: one that it loses is not passed over."""
 
@@ -176,6 +185,7 @@ def test_every_way_is_there(adapter: Any, request: pytest.FixtureRequest) -> Non
 @pytest.mark.parametrize("model", ["stack", "embedding, last output", "lengths", "mask", "mixed precision"])
 def test_scripts_of_gradients(adapter: Any, model: str) -> None:
     """A script for gradients gives those of the specification, by their names."""
+    skip_without(adapter, "gradients")
     case, start = case_of(adapter, model), start_of(case_of(adapter, model))
     prepared(adapter, case)
     found = run_script(adapter, case, "gradients", start)["gradients"]
@@ -212,6 +222,7 @@ def test_scripts_of_nothing_else(adapter: Any) -> None:
 
 def test_training_step(adapter: Any) -> None:
     """A step takes the rate times its gradient off each weight, and the next call has the new ones."""
+    skip_without(adapter, "training step")
     case = replace(case_of(adapter, "stack"), timesteps=4)  # of sixteen outputs the mean is exact, too
     subject, targets = prepared(adapter, case), case.cotangent.outputs
     outputs, wide = expected(adapter, case).outputs, in_float64(case.weights)
@@ -240,5 +251,5 @@ def test_inputs_of_other_features_are_refused(adapter: Any) -> None:
     """What does not fit reaches the framework, which refuses it, though it could be broadcast."""
     case = case_of(adapter, "stack")
     subject = prepared(adapter, case)
-    with pytest.raises(Exception, match=r"(?i)shape|size|incompatible"):  # of a type of the framework's own
+    with pytest.raises(Exception, match=r"(?i)shape|size|incompatible|dimension"):  # of a type of the framework's own
         subject.run(case.inputs[..., :1])

@@ -28,17 +28,32 @@ MAY_IMPORT = {
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
     "adapters": "description protocol support gates inlining function registry two_biases canonical graph numpy torch "
-    "jax keras flax porting reading",
+    "jax keras flax equinox haiku onnx porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
     "asserting sweeping commands",
 }
-FRAMEWORKS = {"torch", "keras", "tensorflow", "jax", "flax", "optax", "onnx", "onnxruntime", "haiku", "equinox"}
+FRAMEWORKS = {
+    "torch",
+    "keras",
+    "tensorflow",
+    "jax",
+    "flax",
+    "optax",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "haiku",
+    "equinox",
+}
 OF_FRAMEWORK = {
     "torch": {"torch"},
     "jax": {"jax", "optax"},
     "keras": {"keras", "tensorflow", "torch", "jax"},
     "flax": {"flax", "jax", "optax"},
+    "equinox": {"equinox", "jax"},
+    "haiku": {"haiku", "jax"},
+    "onnx": {"onnx", "onnxruntime", "openvino"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
 LONGEST = 400

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, merge_function
 from rnn_conformance.adapters.protocol import Inputs, Lengths
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
 from rnn_conformance.reference.model.states import DirectionState, LayerState, State
+from rnn_conformance.reference.model.weights import Weights, weight_shapes
 
 
 class Call(Protocol):
@@ -76,6 +80,16 @@ def last_output(architecture: Architecture, outputs: JaxArray, final: State) -> 
     if layer.direction == "backward" or architecture.is_masked:
         return final[-1][0][0]
     return outputs[..., -1, :]
+
+
+def template_of(architecture: Architecture, pack: Callable[[Weights], Parameters]) -> Parameters:
+    """The shapes of the parameters that `pack` makes of the weights of a model."""
+    import jax
+
+    dtype = dtype_of(architecture.weights_dtype or architecture.dtype)
+    zeros = {name: np.zeros(shape, dtype) for name, shape in weight_shapes(architecture).items()}
+    struct: Any = jax.ShapeDtypeStruct
+    return jax.tree.map(lambda leaf: struct(leaf.shape, leaf.dtype), pack(Weights.of(zeros)))
 
 
 def over_batch(call: Call) -> Call:

@@ -1,0 +1,1 @@
+"""Equinox: its cells under jax.lax.scan."""

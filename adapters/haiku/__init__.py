@@ -1,0 +1,1 @@
+"""Haiku: its cores under dynamic_unroll and static_unroll."""
