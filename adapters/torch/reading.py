@@ -31,7 +31,6 @@ from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 CHOICES = Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh")
 _LOOKS_RECURRENT = ("RNN", "LSTM", "GRU")
-_PROJECTION = "weight_hr"
 
 
 def survey(model: Any) -> Survey:
@@ -109,12 +108,11 @@ def _base_of(module: Any, path: str, is_cell: bool) -> tuple[str, Any]:
 def _direction(module: Any, name: str, suffix: str) -> dict[str, np.ndarray]:
     """The arrays of one direction of a layer, in the canonical order; of a parametrisation what it gives."""
     arrays = {}
+    has = {"b": module.bias, "c": module.bias, "P": getattr(module, "proj_size", 0)}
     for part, its_name in NAMES.items():
-        if part in "WU" or module.bias:
+        if has.get(part, True):
             kept = array(getattr(module, f"{its_name}{suffix}").cpu())
             arrays[part] = np.array(KINDS[name].reordered(kept))
-    if getattr(module, "proj_size", 0):
-        arrays["P"] = np.array(array(getattr(module, f"{_PROJECTION}{suffix}").cpu()))
     return arrays
 
 
@@ -216,7 +214,15 @@ def load(module: Any, canonical: Canonical) -> None:
 def shapes_of(canonical: Canonical) -> Any:
     """What a module cannot change when weights are loaded."""
     return [
-        (layer.features, layer.units, layer.cell.name, layer.use_bias, layer.direction, layer.cell.activation)
+        (
+            layer.features,
+            layer.units,
+            layer.width,
+            layer.cell.name,
+            layer.use_bias,
+            layer.direction,
+            layer.cell.activation,
+        )
         for layer in canonical.architecture.layers
     ]
 
@@ -227,12 +233,8 @@ def _put(module: Any, kept: Canonical) -> None:
 
 def tensors_of(kept: Canonical) -> Iterator[tuple[str, Any]]:
     """The state dict of a layer that holds this."""
-    from rnn_conformance.adapters.torch.example import tensor
-
     for k, (layer, given) in enumerate(zip(kept.architecture.layers, kept.weights.layers, strict=True)):
         for end, direction in zip(("", "_reverse"), given.directions, strict=False):
             suffix = "" if kept.is_cell else f"_l{k}{end}"
             named = {part: np.ascontiguousarray(a) for part, a in direction.named.items()}
             yield from kind_of(layer.cell).state_dict(named, f"{{}}{suffix}").items()
-            if "P" in named:
-                yield f"{_PROJECTION}{suffix}", tensor(named["P"])
