@@ -204,4 +204,4 @@ def _layer(
     return (h, g), merge_function(layer.merge)(forward, backward)
 
 
-adapter = JaxAdapter(("equinox", "jax"), _description, _EquinoxNetwork, script)
+adapter = JaxAdapter({"equinox": "0.13", "jax": "0.10"}, _description, _EquinoxNetwork, script)

@@ -202,4 +202,6 @@ def _core(layer: Layer) -> Any:
     return (hk.LSTM if layer.cell.name == "lstm" else hk.GRU)(layer.units)
 
 
-adapter = JaxAdapter(("haiku", "jax"), _description, _HaikuNetwork, script)
+adapter = JaxAdapter(
+    {"dm-haiku": "0.0.17", "jax": "0.10"}, _description, _HaikuNetwork, script, modules=("haiku", "jax")
+)

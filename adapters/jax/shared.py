@@ -32,18 +32,20 @@ PRECISION = {
 class JaxAdapter:
     """An adapter on JAX: its description, its kind of network, and how to write a script that needs no adapter.
 
-    `packages` are those of its own, each with the oldest version that it works with. `script(architecture, wants)`
-    gives the source of one that computes "outputs" or "gradients".
+    `packages` are those of its own, each with the oldest version that it works with; `modules` are what they are
+    imported as, where that is another name. `script(architecture, wants)` gives the source of one that computes
+    "outputs" or "gradients".
     """
 
     packages: Mapping[str, str]
     description: Callable[[], Description]
     network: Callable[[Architecture], Any]  # a Network, without the methods of features that are not offered
     script: Callable[[Architecture, str], str]
+    modules: tuple[str, ...] = ()
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return tuple(self.packages)
+        return self.modules or tuple(self.packages)
 
     def describe(self) -> Description:
         return self.description()

@@ -55,8 +55,8 @@ def _models(check: Check, **how: bool) -> Sequence[Model]:
         stacks.append((both, replace(both, features=both.width)))
     if check.profile.thrifty or not check.in_main_mode:
         stacks = stacks[1:2]
-    how = {"dtype": check.dtype, "mode": check.mode, **how}
-    return [(Architecture(layers, **how), _BATCH, _TIMESTEPS) for layers in stacks]
+    how = {"dtype": check.dtype, "mode": check.mode, **how}  # type: ignore[dict-item]
+    return [(Architecture(layers, **how), _BATCH, _TIMESTEPS) for layers in stacks]  # type: ignore[arg-type]
 
 
 def _turned(weights: Weights) -> Weights:
