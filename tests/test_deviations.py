@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +12,6 @@ import numpy as np
 import planted
 import pytest
 
-from rnn_conformance import conformance
-from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
 from rnn_conformance.adapters.protocol import Adapter
@@ -36,7 +31,6 @@ from rnn_conformance.conformance.witnesses.deviations import (
     facts_given,
     facts_of,
     here,
-    known_deviations,
     parse,
 )
 from rnn_conformance.conformance.witnesses.item import Item
@@ -49,7 +43,6 @@ from rnn_conformance.reference.model.architecture import Architecture, Embedding
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Weights
-from rnn_conformance.reference.spec import specification
 from rnn_conformance.reports.records.records import Cause, CheckRecord, read
 
 ITEM = Item("test_values.py::test_recurrence[float32-eager]", "", ("1.1",), "float32", "eager")
@@ -369,36 +362,3 @@ def test_witness_that_no_check_runs(
     results = read(tmp_path / "results.jsonl")
     assert [(each.check, each.verdict) for each in results.checks] == [(name, "broken") for name in lost]
     assert set(results.header.planned) == {*planned, *lost}
-
-
-@pytest.mark.parametrize("entry", known_deviations(), ids=lambda entry: entry.name)
-def test_entries_speak_of_what_there_is(entry: Deviation) -> None:
-    """Every adapter and every check that an entry names exists, and its witness is of one of both and of its cases."""
-    functions = all_checks()
-    assert set(entry.adapters) <= set(registry.registered())
-    for pattern in entry.checks:
-        assert any(fnmatchcase(name, pattern) for name in functions), pattern
-    witness = entry.witness
-    file, function = witness.check.split("::")
-    assert functions[function] == file
-    assert entry.applies(witness.adapter, function, witness.versions) or entry.platforms or entry.without
-    assert set(witness.clauses) <= set(specification().clauses)
-    said = {word: value if isinstance(value, list) else [value] for word, value in entry.cases.items()}
-    facts = facts_of(witness.case) if witness.case else {"dtype": [witness.dtype]}
-    assert entry.covers({**said, **facts})
-
-
-def test_no_witness_without_its_entry() -> None:
-    """Each witness in conformance/known belongs to an entry."""
-    folder = Path(conformance.__file__).parent / "known"
-    assert {file.stem for file in folder.glob("*.json")} == {entry.name for entry in known_deviations()}
-
-
-@cache
-def all_checks() -> dict[str, str]:
-    """The file of every check of the suite, by function."""
-    found = {}
-    for file in Path(conformance.__file__).parent.rglob("test_*.py"):
-        module = importlib.import_module(f"rnn_conformance.conformance.{file.parent.name}.{file.stem}")
-        found |= {name: file.name for name in vars(module) if name.startswith("test_")}
-    return found
