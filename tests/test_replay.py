@@ -92,7 +92,12 @@ def test_the_arrays_of_the_file_count(witness: Path) -> None:
 @pytest.mark.slow
 def test_example_without_a_case(tmp_path: Path) -> None:
     """An example that is not drawn is found by its number."""
-    path = Path(copy(witnesses_of("1.9", tmp_path / "run") / "planted_transposed--test_shift_register--float32-eager.json", tmp_path))
+    path = Path(
+        copy(
+            witnesses_of("1.9", tmp_path / "run") / "planted_transposed--test_shift_register--float32-eager.json",
+            tmp_path,
+        )
+    )
     assert read_witness(path).case is None
     assert replay(path).exit_code == 1
     assert replay(path, "--adapter", "numpy").exit_code == 0
