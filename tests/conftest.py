@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What all modules have made is there to stay, and the collector of garbage need not walk through it each time."""
+    """What all modules have made is there to stay: no collection of garbage need walk through it again."""
     gc.collect()
     gc.freeze()
 

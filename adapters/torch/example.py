@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,44 @@ def unstacked(state: Any) -> list[Any]:
     return list(zip(*state, strict=True)) if isinstance(state, tuple) else list(state)
 
 
+def in_turn(rnns: Iterable[Any], x: Any, state: Any) -> tuple[Any, list[Any]]:
+    """The outputs of layers one after the other, each called once, and of each the final state of each direction."""
+    final = []
+    for k, rnn in enumerate(rnns):
+        x, h_n = rnn(x, None if state is None else stacked(state[k]))
+        final.append(unstacked(h_n))
+    return x, final
+
+
+def stepped(cells: Iterable[Any], x: Any, state: Any) -> tuple[Any, list[Any]]:
+    """The same of cells, each called once a timestep; they have one direction."""
+    final = []
+    for k, cell in enumerate(cells):
+        h, outputs = None if state is None else state[k][0], []
+        for x_t in x.unbind(-2):
+            h = cell(x_t, h)
+            outputs.append(parts(h)[0])
+        x = torch.stack(outputs, -2)
+        final.append((h,))
+    return x, final
+
+
+def functional(rnns: Iterable[torch.nn.Module], weights: Mapping[str, torch.Tensor]) -> list[Callable[[Any, Any], Any]]:
+    """Modules as functions of weights, whose names begin with the number of the module."""
+
+    def function(k: int, rnn: torch.nn.Module) -> Callable[[Any, Any], Any]:
+        own = {name.removeprefix(f"{k}."): w for name, w in weights.items() if name.startswith(f"{k}.")}
+        return lambda x, h_0: torch.func.functional_call(rnn, own, (x, h_0))
+
+    return [function(k, rnn) for k, rnn in enumerate(rnns)]
+
+
+def kernels(model: torch.nn.Module) -> list[tuple[torch.nn.Module, str]]:
+    """The module and the attribute of each kernel."""
+    names = [name.rpartition(".") for name, _ in model.named_parameters() if "weight_" in name]
+    return [(model.get_submodule(where), attribute) for where, _, attribute in names]
+
+
 def transposed_module() -> torch.nn.Module:
     """A parametrisation by the transposed matrix, for torch.nn.utils.parametrize."""
 
@@ -63,6 +101,16 @@ def transposed_module() -> torch.nn.Module:
             return matrix.mT.clone(memory_format=torch.contiguous_format)
 
     return Transposed()
+
+
+def exported(rnn: torch.nn.Module) -> Callable[[Any, Any], Any]:
+    """A module that is exported when it is called, for the sizes that it is called with."""
+    return lambda x, h_0: torch.export.export(rnn, (x, h_0)).module()(x, h_0)
+
+
+def openly_exported(rnn: torch.nn.Module) -> Callable[[Any, Any], Any]:
+    """The same for every size of batch."""
+    return lambda x, h_0: exported_with_open_batch(rnn, x, h_0)(x, h_0)
 
 
 def exported_with_open_batch(rnn: torch.nn.Module, x: torch.Tensor, h_0: Any) -> torch.nn.Module:

@@ -7,7 +7,6 @@ float32, without loss.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.torch.gates import NAMES, kind_of
@@ -20,6 +19,9 @@ from rnn_conformance.reference.model.weights import direction_shapes
 
 _IN_NUMPY = {"bfloat16": ".float().numpy()", "float16": ".numpy()", "float32": ".numpy()", "float64": ".numpy()"}
 """From a tensor of each dtype to an array."""
+
+_EXPORTED = {"exported": "exported", "exported-open-batch": "openly_exported"}
+"""The function of example.py that exports a module in a mode."""
 
 
 def script(architecture: Architecture, wants: str) -> str:
@@ -75,15 +77,12 @@ def _model(architecture: Architecture) -> Iterator[str]:
         yield "file.seek(0)"
         yield from _modules(architecture)
         yield "model.load_state_dict(torch.load(file, weights_only=True))"
+    if architecture.mode in ("parametrised", "weight-normed"):
+        yield "for module, attribute in kernels(model):"
     if architecture.mode == "parametrised":
-        yield 'for name in [name for name, _ in model.named_parameters() if "weight_" in name]:'
-        yield '    where, _, attribute = name.rpartition(".")'
-        yield "    module = model.get_submodule(where)"
         yield "    torch.nn.utils.parametrize.register_parametrization(module, attribute, transposed_module())"
     if architecture.mode == "weight-normed":
-        yield 'for name in [name for name, _ in model.named_parameters() if "weight_" in name]:'
-        yield '    where, _, attribute = name.rpartition(".")'
-        yield "    torch.nn.utils.parametrizations.weight_norm(model.get_submodule(where), attribute)"
+        yield "    torch.nn.utils.parametrizations.weight_norm(module, attribute)"
     if any(layer.dropout for layer in architecture.layers):
         yield "model.eval()"
 
@@ -151,7 +150,7 @@ def _forward(architecture: Architecture) -> Iterator[str]:
     elif is_native_stack(architecture):
         yield from _stack(architecture, x)
     else:
-        yield from _layer_by_layer(architecture, x)
+        yield _layer_by_layer(architecture, x)
     if packed and architecture.return_sequences:
         yield "y, _ = pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])"
     if not architecture.return_sequences:
@@ -166,17 +165,13 @@ def _joins_final_states(architecture: Architecture) -> bool:
 
 
 def _stack(architecture: Architecture, x: str) -> Iterator[str]:
+    """One torch.nn.RNN of all layers."""
     yield "h_0 = None if state is None else stacked([h for layer in state for h in layer])"
-    if architecture.mode == "exported":
-        yield f"program = torch.export.export(model, ({x}, h_0)).module()"
-        yield f"y, h_n = program({x}, h_0)"
-    elif architecture.mode == "exported-open-batch":
-        yield f"program = exported_with_open_batch(model, {x}, h_0)"
-        yield f"y, h_n = program({x}, h_0)"
-    elif architecture.mode == "functional":
+    function = _EXPORTED.get(architecture.mode)
+    if architecture.mode == "functional":
         yield f"y, h_n = torch.func.functional_call(model, weights, ({x}, h_0))"
     else:
-        yield f"y, h_n = model({x}, h_0)"
+        yield f"y, h_n = {f'{function}(model)' if function else 'model'}({x}, h_0)"
     if architecture.return_state or _joins_final_states(architecture):
         if architecture.layers[0].is_bidirectional:
             yield "final = unstacked(h_n)"
@@ -185,40 +180,23 @@ def _stack(architecture: Architecture, x: str) -> Iterator[str]:
             yield "final = [(h,) for h in unstacked(h_n)]"
 
 
-def _layer_by_layer(architecture: Architecture, x: str) -> Iterator[str]:
-    yield f"y, final = {x}, []"
-    yield "for k, rnn in enumerate(model):"
-    yield "    h_0 = None if state is None else stacked(state[k])"
-    if architecture.mode == "exported":
-        yield "    rnn = torch.export.export(rnn, (y, h_0)).module()"
-    if architecture.mode == "exported-open-batch":
-        yield "    rnn = exported_with_open_batch(rnn, y, h_0)"
-    if architecture.mode == "functional":
-        yield '    own = {name[len(f"{k}."):]: w for name, w in weights.items() if name.startswith(f"{k}.")}'
-        yield "    y, h_n = torch.func.functional_call(rnn, own, (y, h_0))"
-    else:
-        yield "    y, h_n = rnn(y, h_0)"
-    yield "    final.append(unstacked(h_n))"
+def _layer_by_layer(architecture: Architecture, x: str) -> str:
+    layers = "functional(model, weights)" if architecture.mode == "functional" else "model"
+    if function := _EXPORTED.get(architecture.mode):
+        layers = f"map({function}, model)"
+    return f"y, final = in_turn({layers}, {x}, state)"
 
 
 def _steps(architecture: Architecture, x: str) -> Iterator[str]:
     if architecture.mode == "vmapped":
-        plain = replace(architecture, mode="cells")
-        yield from ("def single(y, state):", *(f"    {line}" for line in _steps(plain, "y")), "    return y, final")
-        yield ""
-        yield ""
-        yield f"y, final = torch.vmap(single, in_dims=(0, None if state is None else 0))({x}, state)"
+        yield "axes = 0, None if state is None else 0"
+        yield f"y, final = torch.vmap(lambda x, state: stepped(model, x, state), axes)({x}, state)"
         return
-    yield f"y, final = {x}, []"
-    yield "for k, cell in enumerate(model):"
+    cells = "model"
     if architecture.mode == "compiled":
-        yield "    cell = torch.compile(cell, fullgraph=True, dynamic=True)"
-    yield "    h, hs = None if state is None else state[k][0], []"
-    yield "    for y_t in y.unbind(-2):"
-    yield "        h = cell(y_t, h)"
-    yield "        hs.append(parts(h)[0])"
-    yield "    y = torch.stack(hs, -2)"
-    yield "    final.append((h,))"
+        cells = "cells"
+        yield "cells = [torch.compile(cell, fullgraph=True, dynamic=True) for cell in model]"
+    yield f"y, final = stepped({cells}, {x}, state)"
 
 
 def _results(architecture: Architecture) -> Iterator[str]:

@@ -148,17 +148,8 @@ class CellNetwork(TorchNetwork):
             ]
 
     def _apply(self, x: Tensor, states: Tensors | None, lengths: Lengths | None) -> tuple[Tensor, Tensors]:
-        import torch
+        from rnn_conformance.adapters.torch.example import parts, stepped
 
-        from rnn_conformance.adapters.torch.example import parts
-
-        final = []
-        given: list[Any] = [None] * len(self._cells) if states is None else [_theirs(h) for (h,) in states]
-        for cell, state in zip(self._cells, given, strict=True):
-            outputs = []
-            for x_t in x.unbind(-2):
-                state = cell(x_t, state)
-                outputs.append(parts(state)[0])
-            x = torch.stack(outputs, dim=-2)
-            final.append([parts(state)])
-        return x, final
+        given = None if states is None else [[_theirs(h) for h in layer] for layer in states]
+        y, final = stepped(self._cells, x, given)
+        return y, [[parts(h) for h in layer] for layer in final]
