@@ -67,15 +67,17 @@ def graph_of(model: Any) -> Graph:
         masks[number] = mask
         return number
 
-    seen: dict[int, int] = {}
+    only_masks = _only_masks(model)
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if node.is_input:
                 continue
             layer = node.operation
-            reads = tuple(values[id(tensor)] for tensor in node.input_tensors)
-            seen[id(layer)] = seen.get(id(layer), 0) + 1
-            for made in _steps(layer, reads, masks[reads[0]] if reads else None):
+            given = node.arguments.kwargs.get("mask")
+            if type(layer).__name__ == "NotEqual" and {id(tensor) for tensor in node.outputs} <= only_masks:
+                continue  # the mask of an embedding, which Keras traces as an operation: `masked_by` says it
+            reads = tuple(values[id(tensor)] for tensor in node.input_tensors if tensor is not given)
+            for made in _steps(layer, reads, masks[reads[0]] if reads else None, given):
                 if isinstance(made, str):
                     dropped.append(made)
                     number = reads[0]
@@ -91,6 +93,16 @@ def graph_of(model: Any) -> Graph:
     return Graph(kinds, tuple(steps), returns, tuple(dropped), timesteps)
 
 
+def _only_masks(model: Any) -> set[int]:
+    """The ids of the tensors that are read as a mask, and as nothing else."""
+    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes if not node.is_input]
+    masks = {id(mask) for node in nodes if (mask := node.arguments.kwargs.get("mask")) is not None}
+    read = {
+        id(tensor) for node in nodes for tensor in node.input_tensors if tensor is not node.arguments.kwargs.get("mask")
+    }
+    return masks - read
+
+
 def _kind(tensor: Any) -> str | int:
     return "tokens" if "int" in str(tensor.dtype) or len(tensor.shape) == 2 else int(tensor.shape[-1])
 
@@ -104,7 +116,7 @@ def _untied(model: Any) -> Any:
             yield from (step for step, _ in made if step.kind in ("recurrent", "embedding", "dense"))
 
 
-def _steps(layer: Any, reads: tuple[int, ...], mask: int | None) -> Any:
+def _steps(layer: Any, reads: tuple[int, ...], mask: int | None, given: Any = None) -> Any:
     """Each step that a layer is, with the mask of what it puts out; a text where it is none out of training."""
     import keras
 
@@ -119,6 +131,9 @@ def _steps(layer: Any, reads: tuple[int, ...], mask: int | None) -> Any:
             return
         if canonical.architecture.return_state or canonical.architecture.stateful:
             yield Step(path, "hole", reads, f"{kind} whose states are returned or kept"), None
+            return
+        if given is not None and mask is None:
+            yield Step(path, "hole", reads, f"{kind} with a mask that does not come from an Embedding"), None
             return
         every = canonical.architecture.return_sequences
         yield Step(path, "recurrent", reads, canonical=canonical, masked_by=mask), mask if every else None
