@@ -18,11 +18,11 @@ from typing import Any
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- made by benchmarks/upgrades.py -->", "<!-- end of what it made -->"
 
-ASKED = "--cell lstm --cell gru --only 1 --only 3 --only 9 --only 16 --only 17 --timeout 2400"
+ASKED = "--cell lstm --cell gru"
 SWEEPS = {
     "keras-jax": "--since 2025-05 --releases keras --lines --pin jax==0.10.2",
     "flax-linen": "--since 2024-06 --releases flax --lines --pin numpy==2.0.2",
-    "flax-nnx": "--since 2024-08 --releases flax --lines --pin numpy==2.0.2",
+    "flax-nnx": "--since 2025-07 --releases flax --pin numpy==2.0.2",
 }
 """The sweeps of the page. One NumPy for all releases draws the same cases, so that bits can be compared."""
 
