@@ -17,13 +17,13 @@ from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.commands.console import timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
-from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, show_progress
+from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, engine_option, show_progress
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
 from rnn_conformance.conformance.running.results import EVIDENCE
 from rnn_conformance.conformance.running.selection import Selection, refuse_wrong
-from rnn_conformance.conformance.sweeping import places
 from rnn_conformance.conformance.sweeping.bisect import Answer, Bisection, Question, Tested
 from rnn_conformance.conformance.sweeping.cache import Cache
+from rnn_conformance.conformance.sweeping.engines import engine
 from rnn_conformance.conformance.sweeping.environments import CannotBeMade, UvFailed
 from rnn_conformance.conformance.sweeping.indexes import set_up
 from rnn_conformance.conformance.sweeping.plan import Point, Span, in_order, packages_of, plan
@@ -62,6 +62,7 @@ _OLDEST = "2023"
 @click.option("--pin", "pins", multiple=True, metavar="REQUIREMENT", help="Have this in every environment. Repeatable.")
 @click.option("--profile", type=click.Choice(SWEPT), default="smoke", show_default=True, help="How much to check.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="INTEGER", show_default=True)
+@engine_option
 @timeout_option
 @click.option(
     "--kept",
@@ -90,6 +91,7 @@ def bisect(
     pins: tuple[str, ...],
     profile: str,
     seed: int,
+    engine_asked: str,
     timeout: float,
     kept: Path | None,
     out: Path,
@@ -127,8 +129,8 @@ def bisect(
     except UvFailed as error:
         raise DidNotWork(error) from None
     try:
-        with as_interrupts(), places.local(1) as engine, show_progress() as tell:
-            answer = Bisection(asked, Question(subject, dtype, mode), engine, cache, tell).find(points, first, last)
+        with as_interrupts(), engine(engine_asked, 1, cache.folder) as place, show_progress() as tell:
+            answer = Bisection(asked, Question(subject, dtype, mode), place, cache, tell).find(points, first, last)
     except NoChange as reason:
         click.echo(f"{subject} in {dtype} of {cell}: {shown(str(reason))}")
         sys.exit(4)

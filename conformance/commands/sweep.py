@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.commands.console import format_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.output import echo_utf8
-from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, show_progress
+from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, engine_option, show_progress
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
 from rnn_conformance.conformance.running.selection import Selection, refuse_wrong
-from rnn_conformance.conformance.sweeping import places
 from rnn_conformance.conformance.sweeping.cache import Cache
+from rnn_conformance.conformance.sweeping.engines import engine
 from rnn_conformance.conformance.sweeping.environments import CannotBeMade, UvFailed
 from rnn_conformance.conformance.sweeping.indexes import set_up
 from rnn_conformance.conformance.sweeping.job import Job, Skipped
@@ -54,6 +54,7 @@ from rnn_conformance.reports.upgrades.releases import Timeline, Tried, timeline
 @click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
 @click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
 @click.option("--jobs", type=click.IntRange(1), help="Environments to run at a time.  [default: as many as processors]")
+@engine_option
 @timeout_option
 @click.option(
     "--kept",
@@ -83,6 +84,7 @@ def sweep(
     checks: tuple[str, ...],
     dtypes: tuple[str, ...],
     jobs: int | None,
+    engine_asked: str,
     timeout: float,
     kept: Path | None,
     out: Path,
@@ -120,20 +122,21 @@ def sweep(
     except UvFailed as error:
         raise DidNotWork(error) from None
     try:
-        with as_interrupts(), places.local(jobs) as engine, show_progress() as tell:
+        with as_interrupts(), engine(engine_asked, jobs, cache.folder) as place, show_progress() as tell:
             found = [[(point, job_of(each, point.wanted, cache)) for point in made.points] for each in wanted]
             to_run = [job for those in found for _, job in those if isinstance(job, Job)]
-            run_all(to_run, engine, cache, tell)
+            passing = run_all(to_run, place, cache, tell)
     except KeyboardInterrupt as interrupt:
-        click.echo(
-            f"interrupted; what was found is kept in {shown(str(cache.folder))}, and the same command goes on", err=True
-        )
+        where = shown(str(cache.folder))
+        click.echo(f"interrupted; what was found is kept in {where}, and the same command goes on", err=True)
         sys.exit(status_of(interrupt))
     except (UvFailed, OSError, ValueError) as error:
         raise DidNotWork(error) from None
     left_out = {str(each.release): each.reason for each in made.left_out}
     timelines = [
-        timeline(name_of(each.adapter, each.cell), [_tried(point, job, cache) for point, job in those], left_out)
+        timeline(
+            name_of(each.adapter, each.cell), [_tried(point, job, cache, passing) for point, job in those], left_out
+        )
         for each, those in zip(wanted, found, strict=True)
     ]
     _write(timelines, out, form)
@@ -141,10 +144,10 @@ def sweep(
         raise DidNotWork("nothing could be run: the reasons are in the timeline")
 
 
-def _tried(point: Point, job: Job | Skipped, cache: Cache) -> Tried:
-    """What came of a point, as it is kept."""
+def _tried(point: Point, job: Job | Skipped, cache: Cache, passing: Mapping[str, Skipped]) -> Tried:
+    """What came of a point, as it is kept, or why it was skipped this time."""
     release = point.release
-    skipped = job if isinstance(job, Skipped) else cache.skipped(job)
+    skipped = job if isinstance(job, Skipped) else passing.get(job.digest) or cache.skipped(job)
     why = f"{skipped.step}: {skipped.said}" if skipped else ""
     results = None if isinstance(job, Skipped) or skipped else load([cache.results(job)])[0]
     return Tried(release.package, release.version, str(release.day), results, why)

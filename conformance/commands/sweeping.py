@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.sweeping.engines import check_engine
 from rnn_conformance.conformance.sweeping.sweep import Progress, Tell
 
 SWEPT = [name for name, profile in PROFILES.items() if not profile.repeats]
@@ -19,6 +21,23 @@ SWEPT = [name for name, profile in PROFILES.items() if not profile.repeats]
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m", "%Y"])
 """A day, or the first of a month or of a year."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def engine_option(command: F) -> F:
+    """The option --engine, as the argument `engine_asked`."""
+    return click.option(
+        "--engine",
+        "engine_asked",
+        default="local",
+        callback=lambda context, option, asked: _checked(asked),
+        show_default=True,
+        metavar="ENGINE",
+        help="Where to run: local, on this machine; dask, or dask:tcp://HOST:8786 for a cluster that runs; "
+        "slurm:partition=NAME,time=MINUTES.",
+    )(command)
 
 
 @contextmanager
@@ -44,3 +63,11 @@ def show_progress() -> Iterator[Tell]:
                 console.print(f"{ended} of {step.to_run} ({told}) {step.said}".strip(), markup=False, soft_wrap=True)
 
         yield tell
+
+
+def _checked(asked: str) -> str:
+    try:
+        check_engine(asked)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return asked

@@ -28,6 +28,9 @@ _HANDED_OVER = 2
 _STARTING_SECONDS = 120
 """So long a framework may take to be imported at least: on a busy machine that takes longer than any check."""
 
+TOO_LONG = "did not return within"
+"""What is said of a worker that took longer than it may; how long that is follows."""
+
 ONE_THREAD = {
     f"{name}_THREADS": "1"
     for name in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
@@ -63,7 +66,7 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
             report(watch.progress(_doing(found)))
             limit = order.timeout if found else max(order.timeout, _STARTING_SECONDS)
             if stop.is_set() or time.monotonic() - since > limit:
-                return Ended(f"did not return within {limit:g} seconds", "timed out")
+                return Ended(f"{TOO_LONG} {limit:g} seconds", "timed out")
             stop.wait(_POLL_SECONDS)
     watch.look()
     return _ended(process.returncode)

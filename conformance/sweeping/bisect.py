@@ -121,7 +121,8 @@ class Bisection:
             return None
         if not self._cache.has(job, anywhere=not self._engine.is_here):
             self.jobs += 1
-            run_all([job], self._engine, self._cache, self._tell)
+            if run_all([job], self._engine, self._cache, self._tell):
+                return None
         return self._outcome_of(job)
 
     def _look(self, points: Sequence[Point], place: int) -> str | None:

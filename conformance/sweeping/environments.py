@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,12 +25,19 @@ from rnn_conformance.conformance.sweeping.wheel import Wheel
 _UNSOLVABLE = 1
 """The exit status of uv where requirements contradict each other; of anything else, such as no network, it is 2."""
 
+_LEFT_SECONDS = 24 * 3600
+"""An environment that is older was left behind: nothing that runs in one takes so long."""
+
 _LINES = 12
 """So much is told of what uv said last."""
 
 
 class CannotBeMade(Exception):
     """There is no such environment: these requirements contradict each other, or cannot be installed together."""
+
+
+class TookTooLong(CannotBeMade):
+    """It was not made in time, which it may be another time."""
 
 
 class UvFailed(Exception):
@@ -73,10 +82,13 @@ def lock(wanted: Wanted, indexes: Indexes, timeout: float = 600) -> str:
             for word in ("--exclude-newer-package", f"{name}={_end_of(day)}")
         ),
     ]
-    done = _uv(options, indexes, timeout, "\n".join(wanted.requirements))
+    try:
+        done = _uv(options, indexes, timeout, "\n".join(wanted.requirements))
+    except TookTooLong as error:
+        raise UvFailed(str(error)) from None
     if done.returncode == 0:
         return done.stdout
-    raise (CannotBeMade if done.returncode == _UNSOLVABLE else UvFailed)(_last(done.stderr))
+    raise _error(done)
 
 
 @contextmanager
@@ -85,9 +97,13 @@ def environment(
 ) -> Iterator[Path]:
     """The Python of a new environment with these packages and the suite's wheel, which is removed in the end.
 
-    Raises CannotBeMade where they cannot be installed, also where that takes longer than `timeout` seconds.
+    Raises CannotBeMade where they cannot be installed, TookTooLong where that takes longer than `timeout` seconds, and
+    UvFailed where uv cannot tell, such as on a full disk. What a process that was killed left there is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("environment-*"):
+        if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="environment-", dir=folder, ignore_cleanup_errors=True) as place:
         here = Path(place)
         interpreter = here / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -101,7 +117,7 @@ def environment(
         ):
             done = _uv(options, indexes, timeout)
             if done.returncode != 0:
-                raise CannotBeMade(_last(done.stderr))
+                raise _error(done)
         yield interpreter
 
 
@@ -126,7 +142,12 @@ def _uv(options: Sequence[str], indexes: Indexes, timeout: float, given: str = "
             env={**mine, **indexes.variables()},
         )
     except subprocess.TimeoutExpired:
-        raise CannotBeMade(f"uv {options[0]} {options[1]} did not end within {timeout:g} seconds") from None
+        raise TookTooLong(f"uv {options[0]} {options[1]} did not end within {timeout:g} seconds") from None
+
+
+def _error(done: subprocess.CompletedProcess[str]) -> Exception:
+    """What it means that uv did not do what it was asked for."""
+    return (CannotBeMade if done.returncode == _UNSOLVABLE else UvFailed)(_last(done.stderr))
 
 
 def _end_of(day: date | None) -> str:

@@ -15,10 +15,11 @@ from platformdirs import user_cache_path
 
 from rnn_conformance.conformance.identity import suite_digest, told_digest
 from rnn_conformance.conformance.running.order import Order, Progress
+from rnn_conformance.conformance.running.process import TOO_LONG
 from rnn_conformance.conformance.running.results import EVIDENCE
 from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_one
-from rnn_conformance.conformance.sweeping.environments import CannotBeMade, environment
+from rnn_conformance.conformance.sweeping.environments import CannotBeMade, TookTooLong, environment
 from rnn_conformance.conformance.sweeping.indexes import Indexes
 from rnn_conformance.conformance.sweeping.wheel import Wheel, suite_wheel
 from rnn_conformance.reference.spec import specification
@@ -27,6 +28,7 @@ from rnn_conformance.reports.records import records
 RESULTS = "results.jsonl"
 """What the results file of a job is called."""
 
+_START = "start"
 _DIGITS = 20
 
 
@@ -80,10 +82,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Nothing could be run: which `step` did not work (resolve, install or import), and what was `said` last."""
+    """Nothing could be run: which `step` did not work (resolve, install, import or start), and what was `said` last."""
 
     step: str
     said: str
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it would be so another time: what took too long to start may have had a busy machine."""
+        return self.step != _START
 
 
 class Stopped(Exception):
@@ -99,6 +106,8 @@ def run_job(job: Job, stop: Event | None = None) -> Made | Skipped:
     try:
         with environment(job.locked, job.python, job.wheel, job.indexes, _for_environments()) as python:
             return _run(job, python, stop)
+    except TookTooLong as error:
+        return Skipped(_START, str(error))
     except CannotBeMade as error:
         return Skipped("install", str(error))
 
@@ -112,7 +121,8 @@ def _run(job: Job, python: Path, stop: Event) -> Made | Skipped:
             raise Stopped
         results = records.read(order.results(job.adapter))
         if not results.header.description:  # the adapter could not be asked anything
-            return Skipped("import", _reason(results))
+            said = _reason(results)
+            return Skipped(_START if said.startswith(TOO_LONG) else "import", said)
         order.results(job.adapter).rename(folder / RESULTS)
         return Made(
             {RESULTS: (folder / RESULTS).read_bytes()}

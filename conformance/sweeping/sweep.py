@@ -88,10 +88,11 @@ def _told(wanted: Wanted) -> Mapping[str, object]:
     return {**asdict(wanted), "day": str(wanted.day), "exempt": {n: str(day) for n, day in wanted.exempt.items()}}
 
 
-def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> None:
+def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> Mapping[str, Skipped]:
     """Run the jobs that were not run yet, each once, and keep what comes of them as it comes.
 
-    Raises whatever ended a job that neither made results nor was skipped, when all others are kept.
+    Returns those, by digest, that were skipped for a reason that need not last, and so are not kept. Raises whatever
+    ended a job that neither made results nor was skipped, when all others are kept.
     """
     remaining = {job.digest: job for job in jobs if not cache.has(job, anywhere=not engine.is_here)}
     known = {job.digest for job in jobs}
@@ -99,13 +100,17 @@ def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> No
     tell(progress)
     running = {engine.submit(job): job for job in remaining.values()}
     failed: list[BaseException] = []
+    passing: dict[str, Skipped] = {}
     for future, job in _as_they_end(running):
         if error := future.exception():
             failed.append(error)
             continue
         outcome = future.result()
-        cache.keep(job, outcome)
         is_skipped = isinstance(outcome, Skipped)
+        if isinstance(outcome, Skipped) and not outcome.is_lasting:
+            passing[job.digest] = outcome
+        else:
+            cache.keep(job, outcome)
         said = f"{name_of(job)}: " + (f"skipped ({outcome.step})" if isinstance(outcome, Skipped) else "done")
         progress = replace(
             progress, done=progress.done + (not is_skipped), skipped=progress.skipped + is_skipped, said=said
@@ -113,6 +118,7 @@ def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> No
         tell(progress)
     if failed:
         raise failed[0]
+    return passing
 
 
 def _as_they_end(running: dict[Future[Made | Skipped], Job]) -> Iterator[tuple[Future[Made | Skipped], Job]]:

@@ -1,0 +1,98 @@
+"""Writes what sweeps have found into docs/upgrades.md, with their pictures: ``python benchmarks/upgrades.py SWEEP...``.
+
+SWEEP is the folder that `rnn-conformance sweep --out` has written. The sweeps of the page, which take hours, are run
+with ``python benchmarks/upgrades.py --run FOLDER``; what was run before is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1] / "docs"
+BEGIN, END = "<!-- made by benchmarks/upgrades.py -->", "<!-- end of what it made -->"
+
+ASKED = "--cell lstm --cell gru"
+SWEEPS = {
+    "keras-jax": "--since 2025-05 --releases keras --lines --pin jax==0.10.2",
+    "flax-linen": "--since 2024-06 --releases flax --lines --pin numpy==2.0.2",
+    "flax-nnx": "--since 2025-07 --releases flax --pin numpy==2.0.2",
+}
+"""The sweeps of the page. One NumPy for all releases draws the same cases, so that bits can be compared."""
+
+FEW = 6
+
+
+def run(folder: Path) -> list[Path]:
+    """Run the sweeps, and return their folders."""
+    for backend, options in SWEEPS.items():
+        command = ["rnn-conformance", "sweep", backend, *options.split(), *ASKED.split()]
+        subprocess.run([*command, "--kept", str(folder / "kept"), "--out", str(folder / backend)], check=True)
+    return [folder / backend for backend in SWEEPS]
+
+
+def write(sweeps: Sequence[Path]) -> None:
+    """Put the section into the page, and the pictures beside it."""
+    page = DOCS / "upgrades.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    lines = [line for sweep in sweeps for each in timelines(sweep) for line in section(each)]
+    page.write_text("\n".join([f"{before}{BEGIN}", "", *lines, f"{END}{after}"]), encoding="utf-8")
+    for sweep in sweeps:
+        for picture in sweep.glob("sweep-*.svg"):
+            shutil.copyfile(picture, DOCS / picture.name)
+
+
+def timelines(sweep: Path) -> Sequence[Mapping[str, Any]]:
+    """The timelines that a sweep has written."""
+    found: Sequence[Mapping[str, Any]] = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))
+    return found
+
+
+def section(timeline: Mapping[str, Any]) -> Iterator[str]:
+    """What a sweep found of one backend and kind of cell: its picture, and what each release changed."""
+    name = timeline["name"]
+    yield f"### {name}"
+    yield ""
+    yield f"![Releases by date, and the gravest verdict in each chapter, of {name}](sweep-{name}.svg)"
+    yield ""
+    yield f"{timeline['sentence']}."
+    yield ""
+    for row in timeline["rows"]:
+        yield from release(row)
+    yield ""
+
+
+def release(row: Mapping[str, Any]) -> Iterator[str]:
+    """A release in a line, and a line for each cause and for each kind of change that has none."""
+    others = [f"{name} {version}" for name, version in row["versions"].items() if name != row["package"]]
+    beside = f" with {', '.join(others)}" if others else ""
+    after = f", after {row['before']}" if row["before"] else ""
+    yield f"* **{row['package']} {row['version']}** ({row['day']}){beside}{after}: {row['outcome']}."
+    if row["comparison"]:
+        for cause in row["comparison"]["causes"]:
+            where = ", ".join(cause["clauses"][:FEW]) + (" …" if len(cause["clauses"]) > FEW else "")
+            yield f"  * {cause['trend']}: *{cause['name']}*, {cause['old']} → {cause['new']} ({where})"
+        alone = [each for each in row["comparison"]["changes"] if not each["causes"] and each["kind"] != "bits"]
+        for (kind, trend), group in groupby(alone, key=lambda each: (each["kind"], each["trend"])):
+            changes = list(group)
+            named = "; ".join(f"{each['subject']}: {said(each)}" for each in changes[:FEW])
+            yield f"  * {kind}, {trend}: {named}" + (f"; {len(changes) - FEW} more" if len(changes) > FEW else "")
+
+
+def said(change: Mapping[str, Any]) -> str:
+    """From what to what, in one line."""
+    step = f"{change['old']} → {change['new']}" if change["old"] or change["new"] else change["detail"]
+    return " ".join(step.split())[:200]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or (sys.argv[1] == "--run" and len(sys.argv) != 3):
+        sys.exit("usage: python benchmarks/upgrades.py SWEEP... | --run FOLDER")
+    write(run(Path(sys.argv[2])) if sys.argv[1] == "--run" else [Path(each) for each in sys.argv[1:]])
