@@ -30,7 +30,8 @@ ORDER = {
     "adapters": "description protocol support gates inlining function registry numpy torch jax keras flax equinox "
     "haiku onnx porting",
     "reports": "records overview upgrades documents pictures renderings site",
-    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest commands",
+    "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest vectors "
+    "commands",
 }
 FRAMEWORKS = {
     "torch",
@@ -54,7 +55,7 @@ OF_FRAMEWORK = {
     "haiku": {"haiku", "jax"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
 }
-DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
+DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "safetensors"}
 LONGEST = 400
 
 

@@ -23,11 +23,12 @@ COMMANDS = {
     "atlas": "Print where W, U and b are kept in each framework.",
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
+    "vectors": "Write cases with what is right for them, to compare a layer in any language with.",
     "schema": "Print the JSON Schema of results files.",
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
 
-DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich")
+DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich", "safetensors")
 """The modules of the extra `desk`."""
 
 
