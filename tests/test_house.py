@@ -31,7 +31,7 @@ ORDER = {
     "jax keras flax equinox haiku onnx porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
-    "asserting sweeping commands",
+    "asserting sweeping vectors commands",
 }
 FRAMEWORKS = {
     "torch",
@@ -55,7 +55,7 @@ OF_FRAMEWORK = {
     "haiku": {"haiku", "jax"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
 }
-DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib"}
+DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "safetensors"}
 LONGEST = 400
 
 

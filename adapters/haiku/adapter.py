@@ -21,11 +21,12 @@ from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import State, StateShapes
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 _NO_PADDING = "an unroll of Haiku's knows no padding; hk.ResetCore starts a sequence anew, and passes nothing over"
 _ONLY_RELU = "the activation of hk.VanillaRNN is relu, and those of LSTM and GRU are tanh and sigmoid"
+_NO_SYMBOLS = "hk.dynamic_unroll gives the number of timesteps to jax.lax.scan, which takes no symbol for it"
 _NO_DROPOUT = "the cores have none; hk.dropout is a function of its own"
 
 
@@ -48,7 +49,6 @@ def _description() -> Description:
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(
-            "symbolic state shapes",
             "backward",
             "bidirectional",
             "merge modes",
@@ -57,6 +57,8 @@ def _description() -> Description:
             "training step",
         ),
         unsupported={
+            "symbolic shapes": _NO_SYMBOLS,
+            "symbolic state shapes": _NO_SYMBOLS,
             "no bias": "the cores of Haiku always have a bias",
             **dict.fromkeys(("linear", "sigmoid", "simple_rnn tanh", "lstm relu", "gru relu"), _ONLY_RELU),
             **dict.fromkeys(("lengths", "mask"), _NO_PADDING),
@@ -127,6 +129,12 @@ class _HaikuNetwork(JaxNetwork):
             weights_in = getattr(example, f"{layer.cell.name}_weights_in")
             found.append(LayerWeights.of([LayerWeights(weights_in(params)) for params in each]))
         return Weights(tuple(found), None if table is None else np.asarray(table["embed"]["embeddings"]))
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        raise NotImplementedError(_NO_SYMBOLS)
+
+    def symbolic_state_shapes(self) -> StateShapes:
+        raise NotImplementedError(_NO_SYMBOLS)
 
     def step(self, parameters: Parameters, inputs: Inputs, targets: JaxArray, rate: float) -> Parameters:
         import jax

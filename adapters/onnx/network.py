@@ -12,9 +12,10 @@ from rnn_conformance.adapters.onnx.graph import BATCH_FIRST, Axes, Graph, graph_
 from rnn_conformance.adapters.onnx.operators import OPERATORS
 from rnn_conformance.adapters.protocol import Inputs, Lengths
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
+from rnn_conformance.reference.cells.cell import PARTS
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State, StateShapes, each_state
+from rnn_conformance.reference.model.states import LayerState, State, StateShapes
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, direction_shapes
 
 FED = "weights-as-inputs"
@@ -52,10 +53,15 @@ class OnnxNetwork:
         self._ready: dict[tuple[bool, str], Run] = {}
 
     def load(self, weights: Weights) -> None:
+        before = self._parameters, self._models, self._ready
         self._parameters = _parameters(self._architecture, weights)
         if self._architecture.mode != FED:
             self._models, self._ready = {}, {}
-        self._made(_AS_IT_IS)  # so that what does not fit is refused now
+        try:
+            self._made(_AS_IT_IS)  # so that what does not fit is refused now
+        except Exception:  # of a runtime's own; what is refused changes nothing
+            self._parameters, self._models, self._ready = before
+            raise
 
     def weights(self) -> Weights:
         from rnn_conformance.adapters.onnx.arrays import kept_in
@@ -147,7 +153,7 @@ def _named(architecture: Architecture, state: State | None) -> dict[str, Any]:
     axis = 1 if architecture.mode == BATCH_FIRST else 0
     found = {}
     for k, directions in enumerate(state or ()):
-        for part, arrays in zip(("h", "c"), zip(*directions, strict=True), strict=False):
+        for part, arrays in zip(PARTS, zip(*directions, strict=True), strict=False):
             found[f"initial_{part}_{k}"] = np.stack(arrays, axis)
     return found
 
@@ -156,11 +162,11 @@ def _nested(architecture: Architecture, arrays: Sequence[Array]) -> State:
     """The final state, from what a model gives of it."""
     axis = 1 if architecture.mode == BATCH_FIRST else 0
     rest = iter(arrays)
-    layers = []
+    layers: list[LayerState] = []
     for layer in architecture.layers:
         parts = [np.moveaxis(next(rest), axis, 0) for _ in layer.cell.parts]
         layers.append(tuple(zip(*parts, strict=True)))
-    return each_state(lambda part: part, layers)
+    return tuple(layers)
 
 
 def _known(axes: Axes) -> tuple[int | None, ...]:

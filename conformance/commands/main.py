@@ -26,6 +26,7 @@ COMMANDS = {
     "port": "Write a model in another framework, and prove that it computes the same.",
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
+    "vectors": "Write cases with what is right for them, to compare a layer in any language with.",
     "schema": "Print the JSON Schema of results files.",
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
@@ -33,7 +34,7 @@ COMMANDS = {
 SWEEP = ("unearth", "uv")
 """The modules of the extra `sweep` that are not of the desk."""
 
-DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich")
+DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich", "safetensors")
 """The modules of the extra `desk`."""
 
 
