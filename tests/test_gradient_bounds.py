@@ -205,7 +205,7 @@ def test_one_timestep_has_no_recurrence() -> None:
 def test_norms_of_jacobians(kind: str, dtype: str, activation: str) -> None:
     """The norm of a gradient of the initial state in the subject's dtype is within its bound, for every lag."""
     rng = np.random.default_rng(7)
-    units, lags = 6, [1, 2, 10, 60]
+    units, lags = 6, [1, 2, 40]
     U = rng.standard_normal((units, units))
     U = np.linalg.qr(U)[0] if kind == "orthogonal" else U * {"small": 0.5, "large": 1.5}[kind] / units**0.5
     W, b = 0.5 * rng.standard_normal((units, 3)), 0.1 * rng.standard_normal(units)

@@ -36,9 +36,12 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     if backend == "jax" and architecture.dtype == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
     model = [*_model(architecture), *_weights(architecture)]
-    gradients = [_cotangents(architecture), *_gradient(backend, architecture), *_gradients(architecture)]
+    gradients = [_cotangents(architecture), *_gradient(architecture.mode), *_gradients(architecture)]
     used = "\n".join([*model, *gradients] if wants == "gradients" else model)
-    lines += ["", "", functions("keras/example.py", used), "", "", *model]
+    lines += ["", "", functions("keras/example.py", used)]
+    if wants == "gradients":
+        lines += ["", "", functions(f"keras/gradient_{backend}.py", used)]
+    lines += ["", "", *model]
     if wants == "gradients":
         return "\n".join([*lines, *gradients]) + "\n"
     if architecture.mode == "reloaded":
@@ -62,21 +65,19 @@ def _compiled_call(backend: str, architecture: Architecture) -> str:
     return f"{_COMPILERS[backend]}(lambda given: model(given){how})"
 
 
-def _gradient(backend: str, architecture: Architecture) -> list[str]:
+def _gradient(mode: str) -> list[str]:
     """The lines that make `found`, the gradients in Keras' order, out of `model`, `given` and `cotangents`."""
-    lines = _GRADIENT[backend]
-    if architecture.mode == "xla-unrolled":
-        first, *rest = (line.replace("= model(", "= compiled(") for line in lines)
-        return [first, "compiled = tf.function(lambda given: model(given), jit_compile=True)", *rest]
-    if architecture.mode == "xla":
-        first, tensors, *rest = lines
-        taken = [
-            "@tf.function(jit_compile=True)",
-            "def gradient(tensors, cotangents):",
-            *(f"    {line}" for line in rest),
+    if mode == "xla-unrolled":
+        return [
+            "compiled = tf.function(lambda given: model(given), jit_compile=True)",
+            "found = gradient(model, given, cotangents, compiled)",
         ]
-        return [first, tensors, "", "", *taken, "    return found", "", "", "found = gradient(tensors, cotangents)"]
-    return lines
+    if mode == "xla":
+        return [
+            "compiled = tf.function(lambda *arguments: gradient(model, *arguments), jit_compile=True)",
+            "found = compiled([tf.convert_to_tensor(a) for a in given], cotangents)",
+        ]
+    return ["found = gradient(model, given, cotangents)"]
 
 
 def _model(architecture: Architecture) -> Iterator[str]:
@@ -190,43 +191,6 @@ def _parts(layer: Layer, number: Iterator[int]) -> str:
     """The next of `final`: an array or, where a state has several parts, a tuple of them."""
     parts = [f"final[{next(number)}]" for _ in layer.cell.parts]
     return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
-
-
-_SOURCES = "variables = [variable.value for variable in model.trainable_variables]"
-_FLOATS = 'if "float" in keras.backend.standardize_dtype(a.dtype)]'
-_GRADIENT = {
-    "tensorflow": [
-        _SOURCES,
-        "tensors = [tf.convert_to_tensor(a) for a in given]",
-        f"floats = [a for a in tensors {_FLOATS}",
-        "with tf.GradientTape() as tape:",
-        "    tape.watch(floats)",
-        "    results = model(tensors)",
-        "found = tape.gradient(results, variables + floats, cotangents)",
-        "found = [tf.convert_to_tensor(g) for g in found]",
-    ],
-    "torch": [
-        _SOURCES,
-        "tensors = [keras.ops.convert_to_tensor(a) for a in given]",
-        f"floats = [a.requires_grad_() for a in tensors {_FLOATS}",
-        "found = torch.autograd.grad(model(tensors), variables + floats, cotangents)",
-    ],
-    "jax": [
-        _SOURCES,
-        "others = [variable.value for variable in model.non_trainable_variables]",
-        f"floats = [a for a in given {_FLOATS}",
-        "",
-        "",
-        "def call(variables, floats):",
-        "    floats = iter(floats)",
-        f"    arrays = [next(floats) {_FLOATS[:-1]} else a for a in given]",
-        "    return model.stateless_call(variables, others, arrays)[0]",
-        "",
-        "",
-        "of_weights, of_inputs = jax.vjp(call, variables, floats)[1](cotangents)",
-        "found = [*of_weights, *of_inputs]",
-    ],
-}
 
 
 def _cotangents(architecture: Architecture) -> str:
