@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.running import session
 from rnn_conformance.conformance.running.session import Session
-from rnn_conformance.conformance.witnesses import deviations
 from rnn_conformance.conformance.witnesses.deviations import (
     WORDS,
     Deviation,
@@ -243,15 +241,6 @@ def test_what_an_entry_speaks_of(
     """Adapter, check, versions and platform must all be those of the entry."""
     entry = replace(NO_TANH, platforms=platforms)
     assert entry.applies(adapter, function, {"framework": version}) == applies
-
-
-@pytest.mark.parametrize(("features", "applies"), [({"avx2"}, True), ({"avx2", "avx512f"}, False)])
-def test_what_a_processor_has(monkeypatch: pytest.MonkeyPatch, features: set[str], applies: bool) -> None:
-    """What goes wrong where the processor lacks something is not expected where it has that."""
-    host = SimpleNamespace(features=features)
-    monkeypatch.setattr(deviations.archspec.cpu, "host", lambda: host)
-    entry = replace(NO_TANH, without=["avx512f"])
-    assert entry.applies("faulty", "test_recurrence", {"framework": "2.4"}) == applies
 
 
 def test_package_that_is_not_there() -> None:
