@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layers import TARGETS
+from layers import TARGETS, canonical_of
+
+from rnn_conformance.adapters.porting.ends import PLACES, pair
+from rnn_conformance.adapters.porting.page import call
+from rnn_conformance.adapters.reading import build
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import Layer
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -32,3 +40,15 @@ def test_lines_of_readme(capsys: pytest.CaptureFixture[str]) -> None:
     exec(found[1], given)
     assert isinstance(given["ported"], torch.nn.LSTM)
     assert "Judged: 100% of the parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("source", "target"), permutations(PLACES, 2))
+def test_call_of_the_atlas(source: str, target: str) -> None:
+    """The lines of each page for a pair of frameworks, for a layer of either cell in both directions."""
+    if not {source, target} <= set(TARGETS):
+        pytest.skip("a framework is not installed")
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    for cell in (Lstm(), Gru(recurrent_bias="none")):
+        layer = build(source, canonical_of(Layer(3, 2, cell, direction="bidirectional")))
+        module, variables = layer if isinstance(layer, tuple) else (layer, None)
+        exec(call(*pair(source, target)), {"layer": layer, "module": module, "variables": variables, "x": x})

@@ -53,3 +53,31 @@ def _lines(cells: Sequence[str], source: Place, target: Place) -> Iterator[str]:
         yield "```python"
         yield script(cell, source, target).rstrip("\n")
         yield "```"
+    yield ""
+    yield "## Read, built and proved"
+    yield ""
+    yield (
+        f"With this suite beside both frameworks, for a layer of your own, `{_own(source)}`, in one direction or two, "
+        "with whatever of the above it has; what cannot be carried is refused by its name:"
+    )
+    yield ""
+    yield "```python"
+    yield call(source, target)
+    yield "```"
+
+
+def call(source: Place, target: Place) -> str:
+    """The lines that port a layer and hold it to the proven bounds, on inputs `x` (batch, timesteps, features)."""
+    return "\n".join(
+        (
+            "from rnn_conformance.adapters.reading import build, read",
+            "from rnn_conformance.conformance.asserting import assert_agree",
+            "",
+            f'ported = build("{target.name}", read({_own(source)})[0])',
+            f"assert_agree({_own(source)}, ported, inputs=x)",
+        )
+    )
+
+
+def _own(source: Place) -> str:
+    return "(module, variables)" if source.name == "flax-linen" else "layer"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -136,8 +136,3 @@ def _session(
     name = getattr(run, "__name__", type(run).__name__)
     held = "Its weights cannot be read: it was judged with those of the first."
     return report_of(f"{name} agrees with the layer", survey, {call.canonical.path: [found]}, {}, held)
-
-
-def each_path(calls: Sequence[Call]) -> Iterator[str]:
-    """The path of each call."""
-    return (call.canonical.path for call in calls)

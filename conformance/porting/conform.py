@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,8 +88,3 @@ def state_of(given: Any, canonical: Canonical) -> State:
             )
         given = ((tuple(given),),)
     return tuple(tuple(tuple(np.asarray(part) for part in parts) for parts in layer) for layer in given)
-
-
-def with_layer(call: Call, of: Canonical) -> Call:
-    """The call of a layer, held against another one."""
-    return replace(call, canonical=replace(of, path=call.canonical.path, choices=call.canonical.choices))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
-from rnn_conformance.reference.arithmetic.rounding import Precision, computed_in, dtype_of
+from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
 from rnn_conformance.reference.cells.cell import PARTS
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.names import place_of
 from rnn_conformance.reference.model.states import each_state, state_arrays
-from rnn_conformance.reference.model.weights import Array, in_float64
+from rnn_conformance.reference.model.weights import Array, LayerWeights, in_float64
 
 
 @dataclass(frozen=True)
@@ -55,56 +55,68 @@ def judge_call(call: Call, precision: Precision, of: Canonical | None = None) ->
 
 def expectations(call: Call, canonical: Canonical, precision: Precision) -> Iterator[tuple[str, Array, Expected]]:
     """Each array of a call, by name, and what it should be."""
-    x = call.inputs.astype(np.float64)
-    if not np.isfinite(x).all():
+    if not np.isfinite(call.inputs.astype(np.float64)).all():
         raise ValueError(f"{canonical.path or 'the layer'} was given inputs that are not finite")
+    batch, timesteps = call.inputs.shape[:2]
+    outputs, top = call.output.outputs, canonical.architecture.layers[-1]
+    check_shape("outputs", outputs, (batch, top.width) if call.is_last else (batch, timesteps, top.width))
     weights = in_float64(canonical.weights.map(lambda array: _computed_with(array, canonical)))
-    state = each_state(lambda part: part.astype(np.float64), call.initial_state)
-    outputs = call.output.outputs
-    check_shape(
-        "outputs",
-        outputs,
-        (len(x), canonical.architecture.layers[-1].width)
-        if call.is_last
-        else (*x.shape[:2], canonical.architecture.layers[-1].width),
-    )
-    seen = None if call.is_last else outputs.astype(np.float64)
-    top, error, finals = len(canonical.architecture.layers) - 1, None, []
+    given = {"outputs": outputs, **dict(state_arrays("final_state", call.output.final_state))}
+    size = max(len(layer.cell.gates) * layer.units for layer in canonical.architecture.layers)
+    some = max(1, _AT_ONCE // (size * max(timesteps, 1)))
+    parts = [
+        expected_of(call, canonical, weights.layers, precision, slice(k, k + some))
+        for k in range(0, max(batch, 1), some)
+    ]
+    if call.output.final_state is not None and given.keys() != parts[0].keys():
+        raise NonConforming(f"there are {', '.join(given)}, but should be {', '.join(parts[0])}")
+    for name, actual in given.items():
+        each = [part[name] for part in parts]
+        yield (
+            name,
+            actual,
+            Expected(
+                np.concatenate([one.value for one in each]),
+                np.concatenate([one.bound for one in each]),
+                np.concatenate([one.without_recurrence for one in each]),
+            ),
+        )
+
+
+_AT_ONCE = 2**18
+"""So many numbers of each kind are worked on at once: a few sequences at a time stay within a processor's cache."""
+
+
+def expected_of(
+    call: Call, canonical: Canonical, weights: Sequence[LayerWeights], precision: Precision, rows: slice
+) -> dict[str, Expected]:
+    """What the outputs and final states of some sequences should be, by name."""
+    x, error, finals = call.inputs[rows].astype(np.float64), None, []
+    state = each_state(lambda part: part[rows].astype(np.float64), call.initial_state)
+    seen = None if call.is_last else call.output.outputs[rows].astype(np.float64)
+    top = len(canonical.architecture.layers) - 1
     for k, layer in enumerate(canonical.architecture.layers):
         expected = expected_layer(
             layer,
-            weights.layers[k],
+            weights[k],
             x,
             state[k] if state else None,
             precision,
-            mask=call.mask,
+            mask=None if call.mask is None else call.mask[rows],
             choices=call.canonical.choices,
             inputs_error=error,
             seen=seen if k == top else None,
         )
         x, error = expected.outputs.value, expected.outputs.bound
         finals.append(expected.final)
-    yield "outputs", outputs, expected_last(layer, expected, precision) if call.is_last else expected.outputs
-    if call.output.final_state is not None:
-        given = dict(state_arrays("final_state", call.output.final_state))
-        wanted = dict(state_arrays("final_state", finals))
-        if given.keys() != wanted.keys():
-            raise NonConforming(f"final states: {', '.join(given) or 'none'}, but should be {', '.join(wanted)}")
-        for name, final in wanted.items():
-            yield name, given[name], final
+    outputs = expected_last(layer, expected, precision) if call.is_last else expected.outputs
+    return {"outputs": outputs, **dict(state_arrays("final_state", finals))}
 
 
 def _computed_with(array: Array, canonical: Canonical) -> Array:
     """The weights as they are used, where they are kept in a wider type than the one that is computed in."""
     architecture = canonical.architecture
     return array.astype(dtype_of(architecture.dtype)) if architecture.weights_dtype else array
-
-
-def precision_of(porter_precision: Precision, call: Call) -> Precision:
-    """The arithmetic of a call; a layer that was told of a narrower type than it puts out computes in that one."""
-    return (
-        computed_in(porter_precision) if str(call.output.outputs.dtype) != porter_precision.dtype else porter_precision
-    )
 
 
 def _layer_of(canonical: Canonical, name: str) -> Layer:
