@@ -51,14 +51,15 @@ def whole(jobs: list[Job], tmp_path_factory: pytest.TempPathFactory) -> list[Any
 
 @pytest.fixture
 def client() -> Iterator[Any]:
-    """A cluster whose scheduler gives a worker up that it has not heard of for some seconds."""
+    """A cluster whose scheduler gives up a worker that it has not heard of for some seconds."""
+    import dask
     import distributed
 
     with (
+        dask.config.set({"distributed.scheduler.worker-ttl": "30s"}),
         distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "worker_ttl", 10.0))
         yield client
 
 

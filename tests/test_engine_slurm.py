@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ pytest.importorskip("submitit")
 from rnn_conformance.conformance.sweeping.engines import Waiting, engine
 
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(autouse=True)
+def by_value() -> Iterator[None]:
+    """The functions of this file are sent as they are: the processes that run them cannot import it."""
+    cloudpickle: Any = importlib.import_module("cloudpickle")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def work(folder: Path, seconds: float) -> int:
@@ -38,8 +49,8 @@ def fails() -> None:
 def test_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
     """Each of three jobs has a result, and none is lost."""
     with engine("slurm:cluster=local,time=5", 3, tmp_path) as at:
-        futures = [at.executor.submit(work, tmp_path, 8.0) for _ in range(3)]
-        while len(pids := sorted(tmp_path.glob("*.pid"))) < 3:
+        futures = [at.executor.submit(work, tmp_path, 20.0) for _ in range(3)]
+        while len(pids := sorted(tmp_path.glob("*.pid"))) < 3 and not any(future.done() for future in futures):
             time.sleep(0.1)
         os.kill(int(pids[0].stem), signal.SIGKILL)
         results = [future.result(timeout=120) for future in futures]
