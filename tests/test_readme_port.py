@@ -42,7 +42,7 @@ def test_lines_of_readme(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Judged: 100% of the parameters" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("source", "target"), permutations(PLACES, 2))
+@pytest.mark.parametrize(("source", "target"), list(permutations(PLACES, 2)))
 def test_call_of_the_atlas(source: str, target: str) -> None:
     """The lines of each page for a pair of frameworks, for a layer of either cell in both directions."""
     if not {source, target} <= set(TARGETS):
