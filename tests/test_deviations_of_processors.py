@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import archspec.cpu
 import pytest
 
 from rnn_conformance.conformance.witnesses import deviations
@@ -25,6 +26,6 @@ reason = "There is no other kernel."
 def test_what_a_processor_has(monkeypatch: pytest.MonkeyPatch, features: set[str], applies: bool) -> None:
     """What goes wrong where the processor lacks something is not expected where it has that."""
     host = SimpleNamespace(features=features)
-    monkeypatch.setattr(deviations.archspec.cpu, "host", lambda: host)
+    monkeypatch.setattr(archspec.cpu, "host", lambda: host)
     (entry,) = deviations.parse(ENTRY)
     assert entry.applies("planted", "test_half_precision", {"planted": "1.0"}) == applies
