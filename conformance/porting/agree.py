@@ -13,6 +13,7 @@ from rnn_conformance.adapters.canonical import Call, Canonical, Survey
 from rnn_conformance.adapters.reading import porter_of
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.porting.conform import counted, judged, judged_or_told, notes_of, state_of, watched
+from rnn_conformance.conformance.porting.judge import Judged
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.conformance.porting.same import difference
@@ -43,7 +44,8 @@ def agree(
         raise NonConforming(
             f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
         )
-    found, notes = defaultdict(list), defaultdict(list)
+    found: dict[str, list[list[Judged]]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     of_one = [call.canonical for call in calls]
     for mine, yours in zip(calls, its_calls, strict=True):
         path, of = yours.canonical.path, as_layer(mine.canonical, yours)

@@ -29,7 +29,8 @@ def conform(model: Any, inputs: Any, mask: Any = None, lengths: Any = None, init
 
 def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call]) -> Report:
     """The report on the calls that were seen of a model. Raises NonConforming."""
-    found, notes = defaultdict(list), defaultdict(list)
+    found: dict[str, list[list[Judged]]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     for call in calls:
         precision = porter.precision(call.canonical.architecture.dtype)
         found[call.canonical.path].append(judged_or_told(call, call.canonical, precision, survey.layers))
