@@ -16,7 +16,7 @@ from rnn_conformance.reference.model.weights import LayerWeights
 
 
 class MyGru:
-    """A layer as somebody might have it: the reference's equation in a class of their own, which refuses wrong sizes."""
+    """A layer as somebody might have it: the equation in a class of their own, which refuses wrong sizes."""
 
     def __init__(self, features: int, units: int) -> None:
         self.layer = Layer(features, units, Gru())
