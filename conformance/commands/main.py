@@ -28,7 +28,7 @@ COMMANDS = {
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
 
-DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich")
+DESK = ("filelock", "jinja2", "jsonschema", "markupsafe", "matplotlib", "platformdirs", "rich", "safetensors")
 """The modules of the extra `desk`."""
 
 
