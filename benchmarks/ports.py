@@ -1,4 +1,4 @@
-"""Three small models carried along every ordered pair of frameworks, and fifteen wrong ports of each: docs/ports.md.
+"""Three small models carried along every ordered pair of frameworks, and sixteen wrong ports: docs/ports.md.
 
     KERAS_BACKEND=jax python benchmarks/ports.py > docs/ports.md
 
@@ -165,7 +165,7 @@ def running(layer: Any, target: str, wrong: Call) -> Callable[..., Any]:
 def main() -> None:
     """Print the page."""
     pairs = list(permutations(FRAMEWORKS, 2))
-    print(__doc__.partition("\n\n")[0].replace("docs/ports.md.", "").rstrip(": "), end=".\n\n")
+    print("# Three small models along every pair of frameworks\n")
     print("Made by `python benchmarks/ports.py > docs/ports.md`, on a CPU, with the pinned versions.\n")
     print("## Right ports\n\nThe largest error of either end, as a share of its proven bound: beyond 1 is a fault.\n")
     print(f"| from, to | {' | '.join(model.told for model in models('torch'))} |\n|---|---|---|---|")

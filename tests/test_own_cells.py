@@ -16,28 +16,38 @@ from rnn_conformance.reference.model.weights import LayerWeights
 
 
 class MyGru:
-    """A layer as somebody might have it: the reference's equation in a class of their own."""
+    """A layer as somebody might have it: the equation in a class of their own, which refuses wrong sizes."""
 
     def __init__(self, features: int, units: int) -> None:
         self.layer = Layer(features, units, Gru())
 
     def load(self, named: dict[str, np.ndarray]) -> None:
+        for name, shape in self.layer.cell.shapes(self.layer.features, self.layer.units, True).items():
+            refuse_unless(named[name].shape == shape)
         self.named = named
 
     def __call__(self, x: Any, initial_state: Any = None) -> Any:
-        start = None if initial_state is None else ((initial_state,),)
         x = np.asarray(x, self.named["W"].dtype)
+        refuse_unless(x.shape[-1] == self.layer.features)
+        refuse_unless(initial_state is None or initial_state.shape == (len(x), self.layer.units))
+        start = None if initial_state is None else ((initial_state,),)
         outputs, final = run_layer(self.layer, LayerWeights(self.named), x, start)
         return outputs, final[0][0]
+
+
+def refuse_unless(right: bool) -> None:
+    if not right:
+        raise ValueError("wrong size")
 
 
 class WithoutRecurrentBias(MyGru):
     """The recurrent bias is forgotten."""
 
     def load(self, named: dict[str, np.ndarray]) -> None:
-        self.named = {**named, "c": 0 * named["c"]}
+        super().load({**named, "c": 0 * named["c"]})
 
 
+@pytest.mark.slow
 def test_class_conforms() -> None:
     """Every check of its cell is run, with initial states, and what it lacks is told."""
     report = assert_conforms(MyGru, cell="gru", examples=8)
@@ -51,6 +61,7 @@ def test_wrong_class_is_told() -> None:
         assert_conforms(WithoutRecurrentBias, cell="gru", examples=8)
 
 
+@pytest.mark.slow
 def test_function_conforms() -> None:
     """A function of architecture, weights, inputs and initial state."""
     report = assert_conforms(network.run, cell="lstm", examples=4)

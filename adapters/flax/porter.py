@@ -53,7 +53,7 @@ class NnxPorter:
         from safetensors.numpy import save_file
 
         flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
-        save_file({nnx_reading.joined(where): np.array(param[...], order="C") for where, param in flat}, path)
+        save_file({"/".join(map(str, where)): np.array(param[...], order="C") for where, param in flat}, path)
 
     def precision(self, dtype: str) -> Precision:
         return PRECISION[dtype]

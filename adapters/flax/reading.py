@@ -97,7 +97,7 @@ def refuse_own_call(flax: Any, module: Any, path: str) -> None:
         raise Refused(path, "__call__", f"{type(module).__name__} has a __call__ of its own, and not Flax's")
 
 
-def _read_cell(flax: Any, cell: Any, path: str, weights_of: ReadWeights) -> tuple[Layer, LayerWeights, dict[str, str]]:
+def _read_cell(flax: Any, cell: Any, path: str, weights_of: ReadWeights) -> tuple[Layer, LayerWeights, dict[str, Any]]:
     import jax
 
     kind = next((name for name in CELLS if isinstance(cell, getattr(flax, name))), "")

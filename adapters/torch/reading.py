@@ -73,7 +73,8 @@ def read_module(module: Any, path: str = "") -> Canonical:
         raise Refused(path, "forward", f"{type(module).__name__} has a forward of its own, and not torch.nn's")
     if module._forward_hooks or module._forward_pre_hooks:
         raise Refused(path, "forward hooks", "a hook may change what the layer is given or what it returns")
-    layers, weights = [], []
+    layers: list[Layer] = []
+    weights = []
     for k in range(1 if is_cell else module.num_layers):
         suffixes = [""] if is_cell else [f"_l{k}{end}" for end in ("", "_reverse")[: 1 + module.bidirectional]]
         each = [_direction(module, name, suffix) for suffix in suffixes]

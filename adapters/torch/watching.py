@@ -50,10 +50,10 @@ def given_to(model: Any, survey: Survey, arguments: Arguments) -> tuple[Any, ...
     import torch
 
     inputs = arguments.inputs if isinstance(arguments.inputs, tuple) else (arguments.inputs,)
-    tensors = tuple(tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in inputs)
+    tensors: tuple[Any, ...] = tuple(tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in inputs)
     if not is_bare(survey):
         return tensors
-    (canonical,), (x,) = survey.layers, tensors
+    (canonical,), x = survey.layers, tensors[0]
     state = None
     if arguments.initial_state is not None:
         state = state_there(each_state(tensor, arguments.initial_state), canonical)

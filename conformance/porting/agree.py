@@ -12,7 +12,8 @@ import numpy as np
 from rnn_conformance.adapters.canonical import Call, Canonical, Survey
 from rnn_conformance.adapters.reading import porter_of
 from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.porting.conform import conform, judged_or_told, notes_of, state_of, watched
+from rnn_conformance.conformance.porting.conform import counted, judged, judged_or_told, notes_of, state_of, watched
+from rnn_conformance.conformance.porting.judge import Judged
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.conformance.porting.same import difference
@@ -33,24 +34,25 @@ def agree(
     initial_state: Any = None,
 ) -> tuple[Report, Report]:
     """Judge both; the arguments are those of `assert_agree`. Raises NonConforming."""
-    first = conform(one, inputs, mask, lengths, initial_state)
-    porter, survey, calls, _ = watched(one, inputs, mask, lengths, initial_state)
+    porter, survey, calls = watched(one, inputs, mask, lengths, initial_state)
+    first = judged(one, porter, survey, calls)
     theirs = inputs if other_inputs is None else other_inputs
     if is_session(other):
         return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter.precision)
-    porter, survey, its_calls, _ = watched(other, theirs, mask, lengths, initial_state)
+    porter, survey, its_calls = watched(other, theirs, mask, lengths, initial_state)
     if len(its_calls) != len(calls):
         raise NonConforming(
             f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
         )
-    judged, notes = defaultdict(list), defaultdict(list)
+    found: dict[str, list[list[Judged]]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     of_one = [call.canonical for call in calls]
     for mine, yours in zip(calls, its_calls, strict=True):
         path, of = yours.canonical.path, as_layer(mine.canonical, yours)
         precision = porter.precision(of.architecture.dtype)
         wrong = difference(of, yours.canonical)
         try:
-            judged[path].append(judged_or_told(yours, of, precision, of_one))
+            found[path].append(judged_or_told(yours, of, precision, of_one))
         except NonConforming as failure:
             if not wrong:
                 raise
@@ -59,9 +61,9 @@ def agree(
         if wrong:
             raise NonConforming(f"{path or 'the layer'}: {wrong}{named_by_weights(mine.canonical, yours, of_one)}")
         notes[path] += notes_of(yours)
-    title = f"{type(other).__name__}: {len(its_calls)} calls agree with {type(one).__name__}"
+    title = f"{type(other).__name__}, in {counted(len(its_calls), 'call')}: agrees with {type(one).__name__}"
     held = "What is read from it equals the weights of the first, up to biases that are merged or shifted."
-    return first, report_of(title, survey, dict(judged), dict(notes), held)
+    return first, report_of(title, survey, dict(found), dict(notes), held)
 
 
 def is_session(other: Any) -> bool:

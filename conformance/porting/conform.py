@@ -24,19 +24,31 @@ NOTHING = "no recurrent layer of it was called: there is nothing to judge"
 @ignoring_flags
 def conform(model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None) -> Report:
     """Judge every call of every recurrent layer; the arguments are those of `assert_conforms`. Raises NonConforming."""
-    porter, survey, calls, _ = watched(model, inputs, mask, lengths, initial_state)
-    judged, notes = defaultdict(list), defaultdict(list)
+    return judged(model, *watched(model, inputs, mask, lengths, initial_state))
+
+
+def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call]) -> Report:
+    """The report on the calls that were seen of a model. Raises NonConforming."""
+    found: dict[str, list[list[Judged]]] = defaultdict(list)
+    notes: dict[str, list[str]] = defaultdict(list)
     for call in calls:
-        found = judged_or_told(call, call.canonical, porter.precision(call.canonical.architecture.dtype), survey.layers)
-        judged[call.canonical.path].append(found)
+        precision = porter.precision(call.canonical.architecture.dtype)
+        found[call.canonical.path].append(judged_or_told(call, call.canonical, precision, survey.layers))
         notes[call.canonical.path] += notes_of(call)
-    title = f"{type(model).__name__}: {len(calls)} calls of {len(judged)} recurrent layers conform"
-    return report_of(title, survey, dict(judged), dict(notes))
+    title = (
+        f"{type(model).__name__}: {counted(len(calls), 'call')} of {counted(len(found), 'recurrent layer')}: conforms"
+    )
+    return report_of(title, survey, dict(found), dict(notes))
+
+
+def counted(count: int, what: str) -> str:
+    """So many of these."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def watched(
     model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
-) -> tuple[Porter, Survey, list[Call], Any]:
+) -> tuple[Porter, Survey, list[Call]]:
     """The calls of a model's recurrent layers. Raises ValueError where there are none, or for what it cannot take."""
     porter = porter_of(model)
     survey = porter.survey(model, Arguments(inputs))
@@ -46,10 +58,10 @@ def watched(
             "mask, lengths and initial_state are those of a single recurrent layer; a model has its own from its inputs"
         )
     state = state_of(initial_state, survey.layers[0]) if is_bare and initial_state is not None else None
-    calls, result = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))
+    calls, _ = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))
     if not calls:
         raise ValueError("; ".join([NOTHING, *map(str, survey.refused)]))
-    return porter, survey, calls, result
+    return porter, survey, calls
 
 
 def judged_or_told(call: Call, of: Canonical, precision: Precision, others: Sequence[Canonical] = ()) -> list[Judged]:

@@ -91,7 +91,8 @@ def expected_of(
     call: Call, canonical: Canonical, weights: Sequence[LayerWeights], precision: Precision, rows: slice
 ) -> dict[str, Expected]:
     """What the outputs and final states of some sequences should be, by name."""
-    x, error, finals = call.inputs[rows].astype(np.float64), None, []
+    x: Array = call.inputs[rows].astype(np.float64)
+    error, finals = None, []
     state = each_state(lambda part: part[rows].astype(np.float64), call.initial_state)
     seen = None if call.is_last else call.output.outputs[rows].astype(np.float64)
     top = len(canonical.architecture.layers) - 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -42,8 +43,8 @@ def mistakes(canonical: Canonical, call: Call, others: Sequence[Canonical] = ())
         yield Mistake(sentence, advice, replace(canonical, weights=weights), call)
     for sentence, advice, cell in _of_equation(canonical):
         (layer,) = canonical.architecture.layers
-        other = replace(canonical.architecture, layers=(replace(layer, cell=cell),))
-        yield Mistake(sentence, advice, replace(canonical, architecture=other), call)
+        architecture = replace(canonical.architecture, layers=(replace(layer, cell=cell),))
+        yield Mistake(sentence, advice, replace(canonical, architecture=architecture), call)
     yield from _of_calls(canonical, call)
     for other in others:
         if other is not canonical and other.architecture.layers == canonical.architecture.layers:
@@ -117,7 +118,7 @@ def _of_weights(canonical: Canonical) -> Iterator[tuple[str, str, Weights]]:
         twice = changed(lambda named: {**named, **_twice(named)})
         yield "the bias is added twice", "where a layer has two biases and the other one, one of the two is zero", twice
         for k, gate in enumerate(cell.gates):
-            lost = changed(_with("b", lambda a, k=k: _without(cell, a, k)))
+            lost = changed(_with("b", partial(_without, cell, gate=k)))
             if len(cell.gates) > 1:
                 yield f"the bias of gate {gate} is lost", "carry the rows of every gate", lost
     if has_b and isinstance(cell, Lstm):
@@ -125,7 +126,7 @@ def _of_weights(canonical: Canonical) -> Iterator[tuple[str, str, Weights]]:
             (1.0, "added to the bias of the forget gate"),
             (-1.0, "taken from the bias of the forget gate"),
         ):
-            shifted = changed(_with("b", lambda a, by=by: _shifted(cell, a, by)))
+            shifted = changed(_with("b", partial(_shifted, cell, by=by)))
             yield (
                 f"1 is {told}",
                 "a forget bias of 1 is part of some equations, and of others only how they begin",
@@ -137,10 +138,12 @@ def _of_weights(canonical: Canonical) -> Iterator[tuple[str, str, Weights]]:
         copied = Weights((replace(given, backward=replace(given, backward=None)),))
         yield "the backward direction has the weights of the forward one", "carry the second set as well", copied
     for dtype in ("float16", "bfloat16"):
-        rounded = changed(
-            lambda named, dtype=dtype: {n: a.astype(dtype_of(dtype)).astype(a.dtype) for n, a in named.items()}
-        )
+        rounded = changed(partial(_rounded, dtype))
         yield f"the weights were rounded to {dtype}", f"carry them in {canonical.architecture.dtype}", rounded
+
+
+def _rounded(dtype: str, named: Named) -> Named:
+    return {name: array.astype(dtype_of(dtype)).astype(array.dtype) for name, array in named.items()}
 
 
 def _with(name: str, change: Callable[[Array], Array]) -> Callable[[Named], Named]:
@@ -279,8 +282,8 @@ def _of_time(canonical: Canonical, call: Call) -> Iterator[Mistake]:
             if direction == "forward":
                 break
         if layer.direction == "backward":
-            turned = replace(call.output, outputs=outputs[:, ::-1])
-            yield Mistake("its outputs are turned round in time", "flip them", canonical, replace(call, output=turned))
+            flipped = replace(call.output, outputs=outputs[:, ::-1])
+            yield Mistake("its outputs are turned round in time", "flip them", canonical, replace(call, output=flipped))
     if call.mask is None and call.initial_state is None:
         output = Output(outputs.swapaxes(0, 1), None)
         exchanged = replace(call, inputs=call.inputs.swapaxes(0, 1), output=output)

@@ -178,8 +178,8 @@ class _ClassNetwork:
         outputs = np.asarray(outputs)
         state = None
         if final is not None:
-            parts = final if isinstance(final, tuple | list) else (final,)
-            state = each_state(np.asarray, ((tuple(parts),),))
+            shown = final if isinstance(final, tuple | list) else (final,)
+            state = each_state(np.asarray, ((tuple(shown),),))
         if not self._architecture.return_sequences:
             outputs = state[0][0][0] if state is not None else outputs[:, -1]
         return Output(outputs, state if self._architecture.return_state else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_conformance.adapters.canonical import Canonical
 from rnn_conformance.conformance.porting.gates import gate_at
@@ -62,7 +63,7 @@ def effective(layer: Layer, weights: LayerWeights) -> dict[str, Array]:
     return {**named, "b": b, "c": c[-units:]}
 
 
-def _told(layer: Layer, name: str, direction: int, have: Array, want: Array, wrong: Array) -> str:
+def _told(layer: Layer, name: str, direction: int, have: Array, want: Array, wrong: NDArray[np.integer]) -> str:
     at = tuple(int(i) for i in wrong[0])
     where = f"[{', '.join(map(str, at))}]"
     cell = layer.cell
