@@ -26,6 +26,14 @@ SWEEPS = {
 }
 """The sweeps of the page. One NumPy for all releases draws the same cases, so that bits can be compared."""
 
+INTRODUCTION = """## LSTM and GRU, release by release
+
+Made by [a script](../benchmarks/upgrades.py) of what [`rnn-conformance sweep`](sweeping.md) found,
+each release in an environment of its own. A letter in a picture tells that something in a chapter is not as with the
+release before, in meaning (M), support (S), accuracy (A) or bits (B); △ is a departure that has a name and a witness in
+[the list of deviations](deviations.md), ✗ one that has none in these versions. Changes of bits alone are counted only.
+"""
+
 FEW = 6
 
 
@@ -40,10 +48,11 @@ def run(folder: Path) -> list[Path]:
 def write(sweeps: Sequence[Path]) -> None:
     """Put the section into the page, and the pictures beside it."""
     page = DOCS / "upgrades.md"
+    # At the end of the page, if it is not there yet.
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     lines = [line for sweep in sweeps for each in timelines(sweep) for line in section(each)]
-    page.write_text("\n".join([f"{before}{BEGIN}", "", *lines, f"{END}{after}"]), encoding="utf-8")
+    page.write_text("\n".join([f"{before}{BEGIN}", INTRODUCTION, *lines, f"{END}{after}"]), encoding="utf-8")
     for sweep in sweeps:
         for picture in sweep.glob("sweep-*.svg"):
             shutil.copyfile(picture, DOCS / picture.name)

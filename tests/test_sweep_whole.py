@@ -138,6 +138,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield
     server.shutdown()
+    server.server_close()
     sys.modules.pop("toylayer", None)
 
 

@@ -27,6 +27,7 @@ def main(results: str, options: list[str]) -> int:
                 *("--pyargs", "rnn_conformance.conformance"),
                 *("-p", "rnn_conformance.conformance.running.options", "-p", "no:cacheprovider"),
                 *("-c", str(ini), "--rootdir", empty),
+                "--noconftest",  # that of the folder in which it was started, and of its tests, is none of ours
                 *("-p", "no:unraisableexception"),  # it collects the garbage of a whole framework, ten times
                 *("-s", "-q"),  # what a framework prints goes straight to the log, where a crash cannot lose it
                 *("--conformance-results", results),
