@@ -15,7 +15,8 @@ def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     model = one_operator("RNN", parameters_of([{"W": W, "U": U, "b": b}]), hidden_size=len(W))
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    evaluator: Any = ReferenceEvaluator(model)
+    (y,) = evaluator.run(["y"], {"x": x.swapaxes(0, 1)})
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. An operator adds two biases: b is their sum.
@@ -31,7 +32,8 @@ def lstm_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any,
     model = one_operator("LSTM", weights, hidden_size=len(W) // 4)
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    evaluator: Any = ReferenceEvaluator(model)
+    (y,) = evaluator.run(["y"], {"x": x.swapaxes(0, 1)})
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. An operator adds two biases.
@@ -47,7 +49,8 @@ def gru_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, 
     model = one_operator("GRU", weights, hidden_size=len(W) // 3, linear_before_reset=1)
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    evaluator: Any = ReferenceEvaluator(model)
+    (y,) = evaluator.run(["y"], {"x": x.swapaxes(0, 1)})
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. That of n in c_read is multiplied by r, and so is no part of b.
