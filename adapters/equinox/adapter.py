@@ -152,7 +152,8 @@ def _pack(architecture: Architecture, weights: Weights) -> Parameters:
     for layer, given in zip(architecture.layers, weights.layers, strict=True):
         cell_of = getattr(example, f"{layer.cell.name}_cell_of")
         cells.append([cell_of(direction.named) for direction in given.directions])
-    return None if weights.embedding is None else eqx.nn.Embedding(weight=weights.embedding), cells
+    table: Any = weights.embedding
+    return None if table is None else eqx.nn.Embedding(weight=table), cells
 
 
 def _model(

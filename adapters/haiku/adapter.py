@@ -173,9 +173,10 @@ def _model(
     embedding = architecture.embedding
 
     def lookup(tokens: JaxArray) -> JaxArray:
-        return hk.Embed(embedding.tokens, embedding.features)(tokens)  # type: ignore[union-attr]
+        return hk.Embed(embedding.tokens, embedding.features)(tokens) if embedding else tokens
 
-    embed = partial(hk.without_apply_rng(hk.transform(lookup)).apply, table) if embedding else None
+    transformed: Any = hk.without_apply_rng(hk.transform(lookup))
+    embed = partial(transformed.apply, table) if embedding else None
     layers = [partial(_layer, architecture, *each) for each in zip(architecture.layers, params, strict=True)]
     return apply_layers(architecture, embed, layers, inputs, initial_state)
 

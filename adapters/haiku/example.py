@@ -61,10 +61,11 @@ def layer(core_of: Callable[[], Any], static: bool = False, **options: Any) -> A
         if state is None:
             state = core.initial_state(x.shape[0] if x.ndim == 3 else None)
         state = hk.LSTMState(*state) if isinstance(state, tuple) else state
-        unroll = hk.static_unroll if static else hk.dynamic_unroll
+        unroll: Any = hk.static_unroll if static else hk.dynamic_unroll
         return unroll(core, x, state, time_major=x.ndim == 2, **options)
 
-    return hk.without_apply_rng(hk.transform(unrolled)).apply
+    transformed: Any = hk.without_apply_rng(hk.transform(unrolled))
+    return transformed.apply
 
 
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:

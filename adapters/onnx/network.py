@@ -24,6 +24,8 @@ FED = "weights-as-inputs"
 RELOADED = "reloaded"
 """The way in which a model is saved to a file, and run from that."""
 
+NOT_COUNTED = "a model keeps arrays, among them such as no parameter is, and nobody counts them"
+
 _AS_IT_IS = (False, "int32")
 """A model that starts from zeros; tokens, if there are any, are of this type."""
 
@@ -85,6 +87,9 @@ class OnnxNetwork:
         tokens = str(inputs.dtype) if self._architecture.embedding else "int32"
         outputs, *state = self._made((initial_state is not None, tokens))(given)
         return Output(outputs, _nested(self._architecture, state) if self._architecture.return_state else None)
+
+    def parameter_count(self) -> int:
+        raise NotImplementedError(NOT_COUNTED)
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
         """That of the outputs, with None for an axis that has a name."""

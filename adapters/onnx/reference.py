@@ -56,6 +56,7 @@ def _start(model: Any, mode: str) -> Run:
     import onnx
     from onnx.reference import ReferenceEvaluator
 
+    evaluator: Any
     if mode == RELOADED:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.onnx")

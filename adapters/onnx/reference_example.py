@@ -9,13 +9,19 @@ from onnx.reference import ReferenceEvaluator
 from rnn_conformance.adapters.onnx.arrays import kept_in, o_last, o_second, one_operator, parameters_of, weights_in
 
 
+def evaluated(model: Any, x: Any) -> Any:
+    """What a model gives as y."""
+    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x})
+    return y
+
+
 def example(W: Any, U: Any, b: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     """The operator RNN."""
     # Load.
     model = one_operator("RNN", parameters_of([{"W": W, "U": U, "b": b}]), hidden_size=len(W))
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    y = evaluated(model, x.swapaxes(0, 1))
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. An operator adds two biases: b is their sum.
@@ -31,7 +37,7 @@ def lstm_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any,
     model = one_operator("LSTM", weights, hidden_size=len(W) // 4)
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    y = evaluated(model, x.swapaxes(0, 1))
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. An operator adds two biases.
@@ -47,7 +53,7 @@ def gru_example(W: Any, U: Any, b: Any, c: Any, x: Any) -> tuple[Any, Any, Any, 
     model = one_operator("GRU", weights, hidden_size=len(W) // 3, linear_before_reset=1)
 
     # Run. Time comes first, and the second axis of y is that of the directions.
-    (y,) = ReferenceEvaluator(model).run(["y"], {"x": x.swapaxes(0, 1)})
+    y = evaluated(model, x.swapaxes(0, 1))
     outputs = y[:, 0].swapaxes(0, 1)
 
     # Read. That of n in c_read is multiplied by r, and so is no part of b.

@@ -75,9 +75,9 @@ def _model(architecture: Architecture, graph: Graph) -> Iterator[str]:
     yield "if initial_state:"
     for name, (_, axes) in graph.inputs.items():
         if name not in at_once:
-            _, part, k = name.split("_")
+            _, part, number = name.split("_")
             yield f'    reads.append(value("{name}", {dtype}, {_axes(axes)}))'
-            yield f'    given["{name}"] = {_stacked(architecture, part, int(k))}'
+            yield f'    given["{name}"] = {_stacked(architecture, part, int(number))}'
     gives = ", ".join(f'value("{name}", {dtype}, None)' for name in graph.outputs)
     if architecture.mode == FED:
         yield "reads += [value(name, array.dtype, array.shape) for name, array in weights.items()]"

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example, examples
-from rnn_conformance.adapters.onnx.network import FED, OnnxNetwork, Runtime
+from rnn_conformance.adapters.onnx.network import FED, NOT_COUNTED, OnnxNetwork, Runtime
 from rnn_conformance.adapters.onnx.script import script
 from rnn_conformance.adapters.protocol import Network
 from rnn_conformance.adapters.support import refuse_unsupported, versions
@@ -20,7 +20,7 @@ _NO_DROPOUT = "the operators have no dropout, and are run outside training"
 
 UNSUPPORTED = {
     "single sequence": "X of the operators has an axis for the batch",
-    "parameter count": "a model keeps arrays, among them such as no parameter is, and nobody counts them",
+    "parameter count": NOT_COUNTED,
     "mask": _NO_MASK,
     "mask_zero": _NO_MASK,
     "merge modes": "Y of a bidirectional operator has its directions side by side: what joins them is another operator",
