@@ -18,15 +18,15 @@ COMMANDS = {
     "report": "Make one report of the results of several runs.",
     "compare": "Tell what changed between two runs.",
     "sweep": "Check a backend at every release of its packages.",
-    "bisect": "Find the release with which a verdict changed.",
+    "bisect": "Find the release with which a clause or a check came to another outcome.",
     "replay": "Run the failing example of a witness again.",
     "adapters": "List the registered adapters, and how to install what is missing.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
-    "port": "Write a model in another framework, and prove that it computes the same.",
+    "port": "Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same.",
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
-    "vectors": "Write cases with what is right for them, to compare a layer in any language with.",
+    "vectors": "Write a set of cases: weights, inputs, what should come out, and the proven bound of each element.",
     "schema": "Print the JSON Schema of results files.",
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
