@@ -114,23 +114,26 @@ class _FunctionNetwork:
         self._weights = deepcopy(weights)  # the caller may change the arrays afterwards
 
     def weights(self) -> Weights:
+        return deepcopy(self._kept())  # the caller may change these, too
+
+    def _kept(self) -> Weights:
         if self._weights is None:
             raise RuntimeError("no weights are loaded")
         return self._weights
 
     def run(self, inputs: Inputs, *, initial_state: State | None = None, **given: Any) -> Output:
-        return self._adapter.run(self._architecture, self.weights(), inputs, initial_state, **self._taken(given))
+        return self._adapter.run(self._architecture, self._kept(), inputs, initial_state, **self._taken(given))
 
     def gradients(
         self, inputs: Inputs, cotangent: Output, *, initial_state: State | None = None, **given: Any
     ) -> Gradients:
         assert self._adapter.differentiate is not None, "gradients are not offered"
         return self._adapter.differentiate(
-            self._architecture, self.weights(), inputs, cotangent, initial_state, **self._taken(given)
+            self._architecture, self._kept(), inputs, cotangent, initial_state, **self._taken(given)
         )
 
     def parameter_count(self) -> int:
-        return sum(array.size for _, array in self.weights().arrays())
+        return sum(array.size for _, array in self._kept().arrays())
 
     def symbolic_shape(self) -> tuple[int | None, ...]:
         known = self._architecture

@@ -131,10 +131,34 @@ def _session(
     if lengths is not None:
         mask = mask_of_lengths(np.asarray(lengths), call.inputs.shape[1])
     state = None if initial_state is None else state_of(initial_state, call.canonical)
+    x = call.inputs if np.shape(inputs) != call.inputs.shape else np.asarray(inputs, call.inputs.dtype)
     its = replace(
-        call, output=Output(outputs, final), mask=mask, initial_state=state, is_last=outputs.ndim == 2, not_seen=""
+        call,
+        inputs=x,
+        output=Output(outputs, final),
+        mask=mask,
+        initial_state=state,
+        is_last=outputs.ndim == 2,
+        not_seen="",
     )
-    found = judged_or_told(its, call.canonical, precision(call.canonical.architecture.dtype))
+    found = _in_its_way(its, call.canonical, precision(call.canonical.architecture.dtype))
     name = getattr(run, "__name__", type(run).__name__)
     held = "Its weights cannot be read: it was judged with those of the first."
     return report_of(f"{name} agrees with the layer", survey, {call.canonical.path: [found]}, {}, held)
+
+
+def _in_its_way(call: Call, of: Canonical, precision: Precision) -> list[Judged]:
+    """What was judged of a function, which may put out at padded timesteps whatever a framework does.
+
+    Raises NonConforming where it is right in none of these ways: the failure that looks like something, or the first.
+    """
+    own = call.canonical.choices.padded_outputs
+    ways = [own] if call.mask is None else [own, *(way for way in ("zero", "repeat", "continue") if way != own)]
+    failures = []
+    for way in ways:
+        choices = replace(call.canonical.choices, padded_outputs=way)
+        try:
+            return judged_or_told(replace(call, canonical=replace(call.canonical, choices=choices)), of, precision)
+        except NonConforming as failure:
+            failures.append(failure)
+    raise next((failure for failure in failures if "matches" in str(failure)), failures[0])

@@ -171,7 +171,7 @@ class _ClassNetwork:
     def run(self, inputs: Any, *, initial_state: State | None = None, **given: Any) -> Output:
         named = {name: value for name, value in given.items() if value is not None}
         if initial_state is not None:
-            (parts,) = initial_state[0]
+            ((parts,),) = initial_state
             named["initial_state"] = parts if len(parts) > 1 else parts[0]
         result = self._layer(inputs, **named)
         outputs, final = result if isinstance(result, tuple) else (result, None)
