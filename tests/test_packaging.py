@@ -52,8 +52,10 @@ def test_missing_library_is_told() -> None:
 
 
 def test_baselines_are_in_the_package() -> None:
-    """`compare pinned` needs no clone."""
-    backends = PROJECT["project"]["entry-points"]["rnn_conformance.adapters"]
+    """`compare pinned` needs no clone. They are those of NumPy and of the extra `frameworks`."""
+    (extras,) = PROJECT["project"]["optional-dependencies"]["frameworks"]
+    backends = ["numpy", *extras.partition("[")[2].rstrip("]").split(",")]
+    assert set(backends) < set(PROJECT["project"]["entry-points"]["rnn_conformance.adapters"])
     names = {f"{backend}{cell}" for backend in backends for cell in ("", "-lstm", "-gru")}
     assert {path.stem for path in PINNED.glob("*.jsonl")} == names
 
