@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import cells_of, checks, clauses_of, dtypes_of
@@ -15,10 +17,13 @@ from rnn_conformance.conformance.engine.fingerprints import Tape, fingerprints
 from rnn_conformance.conformance.engine.subject import Subject, guard
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.running.session import Session
 from rnn_conformance.conformance.selftest.trials import check_of
+from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 from rnn_conformance.reference.spec import specification
+from rnn_conformance.reports.records import records
 from rnn_conformance.reports.records.records import Fingerprint
 
 RECURRENCE = "test_values.py::test_recurrence"
@@ -46,6 +51,26 @@ def test_another_layer_is_told_by_its_bits() -> None:
         assert right.got != wrong.got
     small = taken()[0]
     assert len(small.values) == 2 * 4 * 3 + 2 * 3  # outputs and final state of batch 2, timesteps 4, units 3
+
+
+@dataclass(frozen=True)
+class WithoutSimpleRnn:
+    """The reference, with a GRU and no other cell."""
+
+    def describe(self) -> Description:
+        return replace(adapter.describe(), cells=("gru",), variants=(), examples={})
+
+    def prepare(self, architecture: Architecture) -> Any:
+        return adapter.prepare(architecture)
+
+
+def test_a_cell_that_a_subject_lacks_has_none(tmp_path: Path) -> None:
+    """A check may take the first of its cells, which are none: its record stays as it is."""
+    name = "test_values.py::test_error_over_time"
+    check = check_of(f"{name}[float32]", Subject(WithoutSimpleRnn()), "float32", "smoke", 0, cell="simple_rnn")
+    record = records.CheckRecord(name, "", ["1.1"], "unsupported", 0.0)
+    run = Session("numpy", "smoke", 0, 1, tmp_path / "results.jsonl", None)
+    assert run.with_fingerprints(record, check, checks()[name]) is record
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ COMMANDS = {
     "adapters": "List the registered adapters, and how to install what is missing.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
-    "port": "Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same.",
+    "port": "Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same",
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
     "vectors": "Write a set of cases: weights, inputs, what should come out, and the proven bound of each element.",

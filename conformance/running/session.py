@@ -158,8 +158,11 @@ class Session:
         return Kept(file, path.relative_to(folder).as_posix(), replay=replay)
 
     def with_fingerprints(self, record: records.CheckRecord, check: Check, function: Function) -> records.CheckRecord:
-        """The record with the fingerprints of the check; a soak, a replay and a run without results have none."""
-        if self._results is None or self.witness or self.profile.repeats:
+        """The record with the fingerprints of the check; a soak, a replay and a run without results have none.
+
+        Nor has a check of a cell that the subject has not: what takes the first of its cells would find none.
+        """
+        if self._results is None or self.witness or self.profile.repeats or not check.cells:
             return record
         try:
             return replace(record, fingerprints=fingerprints(check, function))
