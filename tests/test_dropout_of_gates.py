@@ -45,7 +45,7 @@ def failures(adapter: NumpyAdapter, cell: str) -> list[bool]:
     return [failure is not None for failure in found]
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
 @pytest.mark.parametrize("actual", CHOICES, ids=str)
 @pytest.mark.parametrize("declared", CHOICES, ids=str)
 def test_declared_masks_are_held_to(cell: str, actual: Choices, declared: Choices) -> None:

@@ -102,6 +102,7 @@ def test_every_verdict_has_a_gravity() -> None:
     assert set(_GRAVITY) == set(VERDICTS)
 
 
+@pytest.mark.slow
 def test_sharded_run_equals_the_whole_one(tmp_path: Path) -> None:
     """`report` joins the shards of a folder, and `compare` says that nothing changed, not even a bit."""
     asked = ["numpy", "--profile", "smoke", "--only", "1", "--only", "4", "--no-cache"]

@@ -83,7 +83,7 @@ def assert_recognised(right: Call, some: slice) -> list[str]:
     return sentences
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_mistakes_are_recognised(name: str) -> None:
     """Some of them; `slow` has all."""
     assert len(assert_recognised(CASES[name], slice(-1, None, -40))) >= 2

@@ -86,6 +86,7 @@ def test_a_right_layer_is_within_the_bounds(vector: Vector) -> None:
     assert tells
 
 
+@pytest.mark.slow
 def test_the_same_set_has_the_same_digest(folder: Path, tmp_path: Path) -> None:
     """And the set in float64 another one."""
     digests = []
