@@ -85,16 +85,16 @@ def assert_recognised(right: Call, some: slice) -> list[str]:
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_mistakes_are_recognised(name: str) -> None:
-    """Some of them; `slow` has all."""
+    """Some of them; `slow` has more."""
     assert len(assert_recognised(CASES[name], slice(-1, None, -40))) >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_every_mistake_is_recognised(name: str) -> None:
-    """Those that threads tell of, and every order of the gates."""
-    told = assert_recognised(CASES[name], slice(None))
-    assert len(set(told)) == len(told) >= 40
+def test_many_mistakes_are_recognised(name: str) -> None:
+    """Those that threads tell of, and orders of the gates: every fifth of all, since each is held against all."""
+    told = assert_recognised(CASES[name], slice(None, None, 5))
+    assert len(set(told)) == len(told) >= 8
 
 
 def test_a_right_layer_looks_like_none() -> None:
