@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.conformance.asserting import NonConforming, assert_conforms
 from rnn_conformance.reference.cells.gru import Gru
-from rnn_conformance.reference.layers import network
 from rnn_conformance.reference.layers.layer import run_layer
-from rnn_conformance.reference.model.architecture import Layer
-from rnn_conformance.reference.model.weights import LayerWeights
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 
 class MyGru:
@@ -63,8 +65,16 @@ def test_wrong_class_is_told() -> None:
 
 @pytest.mark.slow
 def test_function_conforms() -> None:
-    """A function of architecture, weights, inputs and initial state."""
-    report = assert_conforms(network.run, cell="lstm", examples=4)
+    """A function that takes an initial state and a mask, and refuses what does not fit."""
+
+    def run(
+        architecture: Architecture, weights: Weights, inputs: Any, initial_state: State | None, mask: Mask | None = None
+    ) -> Output:
+        network = adapter.prepare(architecture)
+        network.load(weights)
+        return network.run(inputs, initial_state=initial_state, mask=mask)
+
+    report = assert_conforms(run, cell="lstm", examples=4)
     assert any("test_masks" in name for name in report.examples)
 
 
