@@ -41,6 +41,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def witnesses_of(clause: str, folder: Path) -> Path:
     """Those of a transposed U."""
+    folder.mkdir(exist_ok=True)
     with workers_in_this_process():
         order = Order("smoke", 0, Selection([clause]), 1, 60, folder)
         run_one(order, "planted:transposed", lambda step: None, Event())
