@@ -25,7 +25,7 @@ BACKENDS = [name for name in ("torch", "jax", "tensorflow") if importlib.util.fi
 BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
 """The one that Keras has in this process."""
 
-IGNORE_LENGTHS = ("ONNX (reference evaluator)",)
+IGNORE_LENGTHS = ("ONNX (reference evaluator)", "OpenVINO")
 """The frameworks that do so (deviations.toml)."""
 
 

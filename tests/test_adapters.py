@@ -208,7 +208,7 @@ def test_a_script_is_short(adapter: Any) -> None:
     skip_where_there_are_no_scripts(adapter)
     architecture = Architecture((Layer(2, 3),), mode=adapter.describe().modes[0])
     source = adapter.script(architecture, "outputs")
-    assert len(source.splitlines()) <= 40
+    assert len(source.splitlines()) <= 45
     for needless in ("cotangent", "lengths", "mask", "table", "reload"):
         assert needless not in source
 

@@ -60,6 +60,7 @@ def _description() -> Description:
             "stateful": "a cell is a function of its state, and keeps none",
             "dropout": _NO_DROPOUT,
             "recurrent dropout": _NO_DROPOUT,
+            "projection": "equinox.nn.LSTMCell has none",
             "mixed precision": "a cell has one dtype, that of its arrays",
             "lstm recurrent bias all": "equinox.nn.LSTMCell has one bias",
             "lstm forget bias 1.0": "equinox.nn.LSTMCell adds nothing to the forget gate",

@@ -66,6 +66,7 @@ def _description() -> Description:
             "stateful": "a function that hk.transform gives keeps no state",
             "dropout": _NO_DROPOUT,
             "recurrent dropout": _NO_DROPOUT,
+            "projection": "hk.LSTM has none",
             "mixed precision": "hk.mixed_precision takes policies of jmp, a package of its own",
             "lstm recurrent bias all": "hk.LSTM has one bias",
             "lstm forget bias 0.0": "hk.LSTM adds 1 to its forget gate",

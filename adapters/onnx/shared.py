@@ -30,6 +30,7 @@ UNSUPPORTED = {
     "training step": _NO_GRADIENTS,
     "dropout": _NO_DROPOUT,
     "recurrent dropout": _NO_DROPOUT,
+    "projection": "the operator LSTM has none",
     "mixed precision": "all that an operator reads is of one type, and so is what it gives",
     "lstm recurrent bias none": "B of the operator LSTM holds two biases, or there is none",
     "lstm forget bias 1.0": "the operator LSTM adds nothing to the forget gate: its users keep a bias",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,12 @@ def in_turn(rnns: Iterable[Any], x: Any, state: Any) -> tuple[Any, list[Any]]:
     return x, final
 
 
-def stepped(cells: Iterable[Any], x: Any, state: Any) -> tuple[Any, list[Any]]:
+def stepped(cells: Sequence[Any], x: Any, state: Any) -> tuple[Any, list[Any]]:
     """The same of cells, each called once a timestep; they have one direction."""
     final = []
-    for k, cell in enumerate(cells):
-        h, outputs = None if state is None else state[k][0], []
+    given = [None] * len(cells) if state is None else [h for (h,) in state]
+    for cell, h in zip(cells, given, strict=True):
+        outputs = []
         for x_t in x.unbind(-2):
             h = cell(x_t, h)
             outputs.append(parts(h)[0])
