@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,31 +104,37 @@ class Arguments:
     variables: Any = None
 
 
-class Porter(Protocol):
-    """Reading, building and watching layers: `reading.py` of a framework, and the `porter` of anybody's adapter."""
+@dataclass(frozen=True)
+class Porter:
+    """Reading, building and watching the layers of a framework: what it has for each, or somebody else's adapter has.
+
+    `owns` says whether a model is of this framework. `survey` tells what is in one; some can be read only from a call,
+    which then has these arguments. `held` is what becomes of a layer there, the declared map; `build` gives a layer of
+    the framework's own, of which `read` gives `held(canonical)`, and `load` puts the weights into one that stands:
+    these raise Refused, by field. `watch` calls a model, and gives each call of each recurrent layer that was read, in
+    order, and what came out. `precision` is the arithmetic of a dtype.
+    """
 
     name: str
+    owns: Callable[[Any], bool]
+    survey: Callable[[Any, Arguments | None], Survey]
+    held: Callable[[Canonical], Canonical]
+    build: Callable[[Canonical], Any]
+    load: Callable[[Any, Canonical], None]
+    watch: Callable[[Any, Survey, Arguments], tuple[list[Call], Any]]
+    precision: Callable[[str], Precision]
 
-    def owns(self, model: Any) -> bool:
-        """Whether it is a model of this framework."""
 
-    def survey(self, model: Any, arguments: Arguments | None = None) -> Survey:
-        """What is in a model; some can be read only from a call, which then has these arguments."""
+@dataclass(frozen=True)
+class Target(Porter):
+    """A framework in which a whole model can be written.
 
-    def held(self, canonical: Canonical) -> Canonical:
-        """What becomes of it in a layer of this framework: the declared map. Raises Refused, by field."""
+    `put` gives an embedding its table, or a dense layer its kernel and bias. `save` writes what a model has under these
+    attributes as safetensors.
+    """
 
-    def build(self, canonical: Canonical) -> Any:
-        """A layer of the framework's own with these weights, of which `read` gives `held(canonical)`."""
-
-    def load(self, module: Any, canonical: Canonical) -> None:
-        """Put the weights into a layer that stands. Raises Refused where it is another layer."""
-
-    def watch(self, model: Any, survey: Survey, arguments: Arguments) -> tuple[list[Call], Any]:
-        """Call the model, and give each call of each recurrent layer that was read, in order, and what came out."""
-
-    def precision(self, dtype: str) -> Precision:
-        """The arithmetic of the framework."""
+    put: Callable[[Any, Mapping[str, Any]], None]
+    save: Callable[[Any, Sequence[str], Path], None]
 
 
 def as_loaded(weights: Weights, dtype: str, path: str, cast: Any) -> Weights:

@@ -150,7 +150,7 @@ def mask_of(model: Model) -> Any:
 def running(layer: Any, target: str, wrong: Call) -> Callable[..., Any]:
     """The layer as a function which hands it what the mistake leaves of the arguments."""
     ends = porter(target)
-    survey = ends.survey(layer)
+    survey = ends.survey(layer, None)
 
     def run(x: Any, **given: Any) -> Any:
         lengths = None if wrong.mask is None else given.get("lengths")

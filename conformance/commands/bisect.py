@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.commands.console import timeout_option
+from rnn_conformance.conformance.commands.console import seed_option, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, engine_option, show_progress
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
@@ -61,7 +61,7 @@ _OLDEST = "2023"
 @click.option("--pre", is_flag=True, help="Take pre-releases and nightly builds, too.")
 @click.option("--pin", "pins", multiple=True, metavar="REQUIREMENT", help="Have this in every environment. Repeatable.")
 @click.option("--profile", type=click.Choice(SWEPT), default="smoke", show_default=True, help="How much to check.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="INTEGER", show_default=True)
+@seed_option
 @engine_option
 @timeout_option
 @click.option(

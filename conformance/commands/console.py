@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.commands.output import echo_utf8
+from rnn_conformance.reference.cells.kinds import CELLS
+from rnn_conformance.reports.records.records import USUAL_CELL
 from rnn_conformance.reports.renderings.table import WholeTable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +37,40 @@ def _format_option(*forms: str) -> Callable[[F], F]:
         show_default=True,
         help="How to print the result.",
     )
+
+
+def seed_option(command: F) -> F:
+    """The option --seed."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),  # the integers that results hold
+        default=0,
+        metavar="INTEGER",
+        show_default=True,
+        help="Changes shapes and numbers.",
+    )(command)
+
+
+def selection_options(command: F) -> F:
+    """What to check: the options --cell, --only, --check and --dtype, as `cells`, `only`, `checks` and `dtypes`."""
+    for option in (
+        click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only."),
+        click.option(
+            "--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence."
+        ),
+        click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only."),
+        click.option(
+            "--cell",
+            "cells",
+            multiple=True,
+            type=click.Choice(list(CELLS)),
+            default=[USUAL_CELL],
+            show_default=True,
+            help="A kind of cell to check. Repeatable: each has results of its own, such as torch-lstm.jsonl.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def timeout_option(command: F) -> F:

@@ -80,7 +80,7 @@ def _choose_backend(target: str, source: Path) -> None:
 def _opened(source: Path, module: str) -> tuple[Any, Any, str]:
     """The model, its graph, and the name of its framework. Raises ValueError for what is none."""
     if source.suffix == ".onnx":
-        raise ValueError("a port from ONNX is proved by running it, and there is no adapter of ONNX Runtime yet")
+        raise ValueError("models of ONNX are not read yet: their recurrent layers have no canonical words here")
     if source.suffix == ".keras":
         from rnn_conformance.adapters.keras.graph import graph_of, open_file
 

@@ -12,9 +12,13 @@ import click
 import platformdirs
 from rich.console import Console
 
-from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES, Profile
-from rnn_conformance.conformance.commands.console import report_format_option, timeout_option
+from rnn_conformance.conformance.commands.console import (
+    report_format_option,
+    seed_option,
+    selection_options,
+    timeout_option,
+)
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.installed import check_installed, installed
 from rnn_conformance.conformance.commands.report import read_and_show
@@ -25,9 +29,8 @@ from rnn_conformance.conformance.running.lock import InUse, alone_in
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.selection import Selection, refuse_wrong
 from rnn_conformance.conformance.running.supervisor import run_all
-from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reports.records.harmless import shown
-from rnn_conformance.reports.records.records import USUAL_CELL, DamagedResults, name_of
+from rnn_conformance.reports.records.records import DamagedResults, name_of
 
 
 @click.command()
@@ -39,26 +42,8 @@ from rnn_conformance.reports.records.records import USUAL_CELL, DamagedResults, 
     show_default=True,
     help="How much to check: " + "; ".join(f"{p.name}, {p.summary}" for p in PROFILES.values()) + ".",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),  # the integers that results hold
-    default=0,
-    metavar="INTEGER",
-    show_default=True,
-    help="Changes shapes and numbers.",
-)
-@click.option(
-    "--cell",
-    "cells",
-    multiple=True,
-    type=click.Choice(list(CELLS)),
-    default=[USUAL_CELL],
-    show_default=True,
-    help="A kind of cell to check. Repeatable: each has results of its own, such as torch-lstm.jsonl.",
-)
-@click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
-@click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
-@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
+@seed_option
+@selection_options
 @click.option(
     "--shard", default="", metavar="N/OF", help="Check this part only, such as 3/8; `report` joins the parts."
 )

@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 from platformdirs import user_cache_path
 
-from rnn_conformance.adapters.description import DTYPES
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.commands.console import format_option, timeout_option
+from rnn_conformance.conformance.commands.console import format_option, seed_option, selection_options, timeout_option
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.output import echo_utf8
 from rnn_conformance.conformance.commands.sweeping import DAY, SWEPT, engine_option, show_progress
@@ -25,10 +24,9 @@ from rnn_conformance.conformance.sweeping.indexes import set_up
 from rnn_conformance.conformance.sweeping.job import Job, Skipped
 from rnn_conformance.conformance.sweeping.plan import Plan, Point, Span, packages_of, plan
 from rnn_conformance.conformance.sweeping.sweep import Asked, job_of, run_all
-from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.records.harmless import shown
-from rnn_conformance.reports.records.records import USUAL_CELL, name_of
+from rnn_conformance.reports.records.records import name_of
 from rnn_conformance.reports.renderings.releases_markdown import releases_json, releases_markdown
 from rnn_conformance.reports.site.releases import write_releases
 from rnn_conformance.reports.upgrades.releases import Timeline, Tried, timeline
@@ -48,11 +46,8 @@ from rnn_conformance.reports.upgrades.releases import Timeline, Tried, timeline
 @click.option("--lines", is_flag=True, help="Take the newest release of each line only, such as 3.12.4 of 3.12.")
 @click.option("--pin", "pins", multiple=True, metavar="REQUIREMENT", help="Have this in every environment. Repeatable.")
 @click.option("--profile", type=click.Choice(SWEPT), default="smoke", show_default=True, help="How much to check.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="INTEGER", show_default=True)
-@click.option("--cell", "cells", multiple=True, type=click.Choice(list(CELLS)), default=[USUAL_CELL], show_default=True)
-@click.option("--only", multiple=True, metavar="CLAUSE", help="Check this clause (1.3) or chapter (1) only.")
-@click.option("--check", "checks", multiple=True, metavar="NAME", help="Run this check only, such as test_recurrence.")
-@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="Check in this dtype only.")
+@seed_option
+@selection_options
 @click.option("--jobs", type=click.IntRange(1), help="Environments to run at a time.  [default: as many as processors]")
 @engine_option
 @timeout_option

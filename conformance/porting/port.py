@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.canonical import Target
 from rnn_conformance.adapters.graph import Graph
 from rnn_conformance.adapters.reading import build, porter
 from rnn_conformance.conformance.porting.agree import agree
@@ -49,13 +50,14 @@ def port(
         made = Path(folder, out.name)
         made.mkdir()
         ends = porter(target)
+        assert isinstance(ends, Target)  # each that there are words for is one
         written = write(graph, WORDS[target], ends.held, title)
         (made / "model.py").write_text(written.source, encoding="utf-8")
         (made / "load.py").write_text(written.loader, encoding="utf-8")
         tell(f"written: {len(written.layers)} layers, {len(written.holes)} holes")
         ported = module_of(made / "model.py").Ported()
         _fill(ported, written, ends)
-        ends.save(ported, [layer.attribute for layer in written.layers], made / "weights.safetensors")  # type: ignore[attr-defined]
+        ends.save(ported, [layer.attribute for layer in written.layers], made / "weights.safetensors")
         tell("weights: written to weights.safetensors")
         reports = _prove(model, ported, graph, written, source)
         result = Ported(out, written.holes, reports, not written.holes)
@@ -77,7 +79,7 @@ def module_of(path: Path) -> Any:
     return module
 
 
-def _fill(ported: Any, written: Written, ends: Any) -> None:
+def _fill(ported: Any, written: Written, ends: Target) -> None:
     for layer in written.layers:
         made = getattr(ported, layer.attribute)
         if layer.kept is not None:
