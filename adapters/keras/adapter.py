@@ -140,7 +140,9 @@ def _description(adapter: KerasAdapter) -> Description:
             "fast paths": 'with `use_cudnn="auto"`, the default, other code runs on PyTorch (`LSTM`, and `GRU` with '
             "`reset_after`) and on JAX (that `GRU`), unless there is a mask, or recurrent dropout in training",
             "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a "
-            "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself",
+            "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself. In "
+            "Keras 3.15.1 dropout without recurrent dropout then needs `use_cudnn=False`, too: else a call in training "
+            "raises, since the list of masks is taken for one",
         },
         example=_example(adapter.backend, "example"),
         examples={cell: _example(adapter.backend, f"{cell}_example") for cell in ("lstm", "gru")},
