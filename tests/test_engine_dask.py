@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_index import Hanging, served, source
 
 pytest.importorskip("distributed")
 
@@ -170,3 +171,84 @@ def test_worker_without_room(client: Any, jobs: list[Job], whole: list[Any], tmp
     done = [job for job in jobs if cache.has(job)]
     assert len(done) >= 2
     assert all(told(cache, job) == whole[jobs.index(job)] for job in done)
+
+
+def test_environment_that_hangs_while_it_installs(
+    client: Any, jobs: list[Job], whole: list[Any], tmp_path: Path
+) -> None:
+    """It is given up after a while, and not for good; the others are done, and what happened is told."""
+
+    def be_impatient() -> None:
+        from rnn_conformance.conformance.sweeping import job
+
+        job.INSTALLING_SECONDS = 8.0
+
+    client.run(be_impatient)
+    with served(tmp_path / "index", Hanging) as address:
+        indexes = replace(jobs[0].indexes, further=[address])
+        hanging = replace(jobs[0], locked=f"{jobs[0].locked}toylayer==1.0\n", indexes=indexes)
+        cache = Cache(tmp_path / "kept")
+        with engine(f"dask:{client.scheduler.address}", None, cache.folder) as at:
+            passing = run_all([hanging, *jobs[1:]], at, cache, lambda step: None)
+    assert passing[hanging.digest].said == "uv pip install did not end within 8 seconds"
+    assert not cache.has(hanging)
+    assert [told(cache, job) for job in jobs[1:]] == whole[1:]
+
+
+def test_job_that_comes_back_twice(client: Any, jobs: list[Job], whole: list[Any], tmp_path: Path) -> None:
+    """Two sweeps at once that share a folder, as two people may: each job is there once, and as one of them left it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as two:
+        caches = list(two.map(lambda _: swept(client, jobs, tmp_path), range(2)))
+    assert [told(caches[0], job) for job in jobs] == whole
+    assert len([path for job in jobs for path in (tmp_path / job.digest).iterdir()]) == 3
+
+
+def test_sweep_with_a_worker_that_is_killed(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command, with an empty folder of results: it ends with the same records as on this machine."""
+    import json
+    import threading
+
+    from click.testing import CliRunner
+
+    from rnn_conformance.conformance.commands import sweep as command
+    from rnn_conformance.conformance.commands.main import cli
+
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "toylayer.py").write_text(source("1.0"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "here"))
+    found: dict[str, Any] = {}
+    with served(tmp_path / "index") as address:
+        indexes = replace(set_up(), further=[address])
+        monkeypatch.setattr(sys.modules[command.__name__], "set_up", lambda: indexes)
+        for name, at in (("here", "local"), ("there", f"dask:{client.scheduler.address}")):
+            asked = [
+                "sweep",
+                "toylayer:adapter",
+                "--since",
+                "2025",
+                "--only",
+                "1.1",
+                "--dtype",
+                "float32",
+                "--jobs",
+                "1",
+            ]
+            kept = ["--kept", str(tmp_path / name), "--out", str(tmp_path / f"{name}-out"), "--engine", at]
+            kills = threading.Thread(target=lambda: os.kill(busy(client), signal.SIGKILL))
+            if name == "there":
+                kills.start()
+            done = CliRunner().invoke(cli, [*asked, *kept])
+            assert done.exit_code == 0, done.output
+            timeline = json.loads((tmp_path / f"{name}-out" / "sweep.json").read_text(encoding="utf-8"))
+            results = sorted((tmp_path / name).glob("*/*/results.jsonl"))
+            read = [records.read(path) for path in results]
+            found[name] = (
+                [(row["version"], row["outcome"]) for row in timeline[0]["rows"]],
+                [path.parent.parent.name for path in results],
+                [[replace(record, seconds=0.0) for record in each.checks] for each in read],
+            )
+        kills.join()
+    assert found["here"] == found["there"]
+    assert len(found["there"][1]) == 3  # and one that cannot be imported, which is skipped alike

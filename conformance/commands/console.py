@@ -73,6 +73,33 @@ def selection_options(command: F) -> F:
     return command
 
 
+def engine_options(of: str) -> Callable[[F], F]:
+    """The options --engine and --parts of what is cut into parts, as `engine_asked` ("" for none) and `parts`."""
+
+    def add(command: F) -> F:
+        for option in (
+            click.option(
+                "--parts",
+                type=click.IntRange(1),
+                default=8,
+                show_default=True,
+                help=f"With --engine: into how many parts {of} is cut, at most.",
+            ),
+            click.option(
+                "--engine",
+                "engine_asked",
+                default="",
+                metavar="ENGINE",
+                help="Run in parts, each in an environment made like this one: local, dask, dask:tcp://HOST:8786, ray, "
+                "slurm:partition=NAME (see docs/sweeping.md).  [default: here, in one piece]",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
 def timeout_option(command: F) -> F:
     """The option --timeout, in seconds."""
     return click.option(

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rnn_conformance.conformance.cases.profiles import PROFILES, Profile
 from rnn_conformance.conformance.commands.console import (
+    engine_options,
     report_format_option,
     seed_option,
     selection_options,
@@ -21,6 +22,7 @@ from rnn_conformance.conformance.commands.console import (
 )
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.commands.installed import check_installed, installed
+from rnn_conformance.conformance.commands.parts import run_on_engine
 from rnn_conformance.conformance.commands.report import read_and_show
 from rnn_conformance.conformance.running.compiled import folder_for
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
@@ -47,7 +49,10 @@ from rnn_conformance.reports.records.records import DamagedResults, name_of
 @click.option(
     "--shard", default="", metavar="N/OF", help="Check this part only, such as 3/8; `report` joins the parts."
 )
-@click.option("--jobs", type=click.IntRange(1), help="Adapters to run at a time.  [default: the number of processors]")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Adapters, or parts, to run at a time.  [default: the number of processors]"
+)
+@engine_options("each backend on each kind of cell")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
 @timeout_option
 @click.option(
@@ -75,6 +80,8 @@ def run(
     dtypes: tuple[str, ...],
     shard: str,
     jobs: int | None,
+    engine_asked: str,
+    parts: int,
     seeds: int,
     timeout: float,
     cache: bool,
@@ -93,12 +100,15 @@ def run(
     rnn-conformance run torch --cell lstm --cell gru --dtype float32
     rnn-conformance run torch --check test_recurrence --check test_last_output
     rnn-conformance run torch --shard 3/8 --out shard-3     (then: rnn-conformance report shard-*)
+    rnn-conformance run keras-jax --profile thorough --engine dask:tcp://scheduler:8786 --parts 20
     rnn-conformance run my_package.my_adapter:adapter --seed 7 --out my-report
 
     Exit status: 0 conforms, 1 does not, 2 wrong usage, or no framework is installed, 3 the run itself did not work, was
     cut short, or another run writes into the folder; 130, 143 or 129 if it was interrupted, terminated or hung up.
     """
     asked = Selection(only, checks, dtypes, shard)
+    if shard and engine_asked:
+        raise WrongUsage("--engine cuts the whole run into parts: leave --shard out")
     try:
         cells = tuple(_asked_about(asked, PROFILES[profile], dict.fromkeys(cells)))
         chosen = list(dict.fromkeys(adapters)) if adapters else installed()
@@ -110,19 +120,23 @@ def run(
     seeds = seeds if profile == "soak" else 1
     folder = out.resolve()
     orders = [Order(profile, seed, asked, seeds, timeout, folder, cell=cell, compiled=compiled) for cell in cells]
-    jobs = min(jobs or os.cpu_count() or 1, len(chosen))
     try:
         with as_interrupts(), alone_in(folder) as dead:
             if dead:
                 click.echo(f"took over {shown(str(out))} from {shown(dead)}, which has died", err=True)
-            paths = [path for order in orders for path in _run(order, chosen, jobs)]
+            if engine_asked:
+                paths = run_on_engine(orders, chosen, engine_asked, jobs, parts)
+            else:
+                here = min(jobs or os.cpu_count() or 1, len(chosen))
+                paths = [path for order in orders for path in _run(order, chosen, here)]
     except KeyboardInterrupt as interrupt:
         paths = [path for order in orders for adapter in chosen if (path := order.results(adapter)).exists()]
         if paths:
             _show(paths, form, out)
             click.echo("interrupted; what was found until then is in the report", err=True)
         else:
-            click.echo("interrupted before anything was found", err=True)
+            told = "; the same command goes on" if engine_asked else " before anything was found"
+            click.echo(f"interrupted{told}", err=True)
         sys.exit(status_of(interrupt))
     except (InUse, DamagedResults, OSError) as error:  # another program writes into the folder, or the disk is full
         raise DidNotWork(error) from None

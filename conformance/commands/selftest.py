@@ -14,7 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.checks.catalogue import checks
+from rnn_conformance.conformance.commands.console import engine_options
 from rnn_conformance.conformance.commands.errors import WrongUsage
+from rnn_conformance.conformance.commands.parts import try_on_engine
 from rnn_conformance.conformance.mutants.catalogue import catalogue
 from rnn_conformance.conformance.mutants.cells import cell_of
 from rnn_conformance.conformance.running import results
@@ -57,6 +59,7 @@ _EACH = 50
     "MUTANT, those are tried that are said to break one promise.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Mutants to try at a time.  [default: the number of processors]")
+@engine_options("the catalogue")
 @click.option(
     "--save",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -80,6 +83,8 @@ def selftest(
     diagnose: bool,
     alone: bool,
     jobs: int | None,
+    engine_asked: str,
+    parts: int,
     save: Path | None,
     saved: bool,
     form: str,
@@ -95,6 +100,7 @@ def selftest(
     rnn-conformance selftest
     rnn-conformance selftest masks recurrent-kernel-transposed --seeds 20
     rnn-conformance selftest --cell lstm
+    rnn-conformance selftest --seeds 20 --engine dask:tcp://scheduler:8786 --parts 40
     rnn-conformance selftest --all --format markdown
     rnn-conformance selftest --diagnose activations
     rnn-conformance selftest --saved
@@ -103,6 +109,8 @@ def selftest(
     """
     if diagnose + alone + every > 1 or ((diagnose or alone) and seeds > 1):
         raise WrongUsage("--all, --diagnose and --alone exclude one another, and the last two take one seed")
+    if engine_asked and (diagnose or alone):
+        raise WrongUsage("--engine tries mutants: --diagnose and --alone are asked here")
     what = "diagnosis" if diagnose else "promises" if alone else "detection"
     chosen = candidates() if alone and not mutants else _chosen(mutants)
     chosen = [name for name in chosen if cell in (None, cell_of(catalogue()[name]))]
@@ -111,20 +119,27 @@ def selftest(
     if saved:
         show(what, part(what, results.saved(what), chosen), form, every=every)
         return
-    jobs = min(jobs or os.cpu_count() or 1, len(chosen) * seeds)
+    here = min(jobs or os.cpu_count() or 1, len(chosen) * seeds)
     broken: list[Trial] = []
     if diagnose:
         with _progress("mutants", len(chosen)) as progress:
-            found = diagnosed(chosen, profile, 0, jobs, progress)
+            found = diagnosed(chosen, profile, 0, here, progress)
     elif alone:
         with _progress("checks", len(checks())) as progress:
             alike = alone_noticed(
-                chosen, 0, profile, jobs, lambda check, left: progress(f"{check}: {left} mutants left")
+                chosen, 0, profile, here, lambda check, left: progress(f"{check}: {left} mutants left")
             )
         found = table(alike, chosen, 0, profile)
     else:
         with _progress("mutants", len(chosen) * seeds) as progress:
-            trials = run_trials(chosen, range(seeds), profile, jobs, every, lambda trial: progress(*_told(trial)))
+
+            def report(trial: Trial) -> None:
+                progress(*_told(trial))
+
+            if engine_asked:
+                trials = try_on_engine(chosen, range(seeds), profile, every, engine_asked, jobs, parts, report)
+            else:
+                trials = run_trials(chosen, range(seeds), profile, here, every, report)
         found = score(trials, profile)
         broken = [trial for trial in trials if trial.broken]
     if save:

@@ -23,7 +23,7 @@ from rnn_conformance.conformance.sweeping.environments import CannotBeMade, UvFa
 from rnn_conformance.conformance.sweeping.indexes import set_up
 from rnn_conformance.conformance.sweeping.job import Job, Skipped
 from rnn_conformance.conformance.sweeping.plan import Plan, Point, Span, packages_of, plan
-from rnn_conformance.conformance.sweeping.sweep import Asked, job_of, run_all
+from rnn_conformance.conformance.sweeping.sweep import Asked, jobs_of, run_all
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.records.harmless import shown
 from rnn_conformance.reports.records.records import name_of
@@ -118,7 +118,8 @@ def sweep(
         raise DidNotWork(error) from None
     try:
         with as_interrupts(), engine(engine_asked, jobs, cache.folder) as place, show_progress() as tell:
-            found = [[(point, job_of(each, point.wanted, cache)) for point in made.points] for each in wanted]
+            each_wanted = [(each, [point.wanted for point in made.points]) for each in wanted]
+            found = [list(zip(made.points, jobs, strict=True)) for jobs in jobs_of(each_wanted, cache, tell)]
             to_run = [job for those in found for _, job in those if isinstance(job, Job)]
             passing = run_all(to_run, place, cache, tell)
     except KeyboardInterrupt as interrupt:

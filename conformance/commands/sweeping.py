@@ -35,8 +35,8 @@ def engine_option(command: F) -> F:
         callback=lambda context, option, asked: _checked(asked),
         show_default=True,
         metavar="ENGINE",
-        help="Where to run: local, on this machine; dask, or dask:tcp://HOST:8786 for a cluster that runs; "
-        "slurm:partition=NAME,time=MINUTES.",
+        help="Where to run: local, on this machine; dask, or dask:tcp://HOST:8786 for a cluster that runs; ray, or "
+        "ray:HOST:6379; slurm:partition=NAME,time=MINUTES.",
     )(command)
 
 

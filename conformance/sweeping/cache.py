@@ -43,6 +43,16 @@ class Cache:
         here = self._of(job) / archspec.cpu.host().name
         return here.exists() or (anywhere and any(self._others(job)))
 
+    def like(self, job: Job) -> Path | None:
+        """Results of the same backend and cell, whatever their versions: of the same checks, or all, or the newest."""
+        found = []
+        for file in self.folder.glob("*/*/question.json"):
+            question, results = json.loads(file.read_text(encoding="utf-8")), file.with_name(RESULTS)
+            if (question["backend"], question["cell"]) == (job.adapter, job.cell) and results.exists():
+                asked = question["asked"]
+                found.append((asked == job.asked.options(), not asked, file.stat().st_mtime, results))
+        return max(found)[-1] if found else None
+
     def keep(self, job: Job, outcome: Made | Skipped) -> None:
         """Keep what came of a job, under the processor that it was run on."""
         files = {"question.json": json.dumps(job.question, indent=1).encode(), "lock.txt": job.locked.encode()}

@@ -1,4 +1,4 @@
-"""The engines by name: local processes, a cluster of Dask's, Slurm through submitit. Each has its own scheduling."""
+"""The engines by name: local processes, clusters of Dask's and Ray's, and Slurm. Each schedules by itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from rnn_conformance.conformance.sweeping.places import Engine, local
 
-NAMES = ("local", "dask", "slurm")
-_NEEDS = {"dask": "distributed", "slurm": "submitit"}
+NAMES = ("local", "dask", "ray", "slurm")
+_NEEDS = {"dask": "distributed", "ray": "ray", "slurm": "submitit"}
 _ATTEMPTS = 3
 """So often a job is run whose process was ended from outside."""
 
@@ -36,12 +36,13 @@ def check_engine(asked: str) -> str:
 
 @contextmanager
 def engine(asked: str, jobs: int | None, folder: Path) -> Iterator[Engine]:
-    """The engine that is asked for: ``local``, ``dask``, ``dask:tcp://HOST:8786`` or ``slurm:partition=gpu,time=60``.
+    """The engine that is asked for: ``local``, ``dask``, ``dask:tcp://HOST:8786``, ``ray``, ``ray:HOST:6379`` or
+    ``slurm:partition=gpu,time=60``.
 
     `jobs` is how many to run at a time, where the engine is to be started; `folder` is shared with Slurm's nodes.
     Raises ValueError as `check_engine` does.
     """
-    start = {"local": _local, "dask": _dask, "slurm": _slurm}[check_engine(asked)]
+    start = {"local": _local, "dask": _dask, "ray": _ray, "slurm": _slurm}[check_engine(asked)]
     with start(asked.partition(":")[2], jobs, folder) as found:
         yield found
 
@@ -62,6 +63,33 @@ def _dask(address: str, jobs: int | None, folder: Path) -> Iterator[Engine]:
     finally:
         if cluster is not None:
             cluster.close()
+
+
+@contextmanager
+def _ray(address: str, jobs: int | None, folder: Path) -> Iterator[Engine]:
+    """A cluster of Ray's that runs at this address, or one on this machine; each job has a processor to itself.
+
+    A job whose worker dies is run again by Ray.
+    """
+    ray: Any = import_module("ray")
+    options = {"address": address} if address else {"num_cpus": jobs, "include_dashboard": False}
+    with ray.init(**options, log_to_driver=False):
+        yield Engine(Remote(ray.remote(num_cpus=1, max_retries=_ATTEMPTS)(_call)), is_here=not address)
+
+
+def _call(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    return work(*args, **options)
+
+
+class Remote(Executor):
+    """An executor over a remote function of Ray's that calls what it is given."""
+
+    def __init__(self, remote: Any) -> None:
+        self._remote = remote
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = self._remote.remote(work, *args, **options).future()
+        return future
 
 
 @contextmanager

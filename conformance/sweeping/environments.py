@@ -62,10 +62,14 @@ def with_suite(wanted: Wanted) -> Wanted:
 
     Hypothesis is of the version that runs here, whatever the day: another one would draw other cases.
     """
-    needs = [Requirement(each) for each in distribution("rnn-conformance").requires or ()]
-    always = [str(each) for each in needs if not re.search(r"\bextra\b", str(each.marker or ""))]
-    requirements = [*wanted.requirements, *always, f"hypothesis=={version('hypothesis')}"]
+    requirements = [*wanted.requirements, *always_needed(), f"hypothesis=={version('hypothesis')}"]
     return replace(wanted, requirements=requirements, exempt={"hypothesis": None, **wanted.exempt})
+
+
+def always_needed() -> list[str]:
+    """The requirements of the suite itself, without those of its extras."""
+    needs = [Requirement(each) for each in distribution("rnn-conformance").requires or ()]
+    return [str(each) for each in needs if not re.search(r"\bextra\b", str(each.marker or ""))]
 
 
 def lock(wanted: Wanted, indexes: Indexes, timeout: float = 600) -> str:
@@ -93,7 +97,7 @@ def lock(wanted: Wanted, indexes: Indexes, timeout: float = 600) -> str:
 
 @contextmanager
 def environment(
-    locked: str, python: str, wheel: Wheel, indexes: Indexes, folder: Path, timeout: float = 600
+    locked: str, python: str, wheel: Wheel, indexes: Indexes, folder: Path, timeout: float
 ) -> Iterator[Path]:
     """The Python of a new environment with these packages and the suite's wheel, which is removed in the end.
 

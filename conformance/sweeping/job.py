@@ -28,6 +28,9 @@ from rnn_conformance.reports.records import records
 RESULTS = "results.jsonl"
 """What the results file of a job is called."""
 
+INSTALLING_SECONDS = 600.0
+"""An environment that is not there by then is given up for now."""
+
 _START = "start"
 _DIGITS = 20
 
@@ -36,7 +39,8 @@ _DIGITS = 20
 class Job:
     """What to run, and in which environment. It is small, can be pickled, and carries the suite's own wheel.
 
-    `locked` is the environment's lock, `python` the Python that it is made with, such as ``3.11`` or a path.
+    `locked` is the environment's lock, `python` the Python that it is made with, such as ``3.11`` or a path; `seeds` is
+    how many a soak goes through.
     """
 
     adapter: str
@@ -49,6 +53,7 @@ class Job:
     python: str
     indexes: Indexes = field(default_factory=Indexes)
     wheel: Wheel = field(default_factory=suite_wheel)
+    seeds: int = 1
 
     @property
     def question(self) -> Mapping[str, object]:
@@ -65,6 +70,7 @@ class Job:
             "suite": suite_digest(),
             "adapters and deviations": told_digest(),
             "specification": specification().version,
+            **({"seeds": self.seeds} if self.seeds > 1 else {}),
         }
 
     @property
@@ -104,7 +110,9 @@ def run_job(job: Job, stop: Event | None = None) -> Made | Skipped:
     """
     stop = stop or Event()
     try:
-        with environment(job.locked, job.python, job.wheel, job.indexes, _for_environments()) as python:
+        with environment(
+            job.locked, job.python, job.wheel, job.indexes, for_environments(), INSTALLING_SECONDS
+        ) as python:
             return _run(job, python, stop)
     except TookTooLong as error:
         return Skipped(_START, str(error))
@@ -115,7 +123,9 @@ def run_job(job: Job, stop: Event | None = None) -> Made | Skipped:
 def _run(job: Job, python: Path, stop: Event) -> Made | Skipped:
     with tempfile.TemporaryDirectory(prefix="rnn-conformance-") as place:
         folder = Path(place)
-        order = Order(job.profile, job.seed, job.asked, 1, job.timeout, folder, cell=job.cell, python=str(python))
+        order = Order(
+            job.profile, job.seed, job.asked, job.seeds, job.timeout, folder, cell=job.cell, python=str(python)
+        )
         run_one(order, job.adapter, _not_told, stop)
         if stop.is_set():
             raise Stopped
@@ -141,7 +151,7 @@ def _reason(results: records.Results) -> str:
     return named[0].removeprefix(" does not work: ").rstrip(" !") if named else said
 
 
-def _for_environments() -> Path:
+def for_environments() -> Path:
     """Beside what uv keeps, as a rule, so that files need not be copied but are linked."""
     return user_cache_path("rnn-conformance", appauthor=False) / "environments"
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
+from typing import TypeVar
 
 from rnn_conformance.conformance.sweeping.job import Job, Made, Skipped, run_job
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,11 @@ class Engine:
 
     def submit(self, job: Job) -> Future[Made | Skipped]:
         """Run a job some time."""
-        return self.executor.submit(run_job, job, *(() if self.stop is None else (self.stop,)))
+        return self.run(run_job, job)
+
+    def run(self, work: Callable[..., T], task: object) -> Future[T]:
+        """Do some other work some time: of a task, and perhaps of the event that tells it to stop."""
+        return self.executor.submit(work, task, *(() if self.stop is None else (self.stop,)))
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 
 from rnn_conformance.conformance.running.selection import Selection
@@ -12,6 +13,10 @@ from rnn_conformance.conformance.sweeping.environments import CannotBeMade, Want
 from rnn_conformance.conformance.sweeping.indexes import Indexes
 from rnn_conformance.conformance.sweeping.job import Job, Made, Skipped
 from rnn_conformance.conformance.sweeping.places import Engine
+from rnn_conformance.conformance.sweeping.turns import longest_first
+
+_AT_ONCE = 8
+"""So many environments are looked for at a time: mostly that is waiting for the index."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,24 @@ def job_of(asked: Asked, wanted: Wanted, cache: Cache) -> Job | Skipped:
     return found
 
 
+def jobs_of(wanted: Sequence[tuple[Asked, Sequence[Wanted]]], cache: Cache, tell: Tell) -> list[list[Job | Skipped]]:
+    """The jobs of these environments, several of which are looked for at a time: all are known before a job is run.
+
+    Each environment is looked for once, whatever kinds of cells it is for. Raises UvFailed as `job_of` does.
+    """
+    distinct = {json.dumps(_told(each), sort_keys=True): (asked, each) for asked, those in wanted for each in those}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        looking = [pool.submit(job_of, *each, cache) for each in distinct.values()]
+        try:
+            for done, future in enumerate(as_completed(looking), 1):
+                future.result()
+                tell(Progress(done, said=f"{done} of {len(looking)} environments found"))
+        except BaseException:  # KeyboardInterrupt most of all
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [[job_of(asked, each, cache) for each in those] for asked, those in wanted]
+
+
 def known_job(asked: Asked, wanted: Wanted, cache: Cache) -> Job | Skipped | None:
     """The same, where it was found before; None where it was not."""
     found = cache.locked(_told(with_suite(wanted)))
@@ -89,7 +112,7 @@ def _told(wanted: Wanted) -> Mapping[str, object]:
 
 
 def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> Mapping[str, Skipped]:
-    """Run the jobs that were not run yet, each once, and keep what comes of them as it comes.
+    """Run the jobs that were not run yet, each once, the longest first, and keep what comes of them as it comes.
 
     Returns those, by digest, that were skipped for a reason that need not last, and so are not kept. Raises whatever
     ended a job that neither made results nor was skipped, when all others are kept.
@@ -98,7 +121,7 @@ def run_all(jobs: Sequence[Job], engine: Engine, cache: Cache, tell: Tell) -> Ma
     known = {job.digest for job in jobs}
     progress = Progress(len(known), len(remaining), len(known) - len(remaining))
     tell(progress)
-    running = {engine.submit(job): job for job in remaining.values()}
+    running = {engine.submit(job): job for job in longest_first(list(remaining.values()), cache)}
     failed: list[BaseException] = []
     passing: dict[str, Skipped] = {}
     for future, job in _as_they_end(running):
