@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
-from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
@@ -75,6 +76,10 @@ class Survey:
     others: tuple[Other, ...] = ()
 
 
+NOT_SEEN = "it is judged by the wider bound of what is not seen"
+"""What `Call.not_seen` says of a layer that could not be opened."""
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """One call of a recurrent layer: what it was given and what came out, with a batch axis, time after that.
@@ -112,7 +117,9 @@ class Porter:
     which then has these arguments. `held` is what becomes of a layer there, the declared map; `build` gives a layer of
     the framework's own, of which `read` gives `held(canonical)`, and `load` puts the weights into one that stands:
     these raise Refused, by field. `watch` calls a model, and gives each call of each recurrent layer that was read, in
-    order, and what came out. `precision` is the arithmetic of a dtype.
+    order, and what came out. `differentiate` calls the layer of a model that was read, with arguments as a `Call` has
+    them, and gives the framework's own gradients for a cotangent of all that it returns; it raises Refused, by the
+    field ``gradients``, for a layer that it cannot call by itself. `describe` is the description of the adapter.
     """
 
     name: str
@@ -122,7 +129,15 @@ class Porter:
     build: Callable[[Canonical], Any]
     load: Callable[[Any, Canonical], None]
     watch: Callable[[Any, Survey, Arguments], tuple[list[Call], Any]]
-    precision: Callable[[str], Precision]
+    differentiate: Callable[[Any, Canonical, Arguments, Output], Gradients]
+    describe: Callable[[], Description]
+
+    def precision(self, dtype: str) -> Precision:
+        """The arithmetic of a dtype. Raises ValueError for one that the framework does not have."""
+        described = self.describe()
+        if dtype not in described.precision:
+            raise ValueError(f"{described.framework}: {dtype}: {described.lacks(dtype)}")
+        return described.precision[dtype]
 
 
 @dataclass(frozen=True)

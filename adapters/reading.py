@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -15,12 +16,13 @@ from rnn_conformance.adapters.canonical import Arguments, Canonical, Porter, Ref
 from rnn_conformance.adapters.registry import load as load_adapter
 
 PORTERS = {
-    "keras": ("keras", "keras.porter", "porter"),  # before torch: on its backend, layers are torch's modules as well
-    "torch": ("torch", "torch.porter", "porter"),
-    "flax-nnx": ("flax", "flax.porter", "nnx"),
-    "flax-linen": ("flax", "flax.porter", "linen"),
+    "keras": (("keras",), "keras.porter", "porter"),  # before torch: on its backend, layers are torch's modules as well
+    "torch": (("torch",), "torch.porter", "porter"),
+    "flax-nnx": (("flax",), "flax.porter", "nnx"),
+    "flax-linen": (("flax",), "flax.porter", "linen"),
+    "onnx": (("onnx", "onnxruntime"), "onnx.porter", "porter"),
 }
-"""Each framework whose models can be read and built: what is imported where it is used, and where its porter is."""
+"""Each framework whose models can be read and built: which package is imported where it is used, and where its porter is."""
 
 
 def porter(name: str) -> Porter:
@@ -41,9 +43,16 @@ def porter(name: str) -> Porter:
 
 
 def porter_of(model: Any) -> Porter:
-    """That of the framework of a model; a Linen model is ``(module, variables)``. Raises ValueError for none."""
-    for name, (package, *_) in PORTERS.items():
-        if package in sys.modules and porter(name).owns(model):
+    """That of the framework of a model; a Linen model is ``(module, variables)``, one of ONNX may be the path of a file.
+
+    Raises ValueError for none.
+    """
+    if isinstance(model, str | os.PathLike):
+        if not os.fspath(model).endswith(".onnx"):
+            raise ValueError(f"{os.fspath(model)} is no .onnx file: the model of another file has to be loaded first")
+        return porter("onnx")
+    for name, (packages, *_) in PORTERS.items():
+        if any(package in sys.modules for package in packages) and porter(name).owns(model):
             return porter(name)
     raise ValueError(
         f"{type(model).__name__} is no model of {', '.join(PORTERS)}; one of Flax Linen is given as (module, variables)"
@@ -70,7 +79,7 @@ def read(model: Any, inputs: Any = None) -> tuple[Canonical, ...]:
 
 
 def build(target: str, canonical: Canonical) -> Any:
-    """A layer of the framework named, with these weights: of torch, keras, flax-nnx or flax-linen.
+    """A layer of the framework named, with these weights: of torch, keras, flax-nnx, flax-linen, or a model of onnx.
 
     What is read from it is `held(target, canonical)`. Raises Refused, by field, for what the framework lacks.
     """

@@ -3,23 +3,37 @@
 >>> from rnn_conformance.conformance.asserting import assert_agree, assert_conforms
 >>> report = assert_conforms(model, inputs=batch)  # doctest: +SKIP
 >>> assert_agree(model, ported, inputs=batch)  # doctest: +SKIP
+
+What they judge becomes results files, from which ``rnn-conformance report`` makes a report, JUnit XML and JSON: under
+``pytest --conformance-assertions FOLDER``, and with ``recorded(FOLDER)`` around them.
 """
 
 from __future__ import annotations
 
-from typing import Any, overload
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.porting.agree import agree
 from rnn_conformance.conformance.porting.conform import conform
 from rnn_conformance.conformance.porting.own import SuiteReport, run_suite
+from rnn_conformance.conformance.porting.recording import note, note_failure, recorded
 from rnn_conformance.conformance.porting.report import Report
 from rnn_conformance.reference.cells.cell import Cell
+
+Judged = TypeVar("Judged", Report, SuiteReport, tuple[Report, Report])
+"""What an assertion gives."""
 
 
 @overload
 def assert_conforms(
-    layer: Any, *, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
+    layer: Any,
+    *,
+    inputs: Any,
+    mask: Any = None,
+    lengths: Any = None,
+    initial_state: Any = None,
+    gradients: bool = False,
 ) -> Report: ...
 @overload
 def assert_conforms(layer: Any, *, cell: str | Cell, examples: int = 200) -> SuiteReport: ...
@@ -30,6 +44,7 @@ def assert_conforms(
     mask: Any = None,
     lengths: Any = None,
     initial_state: Any = None,
+    gradients: bool = False,
     cell: str | Cell = "",
     examples: int = 200,
 ) -> Report | SuiteReport:
@@ -40,6 +55,11 @@ def assert_conforms(
     features), in whatever order its own axes are, and may be given a `mask` (batch, timesteps), `lengths` (batch,) and
     an `initial_state`: h (batch, units), the two (h, c), or nested by layer, direction and part. A model is called with
     `inputs`, or with a tuple of them, as they are.
+
+    With `gradients`, each of these layers is differentiated as well, on the inputs that reached it, by what its framework
+    has for that: the gradients of all its weights, of its inputs and, where one is given, of its initial state, for a
+    cotangent of all that it returns. Those whose bound is not below their own size are told as not judged, and so is
+    what share that is.
 
     With a `cell` in the place of inputs, `layer` is a class, a function or an adapter of your own, and the whole drawn
     suite is run on it, with so many `examples` for each check: a class is made as ``layer(features, units)``, loaded by
@@ -52,12 +72,15 @@ def assert_conforms(
     where nothing could be judged.
     """
     if cell:
-        if any(given is not None for given in (inputs, mask, lengths, initial_state)):
-            raise ValueError("with a cell, examples are drawn: inputs, mask, lengths and initial_state are not given")
-        return run_suite(layer, cell, examples)
+        if gradients or any(given is not None for given in (inputs, mask, lengths, initial_state)):
+            raise ValueError(
+                "with a cell, examples are drawn, of gradients as well if there is a method for them: inputs, mask, "
+                "lengths, initial_state and gradients are not given"
+            )
+        return _noted(lambda: run_suite(layer, cell, examples))
     if inputs is None:
         raise ValueError("there is nothing to judge a layer on: give it inputs, or a cell, whose examples are drawn")
-    return conform(layer, inputs, mask, lengths, initial_state)
+    return _noted(lambda: conform(layer, inputs, mask, lengths, initial_state, gradients))
 
 
 def assert_agree(
@@ -77,7 +100,19 @@ def assert_agree(
     ``other(inputs)``, and by name with what else is given. `other_inputs` are there for a model that wants them in
     another form. What else the arguments are, and what is raised, `assert_conforms` says.
     """
-    return agree(one, other, inputs, other_inputs, mask, lengths, initial_state)
+    return _noted(lambda: agree(one, other, inputs, other_inputs, mask, lengths, initial_state))
 
 
-__all__ = ["NonConforming", "Report", "SuiteReport", "assert_agree", "assert_conforms"]
+def _noted(judge: Callable[[], Judged]) -> Judged:
+    """What is judged, noted for whoever records it."""
+    try:
+        report = judge()
+    except NonConforming as failure:
+        note_failure(failure)
+        raise
+    for each in report if isinstance(report, tuple) else (report,):
+        note(each)
+    return report
+
+
+__all__ = ["NonConforming", "Report", "SuiteReport", "assert_agree", "assert_conforms", "recorded"]

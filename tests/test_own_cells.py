@@ -10,11 +10,12 @@ import pytest
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.conformance.asserting import NonConforming, assert_conforms
 from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.layers.layer import run_layer
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
-from rnn_conformance.reference.model.weights import LayerWeights, Weights
+from rnn_conformance.reference.model.weights import LayerWeights, Weights, in_float64
 
 
 class MyGru:
@@ -35,6 +36,32 @@ class MyGru:
         start = None if initial_state is None else ((initial_state,),)
         outputs, final = run_layer(self.layer, LayerWeights(self.named), x, start)
         return outputs, final[0][0]
+
+
+class Differentiable(MyGru):
+    """It has gradients as well, by the names of the arrays."""
+
+    def gradients(self, x: Any, cotangent: Any, state_cotangent: Any, initial_state: Any = None) -> Any:
+        start = None if initial_state is None else (((initial_state.astype(np.float64),),),)
+        found = gradients(
+            Architecture((self.layer,), return_state=True),
+            in_float64(Weights((LayerWeights(self.named),))),
+            x.astype(np.float64),
+            Output(cotangent, (((state_cotangent,),),)),
+            start,
+        )
+        named = {name: a.astype(self.named["W"].dtype) for name, a in found.weights.layers[0].named.items()}
+        assert found.inputs is not None
+        d = {**named, "inputs": found.inputs.astype(x.dtype)}
+        return d if found.initial_state is None else {**d, "initial_state": found.initial_state[0][0][0].astype(x.dtype)}
+
+
+class WithoutGradientOfRecurrentBias(Differentiable):
+    """That of the recurrent bias is forgotten."""
+
+    def gradients(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().gradients(*args, **kwargs)
+        return {**found, "c": 0 * found["c"]}
 
 
 def refuse_unless(right: bool) -> None:
@@ -61,6 +88,15 @@ def test_wrong_class_is_told() -> None:
     """By the check that it fails, and by what it looks like."""
     with pytest.raises(NonConforming, match=r"times the bound.*recurrent bias"):
         assert_conforms(WithoutRecurrentBias, cell="gru", examples=8)
+
+
+@pytest.mark.slow
+def test_gradients_of_a_class() -> None:
+    """They are checked where it has a method for them."""
+    report = assert_conforms(Differentiable, cell="gru", examples=4)
+    assert any("test_gradients" in name for name in report.examples)
+    with pytest.raises(NonConforming, match=r"gradient of layers\[0\].c"):
+        assert_conforms(WithoutGradientOfRecurrentBias, cell="gru", examples=4)
 
 
 @pytest.mark.slow

@@ -85,9 +85,9 @@ def test_other_numbers_are_loaded(target: str) -> None:
 
 def test_what_is_no_model() -> None:
     """The names that there are to choose from are listed."""
-    with pytest.raises(ValueError, match="no model of keras, torch, flax-nnx, flax-linen"):
+    with pytest.raises(ValueError, match="no model of keras, torch, flax-nnx, flax-linen, onnx"):
         porter_of(3)
-    with pytest.raises(ValueError, match="only for keras, torch, flax-nnx, flax-linen"):
+    with pytest.raises(ValueError, match="only for keras, torch, flax-nnx, flax-linen, onnx"):
         porter("paddle")
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Porter, Target
-from rnn_conformance.adapters.flax import linen_reading, nnx_reading, watching
-from rnn_conformance.adapters.jax.shared import PRECISION
+from rnn_conformance.adapters.flax import differentiating, linen_reading, nnx_reading, watching
+from rnn_conformance.adapters.flax.linen import adapter as linen_adapter
+from rnn_conformance.adapters.flax.nnx import adapter as nnx_adapter
 
 
 def _is_nnx(model: Any) -> bool:
@@ -52,7 +53,8 @@ nnx = Target(
     build=nnx_reading.build,
     load=nnx_reading.load,
     watch=watching.watch_nnx,
-    precision=PRECISION.__getitem__,
+    differentiate=differentiating.differentiate_nnx,
+    describe=nnx_adapter.describe,
     put=_put,
     save=_save,
 )
@@ -65,5 +67,6 @@ linen = Porter(
     build=linen_reading.build,
     load=linen_reading.load,
     watch=watching.watch_linen,
-    precision=PRECISION.__getitem__,
+    differentiate=differentiating.differentiate_linen,
+    describe=linen_adapter.describe,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Survey
+from rnn_conformance.adapters.canonical import NOT_SEEN, Arguments, Call, Canonical, Survey
 from rnn_conformance.adapters.flax.nnx_reading import walk
 from rnn_conformance.adapters.flax.shared import swapped
 from rnn_conformance.reference.layers.layer import join
@@ -53,8 +53,8 @@ class Watcher:
         """Call a cell that a user's own loop calls, and note it."""
         result = call(carry, x)
         if canonical is not None and is_concrete(x) and x.ndim <= 2:
-            inputs, state = _with_batch(np.asarray(x), 2), _state(canonical, carry)
-            final = _state(canonical, result[0])
+            inputs, state = _with_batch(np.asarray(x), 2), state_here(canonical, carry)
+            final = state_here(canonical, result[0])
             self.calls.append(
                 Call(canonical, inputs[:, np.newaxis], Output(final[0][0][0][:, np.newaxis], final), state)
             )
@@ -72,7 +72,8 @@ def _with_batch(array: Array, axes: int) -> Array:
     return array if array.ndim == axes else array[np.newaxis]
 
 
-def _state(canonical: Canonical, carry: Any) -> State:
+def state_here(canonical: Canonical, carry: Any) -> State:
+    """A carry of Flax as the state of a layer."""
     layer = canonical.architecture.layers[0]
     carry = swapped(layer, carry)
     each = carry if layer.is_bidirectional else (carry,)
@@ -103,8 +104,8 @@ def _call_of(
     lengths = given.get("seq_lengths")
     mask = None if lengths is None else mask_of_lengths(np.atleast_1d(np.asarray(lengths)), inputs.shape[1])
     initial = given.get("initial_carry")
-    state = None if initial is None else _state(canonical, initial)
-    final = _state(canonical, carry)
+    state = None if initial is None else state_here(canonical, initial)
+    final = state_here(canonical, carry)
     expected, seen, why = outputs, here(outputs), ""
     if each and layer.merge != "concat":
         expected = join(layer.merge, *each)
@@ -112,7 +113,7 @@ def _call_of(
         canonical = _with_merge(canonical, "concat")
     if not np.array_equal(expected, shown, equal_nan=True):
         canonical = _with_merge(canonical, layer.merge)
-        seen, why = here(shown), "what it shows has other bits than its outputs"
+        seen, why = here(shown), f"what it shows has other bits than its outputs: {NOT_SEEN}"
     return Call(canonical, inputs, Output(seen, final), state, mask, not_seen=why)
 
 

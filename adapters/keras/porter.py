@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Target
+from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.keras import adapter, reading, watching
-from rnn_conformance.reference.arithmetic.rounding import Precision
+from rnn_conformance.adapters.keras.differentiating import differentiate
 
 
 def _owns(model: Any) -> bool:
@@ -32,11 +33,11 @@ def _save(model: Any, names: Sequence[str], path: Path) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in each.items()}, path)
 
 
-def _precision(dtype: str) -> Precision:
+def _describe() -> Description:
     import keras
 
     on_this_backend: adapter.KerasAdapter = getattr(adapter, keras.config.backend())
-    return on_this_backend.describe().precision[dtype]
+    return on_this_backend.describe()
 
 
 porter = Target(
@@ -47,7 +48,8 @@ porter = Target(
     build=reading.build,
     load=reading.load,
     watch=watching.watch,
-    precision=_precision,
+    differentiate=differentiate,
+    describe=_describe,
     put=_put,
     save=_save,
 )

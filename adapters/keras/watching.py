@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Survey
+from rnn_conformance.adapters.canonical import NOT_SEEN, Arguments, Call, Canonical, Survey
 from rnn_conformance.adapters.keras.reading import walk
 from rnn_conformance.reference.layers.layer import join
 from rnn_conformance.reference.layers.masking import mask_of_lengths
@@ -185,7 +185,7 @@ def _call_of(canonical: Canonical, given: Any, state: Any, whole: Any, shown: An
     )
     if not differs:
         return call
-    why = "what it shows has other bits than its outputs and states"
+    why = f"what it shows has other bits than its outputs and states: {NOT_SEEN}"
     return replace(
         call, canonical=canonical, output=Output(seen, None), is_last=not architecture.return_sequences, not_seen=why
     )

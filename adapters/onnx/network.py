@@ -56,7 +56,7 @@ class OnnxNetwork:
 
     def load(self, weights: Weights) -> None:
         before = self._parameters, self._models, self._ready
-        self._parameters = _parameters(self._architecture, weights)
+        self._parameters = parameters(self._architecture, weights)
         if self._architecture.mode != FED:
             self._models, self._ready = {}, {}
         try:
@@ -117,20 +117,24 @@ class OnnxNetwork:
         return self._ready[kind]
 
     def _model(self, graph: Graph, kept: Mapping[str, Array]) -> Any:
-        """The model with these weights in it; those that it does not keep are inputs."""
-        from rnn_conformance.adapters.onnx.arrays import model_of, value
-
-        dtype = dtype_of(self._architecture.dtype)
-        shapes = {name: np.array(shape) for name, shape in graph.shapes.items()}
-        reads = [value(name, dtype_of(of), axes) for name, (of, axes) in graph.inputs.items()]
-        reads += (value(name, dtype, shape) for name, shape in graph.weights.items() if name not in kept)
-        return model_of(graph.nodes, {**kept, **shapes}, reads, [value(name, dtype, None) for name in graph.outputs])
+        return model_of_graph(self._architecture, graph, kept)
 
     def _shapes(self) -> Sequence[Axes]:
         return self._runtime.shapes(self._model(graph_of(self._architecture, started=False), {}))
 
 
-def _parameters(architecture: Architecture, weights: Weights) -> dict[str, Array]:
+def model_of_graph(architecture: Architecture, graph: Graph, kept: Mapping[str, Array]) -> Any:
+    """The model with these weights in it; those that it does not keep are inputs."""
+    from rnn_conformance.adapters.onnx.arrays import model_of, value
+
+    dtype = dtype_of(architecture.dtype)
+    shapes = {name: np.array(shape) for name, shape in graph.shapes.items()}
+    reads = [value(name, dtype_of(of), axes) for name, (of, axes) in graph.inputs.items()]
+    reads += (value(name, dtype, shape) for name, shape in graph.weights.items() if name not in kept)
+    return model_of(graph.nodes, {**kept, **shapes}, reads, [value(name, dtype, None) for name in graph.outputs])
+
+
+def parameters(architecture: Architecture, weights: Weights) -> dict[str, Array]:
     """The arrays of a model by their names in it, all of them copies."""
     from rnn_conformance.adapters.onnx.arrays import parameters_of
 

@@ -22,7 +22,7 @@ ACTIVATIONS = {
 }
 """ONNX's name of each activation."""
 
-_NUMBERS = {"linear": (1.0, 0.0), **{name: (slope, 0.5) for name, slope in HARD_SIGMOIDS.items()}}
+NUMBERS = {"linear": (1.0, 0.0), **{name: (slope, 0.5) for name, slope in HARD_SIGMOIDS.items()}}
 """alpha and beta of those that have them: alpha x + beta."""
 
 DIRECTIONS = {"forward": "forward", "backward": "reverse", "bidirectional": "bidirectional"}
@@ -79,7 +79,7 @@ def _activations(cell: Cell, directions: int) -> Iterator[tuple[str, list[Any]]]
         return
     names *= directions
     yield "activations", [ACTIVATIONS[name] for name in names]
-    if numbers := [_NUMBERS[name] for name in names if name in _NUMBERS]:
+    if numbers := [NUMBERS[name] for name in names if name in NUMBERS]:
         alpha, beta = zip(*numbers, strict=True)
         yield "activation_alpha", list(alpha)
         yield "activation_beta", list(beta)

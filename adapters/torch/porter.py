@@ -12,6 +12,7 @@ from rnn_conformance.adapters.canonical import Target
 from rnn_conformance.adapters.torch import reading, watching
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.adapters.torch.arrays import tensor
+from rnn_conformance.adapters.torch.differentiating import differentiate
 
 
 def _owns(model: Any) -> bool:
@@ -45,7 +46,8 @@ porter = Target(
     build=reading.build,
     load=reading.load,
     watch=watching.watch,
-    precision=lambda dtype: adapter.describe().precision[dtype],
+    differentiate=differentiate,
+    describe=adapter.describe,
     put=_put,
     save=_save,
 )

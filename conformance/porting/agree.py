@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Call, Canonical, Survey
+from rnn_conformance.adapters.canonical import Call, Canonical, Porter, Survey
 from rnn_conformance.adapters.reading import porter_of
-from rnn_conformance.conformance.judging.comparing import NonConforming
+from rnn_conformance.conformance.porting.clauses import WEIGHTS
 from rnn_conformance.conformance.porting.conform import counted, judged, judged_or_told, notes_of, state_of, watched
-from rnn_conformance.conformance.porting.judge import Judged
+from rnn_conformance.conformance.porting.judge import Judged, LayerFailed
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.conformance.porting.same import difference
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.calls import Output
 
@@ -38,32 +37,31 @@ def agree(
     first = judged(one, porter, survey, calls)
     theirs = inputs if other_inputs is None else other_inputs
     if is_session(other):
-        return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter.precision)
+        return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter)
     porter, survey, its_calls = watched(other, theirs, mask, lengths, initial_state)
     if len(its_calls) != len(calls):
-        raise NonConforming(
-            f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
-        )
+        told = f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
+        raise LayerFailed(told, layer=calls[0].canonical, framework=porter.name)
     found: dict[str, list[list[Judged]]] = defaultdict(list)
     notes: dict[str, list[str]] = defaultdict(list)
     of_one = [call.canonical for call in calls]
     for mine, yours in zip(calls, its_calls, strict=True):
-        path, of = yours.canonical.path, as_layer(mine.canonical, yours)
-        precision = porter.precision(of.architecture.dtype)
+        path, of = yours.canonical.path, as_layer(mine.canonical, yours, porter.name)
         wrong = difference(of, yours.canonical)
         try:
-            found[path].append(judged_or_told(yours, of, precision, of_one))
-        except NonConforming as failure:
+            found[path].append(judged_or_told(yours, of, porter, of_one))
+        except LayerFailed as failure:
             if not wrong:
                 raise
             told = "" if "matches" in str(failure) else named_by_weights(mine.canonical, yours, of_one)
-            raise NonConforming(f"{failure}{told}; {wrong}", failure.judgement, **failure.details) from None
+            raise failure.told(f"{failure}{told}; {wrong}") from None
         if wrong:
-            raise NonConforming(f"{path or 'the layer'}: {wrong}{named_by_weights(mine.canonical, yours, of_one)}")
+            told = f"{path or 'the layer'}: {wrong}{named_by_weights(mine.canonical, yours, of_one)}"
+            raise LayerFailed(told, layer=yours.canonical, clauses=WEIGHTS, framework=porter.name)
         notes[path] += notes_of(yours)
     title = f"{type(other).__name__}, in {counted(len(its_calls), 'call')}: agrees with {type(one).__name__}"
     held = "What is read from it equals the weights of the first, up to biases that are merged or shifted."
-    return first, report_of(title, survey, dict(found), dict(notes), held)
+    return first, report_of(title, porter.name, survey, dict(found), dict(notes), held)
 
 
 def is_session(other: Any) -> bool:
@@ -75,23 +73,21 @@ def is_session(other: Any) -> bool:
     return False
 
 
-def as_layer(canonical: Canonical, call: Call) -> Canonical:
+def as_layer(canonical: Canonical, call: Call, framework: str) -> Canonical:
     """The layer of the first model, as the call of the second has it: joined and returned as there.
 
     Raises NonConforming where it is another layer.
     """
     mine, yours = canonical.architecture.layers, call.canonical.architecture.layers
-    each = list(zip(mine, yours, strict=False))
     shapes = (
         [(a.features, a.units, a.cell.name, a.direction) for a in mine],
         [(b.features, b.units, b.cell.name, b.direction) for b in yours],
     )
     if shapes[0] != shapes[1]:
-        raise NonConforming(
-            f"{call.canonical.path or 'the layer'} is {' -> '.join(map(str, yours))}, but should be "
-            f"{' -> '.join(map(str, mine))}"
-        )
-    layers = tuple(replace(a, merge=b.merge) for a, b in each)
+        each = f"{' -> '.join(map(str, yours))}, but should be {' -> '.join(map(str, mine))}"
+        told = f"{call.canonical.path or 'the layer'} is {each}"
+        raise LayerFailed(told, layer=call.canonical, clauses=WEIGHTS, framework=framework)
+    layers = tuple(replace(a, merge=b.merge) for a, b in zip(mine, yours, strict=True))
     return replace(canonical, architecture=replace(canonical.architecture, layers=layers))
 
 
@@ -116,7 +112,7 @@ def _session(
     mask: Any,
     lengths: Any,
     initial_state: Any,
-    precision: Callable[[str], Precision],
+    porter: Porter,
 ) -> Report:
     """A function of the same arguments is one layer, or nothing can be seen in it."""
     if len(calls) != 1 or survey.others or survey.layers[0].path:
@@ -124,6 +120,7 @@ def _session(
             "of a function only what comes out is seen: it is held against a single recurrent layer, and not a model"
         )
     (call,) = calls
+    name = getattr(run, "__name__", type(run).__name__)
     given = {"mask": mask, "lengths": lengths, "initial_state": initial_state}
     result = run(inputs, **{name: value for name, value in given.items() if value is not None})
     outputs = np.asarray(result[0] if isinstance(result, tuple) else result)
@@ -141,13 +138,12 @@ def _session(
         is_last=outputs.ndim == 2,
         not_seen="",
     )
-    found = _in_its_way(its, call.canonical, precision(call.canonical.architecture.dtype))
-    name = getattr(run, "__name__", type(run).__name__)
+    found = _in_its_way(its, call.canonical, replace(porter, name=name))
     held = "Its weights cannot be read: it was judged with those of the first."
-    return report_of(f"{name} agrees with the layer", survey, {call.canonical.path: [found]}, {}, held)
+    return report_of(f"{name} agrees with the layer", name, survey, {call.canonical.path: [found]}, {}, held)
 
 
-def _in_its_way(call: Call, of: Canonical, precision: Precision) -> list[Judged]:
+def _in_its_way(call: Call, of: Canonical, porter: Porter) -> list[Judged]:
     """What was judged of a function, which may put out at padded timesteps whatever a framework does.
 
     Raises NonConforming where it is right in none of these ways: the failure that looks like something, or the first.
@@ -158,7 +154,7 @@ def _in_its_way(call: Call, of: Canonical, precision: Precision) -> list[Judged]
     for way in ways:
         choices = replace(call.canonical.choices, padded_outputs=way)
         try:
-            return judged_or_told(replace(call, canonical=replace(call.canonical, choices=choices)), of, precision)
-        except NonConforming as failure:
+            return judged_or_told(replace(call, canonical=replace(call.canonical, choices=choices)), of, porter)
+        except LayerFailed as failure:
             failures.append(failure)
     raise next((failure for failure in failures if "matches" in str(failure)), failures[0])

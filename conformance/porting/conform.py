@@ -4,41 +4,49 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Porter, Survey
 from rnn_conformance.adapters.reading import porter_of
-from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.porting.judge import Judged, judge_call
+from rnn_conformance.conformance.porting.gradients import judged_gradients
+from rnn_conformance.conformance.porting.judge import Judged, LayerFailed, judge_call
 from rnn_conformance.conformance.porting.naming import explain
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
-from rnn_conformance.reference.arithmetic.rounding import Precision
 from rnn_conformance.reference.model.states import State
 
 NOTHING = "no recurrent layer of it was called: there is nothing to judge"
 
 
 @ignoring_flags
-def conform(model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None) -> Report:
+def conform(
+    model: Any,
+    inputs: Any,
+    mask: Any = None,
+    lengths: Any = None,
+    initial_state: Any = None,
+    gradients: bool = False,
+) -> Report:
     """Judge every call of every recurrent layer; the arguments are those of `assert_conforms`. Raises NonConforming."""
-    return judged(model, *watched(model, inputs, mask, lengths, initial_state))
+    return judged(model, *watched(model, inputs, mask, lengths, initial_state), gradients)
 
 
-def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call]) -> Report:
+def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call], gradients: bool = False) -> Report:
     """The report on the calls that were seen of a model. Raises NonConforming."""
     found: dict[str, list[list[Judged]]] = defaultdict(list)
     notes: dict[str, list[str]] = defaultdict(list)
     for call in calls:
-        precision = porter.precision(call.canonical.architecture.dtype)
-        found[call.canonical.path].append(judged_or_told(call, call.canonical, precision, survey.layers))
+        found[call.canonical.path].append(judged_or_told(call, call.canonical, porter, survey.layers))
         notes[call.canonical.path] += notes_of(call)
+    wanted = survey.layers if gradients else ()
+    of_gradients = tuple(judged_gradients(model, porter, canonical, calls) for canonical in wanted)
     title = (
         f"{type(model).__name__}: {counted(len(calls), 'call')} of {counted(len(found), 'recurrent layer')}: conforms"
     )
-    return report_of(title, survey, dict(found), dict(notes))
+    return replace(report_of(title, porter.name, survey, dict(found), dict(notes)), gradients=of_gradients)
 
 
 def counted(count: int, what: str) -> str:
@@ -64,23 +72,19 @@ def watched(
     return porter, survey, calls
 
 
-def judged_or_told(call: Call, of: Canonical, precision: Precision, others: Sequence[Canonical] = ()) -> list[Judged]:
-    """What was judged of a call. Raises NonConforming, with the mistakes that it looks like."""
+def judged_or_told(call: Call, of: Canonical, porter: Porter, others: Sequence[Canonical] = ()) -> list[Judged]:
+    """What was judged of a call. Raises LayerFailed, with the mistakes that it looks like."""
+    precision = porter.precision(of.architecture.dtype)
     try:
         return judge_call(call, precision, of)
-    except NonConforming as failure:
-        told = explain(call, of, precision, others)
-        if not told:
-            raise
-        again = NonConforming(f"{failure} — {told}", failure.judgement, **failure.details)
-        raise again from None
+    except LayerFailed as failure:
+        looks_like = explain(call, of, precision, others)
+        raise failure.told(" — ".join(filter(None, (str(failure), looks_like))), porter.name) from None
 
 
 def notes_of(call: Call) -> list[str]:
     """Why something of a call is not proven as sharply as it could be."""
-    if call.not_seen:
-        return [f"{call.not_seen}: it is judged by the wider bound of what is not seen"]
-    return []
+    return [call.not_seen] if call.not_seen else []
 
 
 def state_of(given: Any, canonical: Canonical) -> State:

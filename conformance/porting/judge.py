@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical
+from rnn_conformance.conformance.porting.clauses import clauses_of
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
@@ -19,13 +21,41 @@ from rnn_conformance.reference.model.states import each_state, state_arrays
 from rnn_conformance.reference.model.weights import Array, LayerWeights, in_float64
 
 
+class LayerFailed(NonConforming):
+    """A departure of one layer of the `framework`: what it is, and which clauses speak of what is wrong with it."""
+
+    def __init__(
+        self,
+        message: str,
+        judgement: Judgement | None = None,
+        *,
+        layer: Canonical,
+        clauses: Sequence[str] = (),
+        framework: str = "",
+        **details: Any,
+    ) -> None:
+        super().__init__(message, judgement, **details)
+        self.layer, self.clauses, self.framework = layer, tuple(clauses), framework
+
+    def told(self, message: str, framework: str = "") -> LayerFailed:
+        """The same with more words."""
+        framework = framework or self.framework
+        return LayerFailed(
+            message, self.judgement, layer=self.layer, clauses=self.clauses, framework=framework, **self.details
+        )
+
+
 @dataclass(frozen=True)
 class Judged:
-    """One array of a call with its largest error as a share of the bound; `named` is the array of the call."""
+    """One array of a call with its largest error as a share of the bound; `named` is the array of the call.
+
+    `clauses` are those of SPEC.md that speak of it.
+    """
 
     path: str
     named: str
     judgement: Judgement
+    clauses: tuple[str, ...] = ()
 
     @property
     def is_proven(self) -> bool:
@@ -36,20 +66,26 @@ class Judged:
 def judge_call(call: Call, precision: Precision, of: Canonical | None = None) -> list[Judged]:
     """Hold the outputs and final states of a call against the layer `of`, or against that which was called.
 
-    Raises NonConforming, which says where, for an element beyond its bound; ValueError for inputs that are not finite.
+    Raises LayerFailed, a NonConforming, which says where, for an element beyond its bound; ValueError for inputs that are not finite.
     """
     canonical = call.canonical if of is None else of
-    found = []
-    for name, actual, expected in expectations(call, canonical, precision):
-        check_shape(name, actual, expected.value.shape)
-        layer = _layer_of(canonical, name)
-        reach = layer.cell.reach(_part_of(name))
-        if layer.is_bidirectional and layer.merge == "sum" and name == "outputs":
-            reach *= 2
-        limit = reach if np.isfinite(reach) else None
-        place = _place_in(call, canonical, name)
-        judgement = compare(name, actual, expected.value, expected.bound, precision.dtype, place, limit)
-        found.append(Judged(call.canonical.path, name, judgement))
+    found, name = [], "outputs"
+    try:
+        for name, actual, expected in expectations(call, canonical, precision):
+            check_shape(name, actual, expected.value.shape)
+            layer = _layer_of(canonical, name)
+            reach = layer.cell.reach(_part_of(name))
+            if layer.is_bidirectional and layer.merge == "sum" and name == "outputs":
+                reach *= 2
+            limit = reach if np.isfinite(reach) else None
+            place = _place_in(call, canonical, name)
+            judgement = compare(name, actual, expected.value, expected.bound, precision.dtype, place, limit)
+            found.append(Judged(call.canonical.path, name, judgement, clauses_of(call, name)))
+    except NonConforming as failure:
+        cited = clauses_of(call, name)
+        raise LayerFailed(
+            str(failure), failure.judgement, layer=call.canonical, clauses=cited, **failure.details
+        ) from None
     return found
 
 
