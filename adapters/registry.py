@@ -1,4 +1,4 @@
-"""Finding adapters: by name through entry points, or as ``package.module:attribute``."""
+"""Finding adapters: by name through entry points, as ``package.module:attribute``, or by the manifest of a program."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from packaging.version import Version
 
 from rnn_conformance.adapters.function import from_function
+from rnn_conformance.adapters.pipe.adapter import ProcessAdapter, of_manifest
+from rnn_conformance.adapters.pipe.manifest import is_manifest
 from rnn_conformance.adapters.protocol import Adapter
 
 GROUP = "rnn_conformance.adapters"
@@ -24,18 +27,20 @@ _OURS = "rnn_conformance."
 class Registered:
     """An adapter that is registered under a name.
 
-    `missing` are the modules that it needs and that are not there. `packages` are the packages of its own, each with
-    the oldest version that it works with; adapters of others are not imported for that, so theirs are not known here.
+    `missing` are the modules that it needs and that are not there, or, of a program, the files; `install` is what to
+    run for those. `packages` are the packages of its own, each with the oldest version that it works with; adapters of
+    others are not imported for that, so theirs are not known here.
     """
 
     name: str
     target: str
     missing: tuple[str, ...]
     packages: Mapping[str, str] = field(default_factory=dict)
+    install: str = ""
 
     @property
     def how_to_install(self) -> str:
-        return f"pip install 'rnn-conformance[{self.name}]'"
+        return self.install or f"pip install 'rnn-conformance[{self.name}]'"
 
     @property
     def too_old(self) -> str:
@@ -48,14 +53,24 @@ def registered() -> dict[str, Registered]:
     return {name: _registered(name, point) for name, point in _points().items()}
 
 
+def of_program(path: str) -> Registered:
+    """The adapter of a manifest; its program is not started. Raises ValueError for a manifest that cannot be read."""
+    found = of_manifest(Path(path))
+    return Registered(path, path, found.missing, install=found.how_to_install)
+
+
 def load(name: str) -> Adapter:
     """The adapter of that name, or the one at ``package.module:attribute``; a function there is made one.
+
+    A name that ends with ``.toml`` is that of a manifest, whose program is the adapter.
 
     Raises ValueError, listing the registered names, for a name that is neither, for a module without the attribute, and
     for what is no adapter; ImportError where the module cannot be imported, and where a package of its own is older
     than it works with.
     """
     target = resolve(name)
+    if is_manifest(target):
+        return of_manifest(Path(target))
     found = attribute_of(target)
     if isinstance(found, type) or not (hasattr(found, "describe") or callable(found)):
         what = "a class: name an instance of it" if isinstance(found, type) else "neither an adapter nor a function"
@@ -69,17 +84,17 @@ def load(name: str) -> Adapter:
 
 
 def resolve(name: str) -> str:
-    """``package.module:attribute`` for a registered name; a target stays as it is.
+    """``package.module:attribute`` for a registered name; a target stays as it is, and so does a manifest.
 
-    Raises ValueError, listing the registered names, for a name that is neither.
+    Raises ValueError, listing the registered names, for a name that is none of these.
     """
-    if ":" in name:
+    if ":" in name or is_manifest(name):
         return name
     known = _points()
     if name not in known:
         raise ValueError(
             f"there is no adapter {name!r}; registered are {', '.join(known)} "
-            "(an adapter that is not registered is named package.module:attribute)"
+            "(an adapter that is not registered is named package.module:attribute, a program by its manifest, a .toml)"
         )
     return known[name].value
 
@@ -128,6 +143,8 @@ def _registered(name: str, point: EntryPoint) -> Registered:
     if not point.value.startswith(_OURS):
         return Registered(name, point.value, ())
     adapter = point.load()
+    if isinstance(adapter, ProcessAdapter):
+        return Registered(name, point.value, adapter.missing, install=adapter.how_to_install)
     missing = tuple(each for each in getattr(adapter, "requires", ()) if importlib.util.find_spec(each) is None)
     return Registered(name, point.value, missing, packages_of(adapter))
 

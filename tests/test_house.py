@@ -27,11 +27,11 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support gates inlining function registry two_biases canonical graph numpy torch "
-    "jax keras flax equinox haiku onnx porting reading",
+    "adapters": "description protocol support gates inlining function pipe registry two_biases canonical graph numpy "
+    "torch jax keras flax equinox haiku onnx porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
-    "asserting sweeping vectors commands",
+    "asserting sweeping vectors skeletons commands",
 }
 FRAMEWORKS = {
     "torch",

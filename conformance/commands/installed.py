@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.pipe.manifest import is_manifest
 
 _REFERENCE = "numpy"
 """The adapter of the specification's own code, which is no framework."""
 
 
+def plain_name(adapter: str) -> str:
+    """The name of an adapter as results tell it: that of a manifest is its path, in as few steps as it takes."""
+    return os.path.normpath(adapter) if is_manifest(adapter) else adapter
+
+
 def check_installed(adapter: str) -> None:
     """Raise ValueError, saying what to install, for a registered adapter that lacks a module or has a package that is
-    too old for it, and for a wrong name.
+    too old for it, for a program that lacks a file, and for a wrong name and a manifest that cannot be read.
     """
-    if registry.resolve(adapter) == adapter:
+    if is_manifest(adapter):
+        known = registry.of_program(adapter)
+    elif registry.resolve(adapter) == adapter:
         return  # package.module:attribute, which only the worker imports: it may do anything
-    known = registry.registered()[adapter]
+    else:
+        known = registry.registered()[adapter]
     if known.missing:
         raise ValueError(f"{adapter} needs {', '.join(known.missing)}: {known.how_to_install}")
     if known.too_old:

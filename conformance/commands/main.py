@@ -27,7 +27,7 @@ COMMANDS = {
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
     "vectors": "Write a set of cases: weights, inputs, what should come out, and the proven bound of each element.",
-    "schema": "Print the JSON Schema of results files.",
+    "schema": "Print the JSON Schema of results files, of frames of a program, or of vectors.",
 }
 """Each command with what it is for; it is the function of that name in the module of that name."""
 

@@ -21,7 +21,7 @@ from rnn_conformance.conformance.commands.console import (
     timeout_option,
 )
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
-from rnn_conformance.conformance.commands.installed import check_installed, installed
+from rnn_conformance.conformance.commands.installed import check_installed, installed, plain_name
 from rnn_conformance.conformance.commands.parts import run_on_engine
 from rnn_conformance.conformance.commands.report import read_and_show
 from rnn_conformance.conformance.running.compiled import folder_for
@@ -90,9 +90,10 @@ def run(
 ) -> None:
     """Check adapters, each in a process of its own, and write a report.
 
-    ADAPTER is a registered name (see `rnn-conformance adapters`) or package.module:attribute. With none, every adapter
-    whose framework is installed is checked, and the NumPy reference beside them. --only, --check and --dtype may be
-    given several times each; a check is run if it is one that each of them asks for.
+    ADAPTER is a registered name (see `rnn-conformance adapters`), package.module:attribute, or the manifest of a
+    program in any language, such as ./my-backend.toml (docs/process.md). With none, every adapter whose framework is
+    installed is checked, and the NumPy reference beside them. --only, --check and --dtype may be given several times
+    each; a check is run if it is one that each of them asks for.
 
     \b
     rnn-conformance run --profile smoke
@@ -111,7 +112,7 @@ def run(
         raise WrongUsage("--engine cuts the whole run into parts: leave --shard out")
     try:
         cells = tuple(_asked_about(asked, PROFILES[profile], dict.fromkeys(cells)))
-        chosen = list(dict.fromkeys(adapters)) if adapters else installed()
+        chosen = list(dict.fromkeys(map(plain_name, adapters))) if adapters else installed()
         for adapter in chosen:
             check_installed(adapter)
     except ValueError as error:

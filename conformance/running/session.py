@@ -22,6 +22,7 @@ from rnn_conformance.conformance.explaining.reproducer import NoReproducer, repr
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
 from rnn_conformance.conformance.running.selection import EVERYTHING, Selection
+from rnn_conformance.conformance.running.telling import in_plain_words
 from rnn_conformance.conformance.witnesses.deviations import Deviation, known_deviations
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
@@ -171,7 +172,7 @@ class Session:
 
     def add(self, record: records.CheckRecord) -> None:
         if self._results is not None:
-            records.append(self._results, record)
+            records.append(self._results, in_plain_words(record))
 
     def finish(self) -> None:
         """Close the results file, if nothing that was planned is missing."""

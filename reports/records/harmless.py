@@ -17,8 +17,9 @@ def shown(text: str) -> str:
 
 
 def safe(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    """A name that every file system takes, and that hides no file."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    return re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), plain)
 
 
 def file_name(text: str) -> str:

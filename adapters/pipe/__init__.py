@@ -1,0 +1,1 @@
+"""Adapters in other languages: programs that answer frames (docs/process.md)."""

@@ -1,0 +1,1 @@
+"""The beginnings of adapters that `rnn-conformance new-adapter` writes."""
