@@ -21,7 +21,7 @@ BEGIN, END = "<!-- made by benchmarks/upgrades.py -->", "<!-- end of what it mad
 SWEEPS = {
     "keras-jax": "--since 2024-11 --releases keras --lines --pin jax==0.10.2 --cell lstm --cell gru",
     "flax-nnx": "--since 2024-11 --releases flax --lines --pin numpy==2.0.2 --cell lstm --cell gru",
-    "flax-linen": "--since 2024-11 --releases flax --lines --pin numpy==2.0.2 --cell lstm --cell gru",
+    "flax-linen": "--since 2024-06 --releases flax --lines --pin numpy==2.0.2 --cell lstm --cell gru",
     "keras-tensorflow": "--since 2024-11 --releases keras --lines --pin tensorflow==2.21.0 --cell lstm",
     "keras-torch": "--since 2024-11 --releases keras --lines --cell lstm",
 }
