@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnn_conformance.conformance.cases.profiles import PROFILES
-from rnn_conformance.conformance.checks.catalogue import clauses_of, dtypes_of, every_check
+from rnn_conformance.conformance.checks.catalogue import checks, clauses_of, dtypes_of, every_check
 from rnn_conformance.conformance.running.results import EVIDENCE
 from rnn_conformance.conformance.sweeping.cache import Cache
 from rnn_conformance.conformance.sweeping.job import Job, Skipped
@@ -71,15 +71,15 @@ def _together(parts: Sequence[Job], cache: Cache, passing: Mapping[str, Skipped]
 
 
 def _in_order(whole: Results) -> Results:
-    """The checks in the order in which one run has them."""
-    order = {name: k for k, name in enumerate(every_check())}
+    """The checks in the order in which one run has them: that of SPEC.md, and observations at the end."""
+    order = {name: k for k, name in enumerate(dict.fromkeys((*checks(), *every_check())))}
 
     def turn(check: str) -> int:
         return order.get(check.partition("[")[0], len(order))
 
     planned = sorted(whole.header.planned, key=turn)
-    checks = sorted(whole.checks, key=lambda record: turn(record.check))
-    return replace(whole, header=replace(whole.header, planned=planned), checks=checks)
+    found = sorted(whole.checks, key=lambda record: turn(record.check))
+    return replace(whole, header=replace(whole.header, planned=planned), checks=found)
 
 
 def _write(results: Results, path: Path) -> None:
