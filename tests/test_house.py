@@ -28,7 +28,7 @@ MAY_IMPORT = {
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
     "adapters": "description protocol support gates inlining function pipe registry two_biases canonical graph numpy "
-    "torch jax keras flax equinox haiku onnx porting reading",
+    "torch jax keras flax equinox haiku mlx onnx porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
     "asserting sweeping vectors skeletons commands",
@@ -45,14 +45,17 @@ FRAMEWORKS = {
     "openvino",
     "haiku",
     "equinox",
+    "mlx",
+    "tf_keras",
 }
 OF_FRAMEWORK = {
     "torch": {"torch"},
     "jax": {"jax", "optax"},
-    "keras": {"keras", "tensorflow", "torch", "jax"},
+    "keras": {"keras", "tf_keras", "tensorflow", "torch", "jax"},
     "flax": {"flax", "jax", "optax"},
     "equinox": {"equinox", "jax"},
     "haiku": {"haiku", "jax"},
+    "mlx": {"mlx"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "safetensors"}

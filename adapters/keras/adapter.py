@@ -1,4 +1,4 @@
-"""Keras 3 on TensorFlow, PyTorch and JAX: the three adapters, and what each says of itself."""
+"""Keras 3 on each of its backends, and Keras 2: the adapters, and what each says of itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.jax import shared as _jax
 from rnn_conformance.adapters.keras.backends import NETWORKS
-from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, variants
+from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, hard_sigmoid_lacking, variants
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
-from rnn_conformance.adapters.keras.ways import GATED, WAYS, seldom_on
+from rnn_conformance.adapters.keras.ways import GATED, LEGACY, ways_on
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
@@ -26,6 +26,15 @@ _UNSUPPORTED = {
     "projection": "keras.layers.LSTM has none",
     **LACKING,
 }
+
+_UNSUPPORTED_ON: Mapping[str, Mapping[str, str]] = {
+    backend: {
+        **dict.fromkeys(("gradients", "double backward"), f"Keras' {name} backend has no gradients"),
+        "training step": f"Model.fit raises NotImplementedError on Keras' {name} backend, which has no gradients",
+    }
+    for backend, name in (("numpy", "NumPy"), ("openvino", "OpenVINO"))
+}
+"""What is lacking on some backends."""
 
 OLDEST = "3.0"
 """The first version with backends to choose from."""
@@ -47,7 +56,7 @@ class KerasAdapter:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return ("keras", self.backend)
+        return ("tf_keras", "tensorflow") if self.backend == LEGACY else ("keras", self.backend)
 
     def describe(self) -> Description:
         return _description(self)
@@ -86,22 +95,31 @@ torch = KerasAdapter("torch", "Keras on PyTorch", {"keras": OLDEST, "torch": "2.
 jax = KerasAdapter(
     "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.30"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
 )
+numpy = KerasAdapter("numpy", "Keras on NumPy", {"keras": OLDEST}, ("keras", "numpy"), ("eager",))
+openvino = KerasAdapter(
+    "openvino", "Keras on OpenVINO", {"keras": "3.8", "openvino": "2025.0"}, ("keras", "openvino"), ("eager",)
+)
+legacy = KerasAdapter(
+    LEGACY, "Keras 2", {"tf-keras": "2.16"}, ("tf-keras", "tensorflow", "tensorflow-cpu"), ("compiled", "eager")
+)
 
 
 @cache
 def _description(adapter: KerasAdapter) -> Description:
     keras_on(adapter.backend)
+    is_legacy = adapter.backend == LEGACY
+    lacking = {**_UNSUPPORTED, **_UNSUPPORTED_ON.get(adapter.backend, {}), **hard_sigmoid_lacking(is_legacy)}
     return Description(
         framework=adapter.framework,
         versions=versions(*adapter.told),
         modes=adapter.modes,
-        ways=(*WAYS, *seldom_on(adapter.backend)),
+        ways=ways_on(adapter.backend),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),
-        variants=tuple(variants()),
-        offers=tuple(feature for feature in EXTRAS if feature not in _UNSUPPORTED),
-        unsupported=_UNSUPPORTED,
+        variants=tuple(variants(is_legacy)),
+        offers=tuple(feature for feature in EXTRAS if feature not in lacking),
+        unsupported=lacking,
         choices=Choices(
             padded_outputs="repeat",
             bidirectional_padded_outputs="zero",
@@ -132,13 +150,11 @@ def _description(adapter: KerasAdapter) -> Description:
             "embedding": "`Embedding.weights[0]`, `(tokens, features)`",
         },
         notes={
+            **_notes(is_legacy),
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
             "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: "
             "weights that are loaded take its place",
-            "hard sigmoid": "`hard_sigmoid` is x / 6 + 1/2 between 0 and 1; in Keras 2 it was x / 5 + 1/2",
-            "fast paths": 'with `use_cudnn="auto"`, the default, other code runs on PyTorch (`LSTM`, and `GRU` with '
-            "`reset_after`) and on JAX (that `GRU`), unless there is a mask, or recurrent dropout in training",
             "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a "
             "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself. In "
             "Keras 3.15.1 dropout without recurrent dropout then needs `use_cudnn=False`, too: else a call in training "
@@ -149,14 +165,32 @@ def _description(adapter: KerasAdapter) -> Description:
     )
 
 
+def _notes(is_legacy: bool) -> Mapping[str, str]:
+    """What is otherwise in Keras 3 than in Keras 2."""
+    if is_legacy:
+        return {
+            "hard sigmoid": "`hard_sigmoid` is x / 5 + 1/2 between 0 and 1; in Keras 3 it is x / 6 + 1/2",
+            "fast paths": "`LSTM` and `GRU` with the default activations run a `tf.function` of their own, which a GPU "
+            "has as a kernel of cuDNN",
+            "named": "`import tf_keras`, which `tf.keras` is where the variable TF_USE_LEGACY_KERAS is 1",
+        }
+    return {
+        "hard sigmoid": "`hard_sigmoid` is x / 6 + 1/2 between 0 and 1; in Keras 2 it was x / 5 + 1/2",
+        "fast paths": 'with `use_cudnn="auto"`, the default, other code runs on PyTorch (`LSTM`, and `GRU` with '
+        "`reset_after`) and on JAX (that `GRU`), unless there is a mask, or recurrent dropout in training",
+    }
+
+
 def _example(backend: str, name: str) -> str:
+    if backend == LEGACY:
+        return example("keras/legacy_example.py", name)
     chosen = f'os.environ["KERAS_BACKEND"] = "{backend}"  # before Keras is imported'
     return f"import os\n\n{chosen}\n{example('keras/example.py', name)}"
 
 
 def _device(backend: str) -> str:
     """Where Keras puts a model if nobody says otherwise."""
-    if backend == "tensorflow":
+    if backend in ("tensorflow", LEGACY):
         import tensorflow as tf
 
         return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
@@ -164,6 +198,8 @@ def _device(backend: str) -> str:
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if backend in ("numpy", "openvino"):
+        return "cpu"
     import jax
 
     return str(jax.default_backend())
@@ -175,7 +211,7 @@ def _precision(backend: str) -> Mapping[str, Precision]:
     if backend == "jax":
         return _jax.PRECISION
     half = {"float16": wider_sums("float16"), "bfloat16": wider_sums("bfloat16")}  # benchmarks/accumulation.py
-    if backend == "torch":
+    if backend in ("torch", "numpy", "openvino"):
         return {**half, "float32": standard_precision("float32"), "float64": standard_precision("float64")}
     # Measured on x86-64 with AVX-512, TensorFlow 2.21.0: its tanh is wrong by up to 6.2 ULP in float32 (at x = 6.534,
     # of every number between 1e-4 and 25), and by up to 11.1 ULP in float64 (at x = 14.24, in 2e9 numbers between 0 and

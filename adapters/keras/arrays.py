@@ -32,6 +32,8 @@ class RecurrentLayer(Protocol):
 
     def reset_state(self) -> None: ...
 
+    def reset_states(self) -> None: ...  # as Keras 2 calls it
+
 
 class Model(Protocol):
     """A Model or a Sequential of such layers."""

@@ -1,15 +1,20 @@
-"""How each of Keras' backends calls a Model and takes its gradient: with tf.function, torch.autograd and jax.jit."""
+"""How each of Keras' backends calls a Model and takes its gradient: with tf.function, torch.autograd, jax.jit, or not."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+
 from rnn_conformance.adapters.jax.arrays import x64
 from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
+from rnn_conformance.adapters.keras.models import Given
 from rnn_conformance.adapters.keras.network import KerasNetwork, floating
-from rnn_conformance.adapters.keras.ways import COMPILED, XLA
+from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, XLA
 from rnn_conformance.adapters.support import writeable
+from rnn_conformance.reference.model.weights import Array
 
 
 class TensorFlowNetwork(KerasNetwork):
@@ -38,7 +43,7 @@ class TensorFlowNetwork(KerasNetwork):
 
         def gradient(inputs: list[Tensor], cotangents: list[Tensor]) -> list[Tensor]:
             tensors = [tf.convert_to_tensor(array) for array in inputs]
-            sources = [variable.value for variable in model.trainable_variables] + [tensors[k] for k in floating(model)]
+            sources = self._variables(model) + [tensors[k] for k in floating(model)]
             with tf.GradientTape() as tape:
                 tape.watch(sources)
                 results = as_list(call(*tensors))
@@ -54,6 +59,10 @@ class TensorFlowNetwork(KerasNetwork):
             jit_compile=self._mode in XLA or None,
         )
         return compiled
+
+    def _variables(self, model: Model) -> list[Any]:
+        """What of TensorFlow's a tape watches."""
+        return [variable.value for variable in model.trainable_variables]
 
     def _differentiated_twice(self, model: Model, inputs: Tensor, cotangent: Tensor) -> Tensor:
         import tensorflow as tf
@@ -73,6 +82,25 @@ def _signature(tensors: list[Tensor]) -> list[Any]:
     import tensorflow as tf
 
     return [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+
+
+class LegacyNetwork(TensorFlowNetwork):
+    """Keras 2, whose variables and seeds are TensorFlow's own."""
+
+    backend = LEGACY
+
+    def reset(self) -> None:
+        for layer in self._recurrent_layers(self._plain):
+            layer.reset_states()
+
+    def _seed_anew(self, given: Given) -> None:
+        """It is tf.random.set_seed that does so, in tf_keras.utils.set_random_seed."""
+
+    def _variables(self, model: Model) -> list[Any]:
+        return list(model.trainable_variables)
+
+    def _read(self, tensors: Iterable[Tensor]) -> list[Array]:
+        return [np.asarray(tensor) for tensor in tensors]
 
 
 class TorchNetwork(KerasNetwork):
@@ -184,5 +212,19 @@ class JaxNetwork(KerasNetwork):
         return x64(self._architecture.dtype)
 
 
-NETWORKS = {network.backend: network for network in (TensorFlowNetwork, TorchNetwork, JaxNetwork)}
+class NumpyNetwork(KerasNetwork):
+    """Called as it is: NumPy has neither a compiler nor gradients."""
+
+    backend = "numpy"
+
+
+class OpenVinoNetwork(KerasNetwork):
+    """Called as it is, which makes a graph of constants: it is computed when it is converted to NumPy."""
+
+    backend = "openvino"
+
+
+_BACKENDS = (TensorFlowNetwork, LegacyNetwork, TorchNetwork, JaxNetwork, NumpyNetwork, OpenVinoNetwork)
+
+NETWORKS: Mapping[str, type[KerasNetwork]] = {network.backend: network for network in _BACKENDS}
 """The network of each backend, by its name."""

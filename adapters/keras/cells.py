@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
+from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, HARD_SIGMOIDS
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -21,10 +21,6 @@ LACKING = {
     "gru recurrent bias candidate": "keras.layers.GRU has two biases of all gates, or one",
     "gru recurrent bias none": "keras.layers.GRU with reset_after has a recurrent bias, if it has any",
     "gru keep 1-z": "in keras.layers.GRU it is z that keeps the state",
-    **dict.fromkeys(
-        ("lstm recurrent activation hard_sigmoid_fifth", "gru recurrent activation hard_sigmoid_fifth"),
-        "the hard sigmoid of Keras is x / 6 + 1/2",
-    ),
 }
 """Why there are no other variants."""
 
@@ -33,15 +29,24 @@ def arguments(cell: Cell) -> dict[str, Any]:
     """What a layer of Keras is given for the choices of its cell. An LSTM's activation is that of its output, too."""
     given: dict[str, Any] = {"activation": cell.activation}
     if "gate" in cell.activations:
-        given["recurrent_activation"] = cell.activations["gate"]
+        name = cell.activations["gate"]
+        # Each Keras calls its own hard sigmoid so; which one it has, `variants` says.
+        given["recurrent_activation"] = "hard_sigmoid" if name in HARD_SIGMOIDS else name
     if isinstance(cell, Gru):
         given["reset_after"] = cell.reset == "after"
     return given
 
 
-def variants() -> Iterator[Cell]:
+def hard_sigmoid_lacking(is_legacy: bool) -> Mapping[str, str]:
+    """Why one of the two functions of that name cannot be had."""
+    lacking, slope = ("hard_sigmoid", "0.2 x") if is_legacy else ("hard_sigmoid_fifth", "x / 6")
+    reason = f"the hard sigmoid of Keras{' 2' if is_legacy else ''} is {slope} + 1/2"
+    return {f"{cell} recurrent activation {lacking}": reason for cell in ("lstm", "gru")}
+
+
+def variants(is_legacy: bool = False) -> Iterator[Cell]:
     """Every LSTM and GRU that Keras has in these activations, those that differ most first."""
-    gates = ("sigmoid", "hard_sigmoid")
+    gates = ("sigmoid", "hard_sigmoid_fifth" if is_legacy else "hard_sigmoid")
     resets = (("after", "all"), ("before", "none"))
     for turn in range(len(gates)):
         for k, activation in enumerate(ACTIVATIONS):

@@ -12,7 +12,8 @@ from typing import Any
 
 from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
-from rnn_conformance.adapters.keras.ways import MASKED_BY, arguments_of
+from rnn_conformance.adapters.keras.plain import keras_weights, named_weights
+from rnn_conformance.adapters.keras.ways import LEGACY, MASKED_BY, arguments_of
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.states import each_state, state_shapes
@@ -24,10 +25,10 @@ MIXED = {("float16", "float32"): "mixed_float16", ("bfloat16", "float32"): "mixe
 
 @cache
 def keras_on(backend: str) -> Keras:
-    """The keras module, on this backend. Raises RuntimeError where the process has it on another one already."""
-    if "keras" not in sys.modules:
+    """The keras module, on this backend, or tf_keras. Raises RuntimeError where Keras is on another one already."""
+    if backend != LEGACY and "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
-    if backend == "tensorflow":
+    if backend in ("tensorflow", LEGACY):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow as tf
 
@@ -39,6 +40,10 @@ def keras_on(backend: str) -> Keras:
         import torch
 
         torch.set_num_threads(1)  # a thread pool costs small layers a factor of ten
+    if backend == LEGACY:
+        import tf_keras
+
+        return tf_keras
     import keras
 
     if keras.config.backend() != backend:
@@ -115,7 +120,8 @@ def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_s
         kept = getattr(keras.layers, f"{name}Cell")(**cell)
         rnn: RecurrentLayer = keras.layers.RNN(kept, **options, dtype=cell["dtype"])
     else:
-        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations)
+        is_legacy = keras.__name__ == "tf_keras"
+        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations, is_legacy=is_legacy)
         rnn = getattr(keras.layers, name)(**cell, **options, **way)
     if layer.is_bidirectional:
         rnn = keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
@@ -134,8 +140,6 @@ def states_of(architecture: Architecture, flat: Iterator[Any]) -> tuple[tuple[tu
 
 def arrays_of(weights: Weights) -> Iterator[Array]:
     """The arrays of a model in the order and orientation of Keras' trainable variables."""
-    from rnn_conformance.adapters.keras.example import keras_weights
-
     if weights.embedding is not None:
         yield weights.embedding
     for layer in weights.layers:
@@ -148,8 +152,6 @@ def weights_of(architecture: Architecture, arrays: Iterator[Array]) -> Weights:
 
     Others, such as the gradients of inputs and states, may come after them.
     """
-    from rnn_conformance.adapters.keras.example import named_weights
-
     table = next(arrays) if architecture.embedding else None
     layers = []
     for layer in architecture.layers:

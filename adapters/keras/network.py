@@ -22,6 +22,7 @@ from rnn_conformance.adapters.keras.layers import (
     weights_of,
 )
 from rnn_conformance.adapters.keras.models import Given, apply, connect, reloaded
+from rnn_conformance.adapters.keras.plain import filled
 from rnn_conformance.adapters.keras.ways import MASKED_BY, UNROLLED
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
@@ -82,9 +83,7 @@ class KerasNetwork:
         given, arrays = self._arguments(inputs)
         with self._context():
             self._keras.utils.set_random_seed(seed)
-            for layer in self._recurrent_layers(given):
-                for direction in directions(layer):
-                    direction.cell.seed_generator.state.assign(self._keras.random.SeedGenerator().state.value)
+            self._seed_anew(given)
         return self._output("training", given, arrays)
 
     def reset(self) -> None:
@@ -154,6 +153,12 @@ class KerasNetwork:
             model = self._built[given]
             self._used[given] = reloaded(self._keras, model) if self._mode == "reloaded" else model
         return self._used[given]
+
+    def _seed_anew(self, given: Given) -> None:
+        """Give the layers that a call of this kind runs the seeds that they would have if they were made now."""
+        for layer in self._recurrent_layers(given):
+            for direction in directions(layer):
+                direction.cell.seed_generator.state.assign(self._keras.random.SeedGenerator().state.value)
 
     def _recurrent_layers(self, given: Given) -> Sequence[RecurrentLayer]:
         """Those that a call of this kind runs."""
@@ -241,8 +246,6 @@ def masked_by(inputs: Inputs, mask: Mask) -> Inputs:
 
     Raises ValueError where a valid timestep has only the number that stands for padding.
     """
-    from rnn_conformance.adapters.keras.example import filled
-
     if (mask & (inputs == MASKED_BY).all(-1)).any():
         raise ValueError(f"a timestep whose every feature is {MASKED_BY} cannot be valid here")
     masked: Inputs = filled(inputs, mask, MASKED_BY)
@@ -251,4 +254,4 @@ def masked_by(inputs: Inputs, mask: Mask) -> Inputs:
 
 def floating(model: Model) -> list[int]:
     """Which of a Model's inputs are floats, and so have gradients."""
-    return [k for k, tensor in enumerate(model.inputs) if "float" in tensor.dtype]
+    return [k for k, tensor in enumerate(model.inputs) if "float" in str(tensor.dtype)]

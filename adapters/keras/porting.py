@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from rnn_conformance.adapters.keras.example import keras_weights, named_weights
+from rnn_conformance.adapters.keras.plain import keras_weights, named_weights
 
 
 def run_keras_lstm(keras_lstm: Any, x: Any, h: Any, c: Any) -> Any:

@@ -136,7 +136,7 @@ def _refuse_own_code(layer: Any, path: str, *methods: str) -> None:
 def _read_cell(cell: Any, path: str) -> tuple[Layer, LayerWeights, tuple[str, ...]]:
     import keras
 
-    from rnn_conformance.adapters.keras.example import named_weights
+    from rnn_conformance.adapters.keras.plain import named_weights
 
     kinds = {name: getattr(keras.layers, f"{its_name}Cell") for name, its_name in LAYERS.items()}
     name = next((name for name, kind in kinds.items() if isinstance(cell, kind)), "")
@@ -284,7 +284,7 @@ def load(module: Any, canonical: Canonical) -> None:
 
 
 def _put(made: Any, kept: Canonical) -> None:
-    from rnn_conformance.adapters.keras.example import keras_weights
+    from rnn_conformance.adapters.keras.plain import keras_weights
 
     each = (made.forward_layer, made.backward_layer) if hasattr(made, "forward_layer") else (made,)
     with _wide(kept.architecture):

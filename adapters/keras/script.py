@@ -6,23 +6,27 @@ It reads the variables `layers`, `table`, `inputs`, `initial_state`, `mask` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
 from rnn_conformance.adapters.keras.layers import policy
-from rnn_conformance.adapters.keras.ways import COMPILED, MASKED_BY, UNROLLED, XLA, arguments_of
+from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, MASKED_BY, UNROLLED, XLA, arguments_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import state_arrays, state_shapes
 
-_IMPORTS = {"tensorflow": "import tensorflow as tf", "torch": "import torch", "jax": "import jax"}
-_COMPILERS = {"tensorflow": "tf.function", "jax": "jax.jit"}
+_IMPORTS = {
+    **dict.fromkeys(("tensorflow", LEGACY), "import tensorflow as tf"),
+    "torch": "import torch",
+    "jax": "import jax",
+}
+_COMPILERS = {**dict.fromkeys(("tensorflow", LEGACY), "tf.function"), "jax": "jax.jit"}
 
 
 def script(backend: str, architecture: Architecture, wants: str) -> str:
-    """Python source that computes what is wanted, "outputs" or "gradients", with Keras on this backend alone.
+    """Python source that computes what is wanted, "outputs" or "gradients", with Keras on this backend or Keras 2 alone.
 
     The way `layers` is written with a Model, like the others. Raises ValueError for anything else.
     """
@@ -30,20 +34,23 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
         raise ValueError(f"a script gives outputs or gradients, and no {wants}")
     compiled = backend in _COMPILERS and architecture.mode in (*COMPILED, "closed-over")
     lines = ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', "import keras"]
+    if backend == LEGACY:
+        lines = ["import tf_keras as keras"]
     if wants == "gradients" or compiled or (backend == "jax" and architecture.dtype == "float64"):
         lines.append(_IMPORTS[backend])
     lines.append("import numpy as np")
     if backend == "jax" and architecture.dtype == "float64":
         lines += ["", 'jax.config.update("jax_enable_x64", True)']
-    model = [*_model(architecture), *_weights(architecture)]
+    model = [*_model(architecture, backend), *_weights(architecture)]
     gradients = [_cotangents(architecture), *_gradient(architecture.mode), *_gradients(architecture)]
     used = "\n".join([*model, *gradients] if wants == "gradients" else model)
-    lines += ["", "", functions("keras/example.py", used)]
+    lines += ["", "", functions("keras/plain.py", used)]
     if wants == "gradients":
-        lines += ["", "", functions(f"keras/gradient_{backend}.py", used)]
+        file = "legacy" if backend == LEGACY else backend
+        lines += ["", "", functions(f"keras/gradient_{file}.py", used)]
     lines += ["", "", *model]
     if wants == "gradients":
-        return "\n".join([*lines, *gradients]) + "\n"
+        return _in(backend, [*lines, *gradients])
     if architecture.mode == "reloaded":
         lines += ['model.save("model.keras")', 'model = keras.saving.load_model("model.keras")']
     call = _compiled_call(backend, architecture) if compiled else "model"
@@ -52,15 +59,24 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
         lines.append(f"results = model.predict(given, batch_size={size}, verbose=0)")
     else:
         lines.append(f"results = {call}(given)")
-    return "\n".join([*lines, *_results(architecture)]) + "\n"
+    return _in(backend, [*lines, *_results(architecture)])
+
+
+def _in(backend: str, lines: Sequence[str]) -> str:
+    """The lines as one text; Keras 2 has no keras.ops, for which TensorFlow and NumPy do."""
+    text = "\n".join(lines) + "\n"
+    if backend == LEGACY:
+        text = text.replace("keras.ops.convert_to_tensor", "tf.convert_to_tensor")
+        text = text.replace("keras.ops.convert_to_numpy", "np.asarray")
+    return text
 
 
 def _compiled_call(backend: str, architecture: Architecture) -> str:
     """The model as a function that is compiled."""
     how = ""
-    if backend == "tensorflow" and architecture.mode in XLA:
+    if backend in ("tensorflow", LEGACY) and architecture.mode in XLA:
         how = ", jit_compile=True"
-    if backend == "tensorflow" and architecture.mode == "time-distributed":  # the sizes that are not known stay open
+    if backend in ("tensorflow", LEGACY) and architecture.mode == "time-distributed":  # the sizes that are not known stay open
         how = ", input_signature=[[tf.TensorSpec(t.shape, t.dtype) for t in model.inputs]]"
     return f"{_COMPILERS[backend]}(lambda given: model(given){how})"
 
@@ -80,7 +96,7 @@ def _gradient(mode: str) -> list[str]:
     return ["found = gradient(model, given, cotangents)"]
 
 
-def _model(architecture: Architecture) -> Iterator[str]:
+def _model(architecture: Architecture, backend: str) -> Iterator[str]:
     """The lines that make `model`, and `given`, what it is called with."""
     timesteps = "inputs.shape[1]" if architecture.mode in UNROLLED else "None"
     batch = f", batch_size={architecture.batch}" if architecture.stateful else ""
@@ -101,7 +117,7 @@ def _model(architecture: Architecture) -> Iterator[str]:
     yield f"h = [[keras.Input(a.shape[1:], {dtype}{batch}) for a in {arrays}] for state in initial_state or []]"
     mask = ", mask=m" if given_mask else ""
     for k, layer in enumerate(architecture.layers):
-        yield f"rnn{k} = {_layer(architecture, layer, is_last=k == len(architecture.layers) - 1)}"
+        yield f"rnn{k} = {_layer(architecture, layer, k == len(architecture.layers) - 1, backend)}"
         returned = f"x, *final{k}" if architecture.return_state else "x"
         yield f"{returned} = rnn{k}(x, initial_state=h[{k}] if h else None{mask})"
     if architecture.mode == "time-distributed":
@@ -121,7 +137,7 @@ def _arrays(architecture: Architecture, state: str) -> str:
     return state if all(len(layer.cell.parts) == 1 for layer in architecture.layers) else f"flat({state})"
 
 
-def _layer(architecture: Architecture, layer: Layer, is_last: bool) -> str:
+def _layer(architecture: Architecture, layer: Layer, is_last: bool, backend: str) -> str:
     activation, *others = arguments(layer.cell).items()
     cell = [str(layer.units), f'"{activation[1]}"']
     cell += [f"{name}={_literal(value)}" for name, value in others if value not in ("sigmoid", True)]
@@ -147,7 +163,8 @@ def _layer(architecture: Architecture, layer: Layer, is_last: bool) -> str:
         cells = f"{kind}Cell({', '.join(cell)}{dtype})"
         rnn = f"keras.layers.RNN({', '.join([cells, *options])}{dtype})"
     else:
-        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations)
+        gated = "gate" in layer.cell.activations
+        way = arguments_of(architecture.mode, is_gated=gated, is_legacy=backend == LEGACY)
         options += [f"{name}={value}" for name, value in way.items()]
         rnn = f"{kind}({', '.join(cell + options)}{dtype})"
     if not layer.is_bidirectional:

@@ -15,18 +15,23 @@ WAYS: Mapping[str, str] = {
     "implementation-1": "the same with implementation=1: a product for each gate",
 }
 
+LEGACY = "tf-keras"
+"""What stands for a backend where it is Keras 2, which has no other than TensorFlow."""
+
 SELDOM: Mapping[str, str] = {
     "masking-layer": "a keras.layers.Masking in front: it sees in the inputs which timesteps are not valid",
     "time-distributed": "a keras.layers.TimeDistributed behind, which leaves each output as it is",
 }
 """More of them, on every backend."""
 
+_XLA_WAYS = {
+    "xla": "tf.function(jit_compile=True) of a call, and of a tape with the call in it",
+    "xla-unrolled": "unrolled layers in tf.function(jit_compile=True), the tape outside",
+}
+
 SELDOM_ON: Mapping[str, Mapping[str, str]] = {
-    "tensorflow": {
-        "xla": "tf.function(jit_compile=True) of a call, and of a tape with the call in it",
-        "xla-unrolled": "unrolled layers in tf.function(jit_compile=True), the tape outside",
-    },
-    "torch": {},
+    **dict.fromkeys(("tensorflow", LEGACY), _XLA_WAYS),
+    **dict.fromkeys(("torch", "numpy", "openvino"), {}),
     "jax": {"closed-over": "jax.jit of a function that closes over the Model, anew for each load"},
 }
 """Those of one backend."""
@@ -67,6 +72,12 @@ def seldom_on(backend: str) -> Mapping[str, str]:
     return {**SELDOM, **SELDOM_ON[backend]}
 
 
-def arguments_of(way: str, is_gated: bool) -> Mapping[str, Any]:
+def ways_on(backend: str) -> tuple[str, ...]:
+    """The names of the ways on a backend; the layers of Keras 2 know no use_cudnn."""
+    return (*(way for way in WAYS if backend != LEGACY or way != "without-cudnn"), *seldom_on(backend))
+
+
+def arguments_of(way: str, is_gated: bool, is_legacy: bool = False) -> Mapping[str, Any]:
     """What a layer is given in this way to run it."""
-    return {} if way in GATED and not is_gated else _ARGUMENTS.get(way, {})
+    given = {} if way in GATED and not is_gated else _ARGUMENTS.get(way, {})
+    return {name: value for name, value in given.items() if not is_legacy or name != "use_cudnn"}

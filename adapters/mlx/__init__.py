@@ -1,0 +1,1 @@
+"""MLX: mlx.nn.RNN, LSTM and GRU."""
