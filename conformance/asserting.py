@@ -56,8 +56,8 @@ def assert_conforms(
     an `initial_state`: h (batch, units), the two (h, c), or nested by layer, direction and part. A model is called with
     `inputs`, or with a tuple of them, as they are.
 
-    With `gradients`, each of these layers is differentiated as well, on the inputs that reached it, by what its framework
-    has for that: the gradients of all its weights, of its inputs and, where one is given, of its initial state, for a
+    With `gradients`, each of these layers is differentiated as well, on the inputs that reached it, by what its
+    framework has for that: the gradients of all its weights, of its inputs and, where one is given, of its initial state, for a
     cotangent of all that it returns. Those whose bound is not below their own size are told as not judged, and so is
     what share that is.
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical
-from rnn_conformance.conformance.porting.clauses import clauses_of
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
+from rnn_conformance.conformance.porting.clauses import clauses_of
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
@@ -66,7 +66,8 @@ class Judged:
 def judge_call(call: Call, precision: Precision, of: Canonical | None = None) -> list[Judged]:
     """Hold the outputs and final states of a call against the layer `of`, or against that which was called.
 
-    Raises LayerFailed, a NonConforming, which says where, for an element beyond its bound; ValueError for inputs that are not finite.
+    Raises LayerFailed, a NonConforming, which says where, for an element beyond its bound; ValueError for inputs that
+    are not finite.
     """
     canonical = call.canonical if of is None else of
     found, name = [], "outputs"
