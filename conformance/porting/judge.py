@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical
-from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
+from rnn_conformance.conformance.judging.comparing import (
+    Judgement,
+    NonConforming,
+    Place,
+    check_dtype,
+    check_shape,
+    compare,
+)
 from rnn_conformance.conformance.porting.clauses import clauses_of
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
@@ -74,6 +81,7 @@ def judge_call(call: Call, precision: Precision, of: Canonical | None = None) ->
     try:
         for name, actual, expected in expectations(call, canonical, precision):
             check_shape(name, actual, expected.value.shape)
+            check_dtype(name, actual, canonical.architecture.dtype)
             layer = _layer_of(canonical, name)
             reach = layer.cell.reach(_part_of(name))
             if layer.is_bidirectional and layer.merge == "sum" and name == "outputs":
