@@ -22,7 +22,7 @@ PORTERS = {
     "flax-linen": (("flax",), "flax.porter", "linen"),
     "onnx": (("onnx", "onnxruntime"), "onnx.porter", "porter"),
 }
-"""Each framework whose models can be read and built: which package is imported where it is used, and where its porter is."""
+"""Each framework whose models can be read and built: the packages that its users import, and where its porter is."""
 
 
 def porter(name: str) -> Porter:
@@ -43,7 +43,7 @@ def porter(name: str) -> Porter:
 
 
 def porter_of(model: Any) -> Porter:
-    """That of the framework of a model; a Linen model is ``(module, variables)``, one of ONNX may be the path of a file.
+    """That of the framework of a model; one of Linen is ``(module, variables)``, one of ONNX may be the path of a file.
 
     Raises ValueError for none.
     """

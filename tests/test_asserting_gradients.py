@@ -36,7 +36,7 @@ def test_gradients_of_a_layer(target: str, cell: Any) -> None:
     for name in ("inputs", "layers[0].W", "layers[0].backward.U", "initial_state[0].backward"):
         assert any(each.startswith(name) for each in named), named
     assert all(one.is_judged and one.share <= 1 for one in found.each)
-    assert 0 < found.share
+    assert found.share > 0
     assert assert_conforms(layer, **given).gradients == ()
 
 
@@ -131,8 +131,8 @@ def test_gradient_without_a_bound_is_told() -> None:
     torch.manual_seed(0)
     layer = torch.nn.RNN(4, 8, batch_first=True)
     with torch.no_grad():
-        layer.weight_hh_l0.mul_(12)  # chaotic
-    x = np.random.default_rng(1).normal(size=(2, 120, 4)).astype(np.float32)
+        layer.weight_hh_l0.mul_(3)  # chaotic
+    x = (0.3 * np.random.default_rng(1).normal(size=(2, 300, 4))).astype(np.float32)
     report = assert_conforms(layer, inputs=x, gradients=True)
     (found,) = report.gradients
     assert found.not_judged

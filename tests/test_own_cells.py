@@ -53,7 +53,9 @@ class Differentiable(MyGru):
         named = {name: a.astype(self.named["W"].dtype) for name, a in found.weights.layers[0].named.items()}
         assert found.inputs is not None
         d = {**named, "inputs": found.inputs.astype(x.dtype)}
-        return d if found.initial_state is None else {**d, "initial_state": found.initial_state[0][0][0].astype(x.dtype)}
+        return (
+            d if found.initial_state is None else {**d, "initial_state": found.initial_state[0][0][0].astype(x.dtype)}
+        )
 
 
 class WithoutGradientOfRecurrentBias(Differentiable):

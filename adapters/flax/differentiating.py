@@ -24,13 +24,16 @@ def differentiate_nnx(model: Any, canonical: Canonical, arguments: Arguments, co
     from flax import nnx
 
     module = dict(nnx_reading.walk(model))[canonical.path]
-    graph, params, rest = nnx.split(module, nnx.Param, ...)
+    split: Any = nnx.split(module, nnx.Param, ...)
+    graph, params, rest = split
     given = _given(module, canonical, arguments)
 
     def run(params: Any, x: Any, carry: Any) -> tuple[Any, Any]:
         merged = nnx.merge(graph, params, rest)
         if canonical.is_cell:
-            carry, output = merged(merged.initialize_carry(x[:, 0].shape, nnx.Rngs(0)) if carry is None else carry, x[:, 0])
+            carry, output = merged(
+                merged.initialize_carry(x[:, 0].shape, nnx.Rngs(0)) if carry is None else carry, x[:, 0]
+            )
             return carry, output[:, None]
         carry, outputs = merged(x, initial_carry=carry, return_carry=True, **given)
         return carry, outputs
@@ -92,5 +95,6 @@ def _gradients(
         d_params, d_inputs, d_initial = back((d_carry, there(cotangent.outputs)))
         found = weights_of(d_params)
     d_x = np.array(d_inputs)
-    return Gradients(found, d_x.swapaxes(0, 1) if turned else d_x, None if state is None else state_here(canonical, d_initial))
-
+    return Gradients(
+        found, d_x.swapaxes(0, 1) if turned else d_x, None if state is None else state_here(canonical, d_initial)
+    )

@@ -5,6 +5,7 @@ A Linen module has no layers before it is called, and so a model is read from a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,16 +34,24 @@ def survey(model: Any, arguments: Arguments | None = None) -> Survey:
     found: dict[str, Canonical] = {}
     refused: dict[str, Refused] = {}
     within: list[str] = []
+    cells: set[str] = set()
 
     def noting(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        own = isinstance(context.module, linen.RNN | linen.Bidirectional) and context.method_name == "__call__"
-        if not own or within:
+        module, path = context.module, "/".join(context.module.path)
+        if within or context.method_name != "__call__":
             return call(*args, **kwargs)
-        path = "/".join(context.module.path)
+        if isinstance(module, linen.RNNCellBase):
+            refused[path] = Refused(
+                path, "cell", "a Linen cell that somebody's own loop calls is not read, but an nn.RNN is"
+            )
+            return call(*args, **kwargs)
+        if not isinstance(module, linen.RNN | linen.Bidirectional):
+            return call(*args, **kwargs)
         try:
-            found[path] = read_bound(context.module, path)
+            found[path] = read_bound(module, path)
         except Refused as reason:
             refused[path] = reason
+        cells.update(_cells(module))
         within.append(path)
         result = call(*args, **kwargs)
         within.pop()
@@ -51,7 +60,15 @@ def survey(model: Any, arguments: Arguments | None = None) -> Survey:
     inputs = arguments.inputs if isinstance(arguments.inputs, tuple) else (arguments.inputs,)
     with linen.intercept_methods(noting):
         module.apply(variables, *inputs)
-    return Survey(tuple(found.values()), tuple(refused.values()), tuple(_others(variables["params"], found, refused)))
+    return Survey(
+        tuple(found.values()), tuple(refused.values()), tuple(_others(variables["params"], {*found, *refused, *cells}))
+    )
+
+
+def _cells(module: Any) -> Iterator[str]:
+    """Where the parameters of a layer's cells are: beside it, if they were made before it."""
+    for rnn in (module.forward_rnn, module.backward_rnn) if hasattr(module, "forward_rnn") else (module,):
+        yield "/".join(getattr(getattr(rnn, "cell", None), "path", None) or ("",))
 
 
 def _of_one(bound: Any) -> Survey:
@@ -61,15 +78,15 @@ def _of_one(bound: Any) -> Survey:
         return Survey((), (reason,))
 
 
-def _others(params: Any, found: Any, refused: Any, path: str = "") -> Any:
+def _others(params: Any, known: set[str], path: str = "") -> Any:
     """Whatever else has parameters: by the words of its place in the tree, for its class is not kept there."""
     own = sum(int(np.size(leaf)) for leaf in params.values() if hasattr(leaf, "shape"))
     if own:
         yield Other(path, path.rpartition("/")[2].rpartition("_")[0] or path, own)
     for name, inner in params.items():
         there = f"{path}/{name}" if path else name
-        if not hasattr(inner, "shape") and there not in found and there not in refused and "Cell" not in name:
-            yield from _others(inner, found, refused, there)
+        if not hasattr(inner, "shape") and there not in known:
+            yield from _others(inner, known, there)
 
 
 def read_bound(module: Any, path: str = "") -> Canonical:

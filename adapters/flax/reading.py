@@ -93,8 +93,9 @@ def refuse_own_call(flax: Any, module: Any, path: str) -> None:
     """Raise Refused for a subclass that does something else than Flax's own class."""
     classes = type(module).__mro__
     own = next(c for c in classes if c.__module__.partition(".")[0] == "flax")
-    if next(c for c in classes if "__call__" in vars(c)) not in own.__mro__:
-        raise Refused(path, "__call__", f"{type(module).__name__} has a __call__ of its own, and not Flax's")
+    for method in ("__call__", "initialize_carry"):
+        if next((c for c in classes if method in vars(c)), own) not in own.__mro__:
+            raise Refused(path, method, f"{type(module).__name__} has a {method} of its own, and not Flax's")
 
 
 def _read_cell(flax: Any, cell: Any, path: str, weights_of: ReadWeights) -> tuple[Layer, LayerWeights, dict[str, Any]]:

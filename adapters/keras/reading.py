@@ -57,11 +57,17 @@ def survey(model: Any) -> Survey:
 
 
 def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each layer within a layer, and itself, with the names on the way; what is in a recurrent one belongs to it."""
+    """Each layer within a layer, and itself, with the names on the way; what is in a recurrent one belongs to it.
+
+    Of two that have one name, the second says so.
+    """
     yield path, layer
     if not is_recurrent(layer):
+        taken: dict[str, int] = {}
         for inner in layer._flatten_layers(include_self=False, recursive=False):
-            yield from walk(inner, f"{path}/{inner.name}" if path else inner.name)
+            taken[inner.name] = taken.get(inner.name, 0) + 1
+            name = inner.name if taken[inner.name] == 1 else f"{inner.name} ({taken[inner.name]})"
+            yield from walk(inner, f"{path}/{name}" if path else name)
 
 
 def is_recurrent(layer: Any) -> bool:
@@ -82,7 +88,7 @@ def read_layer(layer: Any, path: str = "") -> Canonical:
         each = [_read_cell(layer, path)]
         architecture = _architecture(layer, [each[0][0]], return_state=True)
         return Canonical(architecture, Weights((each[0][1],)), _choices(layer), path, (), each[0][2], is_cell=True)
-    _refuse_own_code(layer, path, "call", "inner_loop")
+    _refuse_own_code(layer, path, "call", "__call__", "inner_loop", "get_initial_state")
     cells = layer.cell.cells if isinstance(layer.cell, keras.layers.StackedRNNCells) else [layer.cell]
     each = [_read_cell(cell, path) for cell in cells]
     direction = "backward" if layer.go_backwards else "forward"
@@ -109,7 +115,7 @@ def _choices(layer: Any) -> Choices:
 
 
 def _read_both(layer: Any, path: str) -> Canonical:
-    _refuse_own_code(layer, path, "call")
+    _refuse_own_code(layer, path, "call", "__call__")
     if layer.merge_mode is None:
         raise Refused(path, "merge_mode", "with None, a Bidirectional returns two sequences and no output of its own")
     forward, backward = (read_layer(each, path) for each in (layer.forward_layer, layer.backward_layer))
@@ -142,7 +148,7 @@ def _read_cell(cell: Any, path: str) -> tuple[Layer, LayerWeights, tuple[str, ..
     name = next((name for name, kind in kinds.items() if isinstance(cell, kind)), "")
     if not name:
         raise Refused(path, "cell", f"{type(cell).__name__} is none of {', '.join(k.__name__ for k in kinds.values())}")
-    _refuse_own_code(cell, path, "call")
+    _refuse_own_code(cell, path, "call", "__call__", "get_initial_state")
     if not cell.built:
         raise Refused(path, "weights", "the layer is not built: call it, or its build, first")
     activation = _named(cell.activation, path, "activation", _NAMES[:-1])

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ class Opened:
         initializers = {each.name for each in self.proto.graph.initializer}
         return [each for each in self.proto.graph.input if each.name not in initializers]
 
-    @property
-    def makers(self) -> dict[str, Any]:
-        """The node that makes each value."""
-        return {name: node for node in self.proto.graph.node for name in node.output if name}
+    @cached_property
+    def makers(self) -> dict[str, int]:
+        """The number of the node that makes each value."""
+        return {name: k for k, node in enumerate(self.proto.graph.node) for name in node.output if name}
 
     def recurrent(self) -> Iterator[tuple[str, Any]]:
         """Each node that is recurrent, or looks it, with its path: its name, or else one by its number."""
@@ -73,7 +74,9 @@ def open_model(model: Any) -> Opened:
         session = model
         made_of = getattr(model, "_model_bytes", None) or getattr(model, "_model_path", None)
         if not made_of:
-            raise Refused("", "session", "what it was made of cannot be read from it: give the file or the model instead")
+            raise Refused(
+                "", "session", "what it was made of cannot be read from it: give the file or the model instead"
+            )
     if isinstance(made_of, bytes):
         proto = onnx.load_from_string(made_of)
     elif isinstance(made_of, str | os.PathLike):
@@ -127,7 +130,9 @@ def _computed(opened: Opened, name: str) -> NDArray[Any]:
     nodes = list(_needed(opened, name))
     read = {each for node in nodes for each in node.input} & opened.kept.keys()
     kept = [each for each in opened.proto.graph.initializer if each.name in read]
-    graph = helper.make_graph(nodes, "constant", [], [helper.make_value_info(name, helper.make_tensor_type_proto(0, None))], kept)
+    graph = helper.make_graph(
+        nodes, "constant", [], [helper.make_value_info(name, helper.make_tensor_type_proto(0, None))], kept
+    )
     model = helper.make_model(graph, opset_imports=opened.proto.opset_import, ir_version=opened.proto.ir_version)
     (array,) = ReferenceEvaluator(model).run([name], {})
     return np.asarray(array)
@@ -135,18 +140,18 @@ def _computed(opened: Opened, name: str) -> NDArray[Any]:
 
 def _needed(opened: Opened, name: str) -> Sequence[Any]:
     """The nodes that make a value, in order. Raises NoConstant where one reads what is given."""
-    makers, order = opened.makers, {id(node): k for k, node in enumerate(opened.proto.graph.node)}
+    nodes = list(opened.proto.graph.node)
     initializers = {each.name for each in opened.proto.graph.initializer}
-    found: dict[int, Any] = {}
-    open_names = [name]
-    while open_names:
-        one = open_names.pop()
+    found: set[int] = set()
+    left = [name]
+    while left:
+        one = left.pop()
         if one in initializers or not one:
             continue
-        node = makers.get(one)
-        if node is None or node.domain not in OWN_DOMAINS or node.op_type.startswith("Random"):
+        k = opened.makers.get(one)
+        if k is None or nodes[k].domain not in OWN_DOMAINS or nodes[k].op_type.startswith("Random"):
             raise NoConstant(one)
-        if id(node) not in found:
-            found[id(node)] = node
-            open_names += node.input
-    return sorted(found.values(), key=lambda node: order[id(node)])
+        if k not in found:
+            found.add(k)
+            left += nodes[k].input
+    return [nodes[k] for k in sorted(found)]

@@ -1,4 +1,4 @@
-"""Reading the operators RNN, LSTM and GRU of an ONNX model, and building a model of one: canonical weights out and in."""
+"""Reading the operators RNN, LSTM and GRU of an ONNX model, and building a model of one of them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _cell(
     name: str, options: Mapping[str, Any], activations: Mapping[str, str], each: list[dict[str, Any]]
 ) -> tuple[Cell, list[dict[str, Any]]]:
     """The cell, and the arrays that it has."""
-    chosen = {ROLES[role]: activation for role, activation in activations.items()}
+    chosen: dict[str, Any] = {ROLES[role]: activation for role, activation in activations.items()}
     if name == "lstm":
         return Lstm(**chosen, recurrent_bias="all" if "c" in each[0] else "none"), each
     if name == "gru":
@@ -141,13 +141,15 @@ def _activations(name: str, options: Mapping[str, Any], directions: int, path: s
     numbers = [list(options.get(f"activation_{which}", [])) for which in ("alpha", "beta")]
     found = [_activation(each, numbers, path) for each in given]
     count = len(operator.roles)
-    if len(found) != count * directions or any(found[k : k + count] != found[:count] for k in range(0, len(found), count)):
+    if len(found) != count * directions or any(
+        found[k : k + count] != found[:count] for k in range(0, len(found), count)
+    ):
         raise Refused(path, "activations", f"{', '.join(given)}: the two directions have other ones")
     return dict(zip(operator.roles, found, strict=False))
 
 
 def _activation(named: str, numbers: list[list[float]], path: str) -> str:
-    """What the specification calls an activation, which takes its alpha and beta, if it has them, from the `numbers`."""
+    """What the specification calls an activation, which takes alpha and beta, if it has them, from `numbers`."""
     alike = [ours for ours, theirs in ACTIVATIONS.items() if theirs.lower() == named.lower()]
     if not alike:
         raise Refused(path, "activations", f"{named} is none of {', '.join(dict.fromkeys(ACTIVATIONS.values()))}")
@@ -189,7 +191,9 @@ def held(canonical: Canonical) -> Canonical:
     layer = replace(layer, cell=cell, dropout=0.0, recurrent_dropout=0.0)
     weights = Weights((LayerWeights.of([in_order(layer, named) for named in each]),))
     plain = Architecture((layer,), dtype=architecture.dtype, return_state=True)
-    return replace(canonical, architecture=plain, weights=as_loaded(weights, architecture.dtype, path, dtype), choices=CHOICES)
+    return replace(
+        canonical, architecture=plain, weights=as_loaded(weights, architecture.dtype, path, dtype), choices=CHOICES
+    )
 
 
 def _refuse(layer: Layer, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Watching an ONNX model: what each recurrent node reads and gives becomes an output, and ONNX Runtime runs the model."""
+"""Watching an ONNX model: what its recurrent nodes read and give becomes an output, and ONNX Runtime runs it."""
 
 from __future__ import annotations
 

@@ -30,6 +30,9 @@ from rnn_conformance.reference.model.architecture import Architecture, Choices, 
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
 
 CHOICES = Choices(padded_outputs="zero", backward_outputs="aligned", dropout_mask="fresh")
+_COMPUTING = ("forward", "__call__", "_call_impl", "permute_hidden", "check_forward_args", "__getattr__")
+"""What a call of a module goes through."""
+
 _LOOKS_RECURRENT = ("RNN", "LSTM", "GRU")
 
 
@@ -51,11 +54,16 @@ def survey(model: Any) -> Survey:
                 found[id(module)] = read_module(module, path)
             except Refused as reason:
                 refused.append(reason)
-        elif any(word in kind for word in _LOOKS_RECURRENT) and (own or not list(module.children())):
+        elif any(word in kind for word in _LOOKS_RECURRENT) and (own or _is_a_layer(module)):
             refused.append(Refused(path, "class", f"{kind} is none of torch.nn's recurrent layers"))
         elif own and not _is_within(path, found.values()):
             others.append(Other(path, kind, own))
     return Survey(tuple(found.values()), tuple(refused), tuple(others))
+
+
+def _is_a_layer(module: Any) -> bool:
+    """Whether it is more than what holds layers: a module of torch's own, such as a quantised LSTM, or without parts."""
+    return type(module).__module__.startswith("torch.") or not list(module.children())
 
 
 def _is_within(path: str, layers: Any) -> bool:
@@ -69,8 +77,9 @@ def read_module(module: Any, path: str = "") -> Canonical:
 
     is_cell = isinstance(module, torch.nn.RNNCellBase)
     name, base = _base_of(module, path, is_cell)
-    if "forward" in vars(module) or type(module).forward is not base.forward:
-        raise Refused(path, "forward", f"{type(module).__name__} has a forward of its own, and not torch.nn's")
+    for method in _COMPUTING:
+        if method in vars(module) or getattr(type(module), method, None) is not getattr(base, method, None):
+            raise Refused(path, method, f"{type(module).__name__} has a {method} of its own, and not torch.nn's")
     if module._forward_hooks or module._forward_pre_hooks:
         raise Refused(path, "forward hooks", "a hook may change what the layer is given or what it returns")
     layers: list[Layer] = []

@@ -35,14 +35,15 @@ TARGETS = ("torch", "keras", "keras-torch", "keras-tensorflow", "keras-jax", "fl
 def port(source: Path, target: str, out: Path, module: str) -> None:
     """Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same.
 
-    SOURCE is a .keras file, or a torch state as .safetensors or .pt, with --module to say what it is the state of. In
-    the folder stand model.py, of the target's own layers, weights.safetensors, load.py, which loads them, and
-    PROOF.md. What cannot be ported is a hole: it has the path of what it stands for, and raises an error.
+    SOURCE is a .keras file, an .onnx file, or a torch state as .safetensors or .pt, with --module to say what it is the
+    state of. In the folder stand model.py, of the target's own layers, weights.safetensors, load.py, which loads them,
+    and PROOF.md. What cannot be ported is a hole: it has the path of what it stands for, and raises an error.
 
     Files may come from anybody: nothing that a file brings along is run. A module that you name is your own code.
 
     \b
     rnn-conformance port model.keras --to torch --out ported
+    rnn-conformance port model.onnx --to flax-nnx --out ported
     rnn-conformance port tagger.safetensors --module tagger:Tagger --to keras-jax --out ported
     """
     from rnn_conformance.conformance.porting import port as porting
@@ -80,14 +81,16 @@ def _choose_backend(target: str, source: Path) -> None:
 def _opened(source: Path, module: str) -> tuple[Any, Any, str]:
     """The model, its graph, and the name of its framework. Raises ValueError for what is none."""
     if source.suffix == ".onnx":
-        raise ValueError("models of ONNX are not read yet: their recurrent layers have no canonical words here")
+        from rnn_conformance.adapters.onnx.steps import graph_of as steps_of
+
+        return str(source), steps_of(source), "onnx"
     if source.suffix == ".keras":
         from rnn_conformance.adapters.keras.graph import graph_of, open_file
 
         model = open_file(source)
         return model, graph_of(model), "keras"
     if source.suffix not in (".safetensors", ".pt", ".pth"):
-        raise ValueError(f"{source} is neither .keras nor a torch state (.safetensors, .pt, .pth)")
+        raise ValueError(f"{source} is neither .keras, nor .onnx, nor a torch state (.safetensors, .pt, .pth)")
     from rnn_conformance.adapters.torch.graph import graph_of, load_state
 
     model = _made(module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,15 @@ import numpy as np
 from rnn_conformance.adapters.canonical import Call, Canonical, Porter, Survey
 from rnn_conformance.adapters.reading import porter_of
 from rnn_conformance.conformance.porting.clauses import WEIGHTS
-from rnn_conformance.conformance.porting.conform import counted, judged, judged_or_told, notes_of, state_of, watched
+from rnn_conformance.conformance.porting.conform import (
+    counted,
+    judged,
+    judged_or_told,
+    named,
+    notes_of,
+    state_of,
+    watched,
+)
 from rnn_conformance.conformance.porting.judge import Judged, LayerFailed
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
@@ -38,6 +46,8 @@ def agree(
     theirs = inputs if other_inputs is None else other_inputs
     if is_session(other):
         return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter)
+    if isinstance(theirs, Mapping):  # of a model of ONNX by name: all that it is given is among them
+        mask = lengths = initial_state = None
     porter, survey, its_calls = watched(other, theirs, mask, lengths, initial_state)
     if len(its_calls) != len(calls):
         told = f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
@@ -59,7 +69,7 @@ def agree(
             told = f"{path or 'the layer'}: {wrong}{named_by_weights(mine.canonical, yours, of_one)}"
             raise LayerFailed(told, layer=yours.canonical, clauses=WEIGHTS, framework=porter.name)
         notes[path] += notes_of(yours)
-    title = f"{type(other).__name__}, in {counted(len(its_calls), 'call')}: agrees with {type(one).__name__}"
+    title = f"{named(other)}, in {counted(len(its_calls), 'call')}: agrees with {named(one)}"
     held = "What is read from it equals the weights of the first, up to biases that are merged or shifted."
     return first, report_of(title, porter.name, survey, dict(found), dict(notes), held)
 

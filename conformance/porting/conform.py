@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,10 +44,13 @@ def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call], gr
         notes[call.canonical.path] += notes_of(call)
     wanted = survey.layers if gradients else ()
     of_gradients = tuple(judged_gradients(model, porter, canonical, calls) for canonical in wanted)
-    title = (
-        f"{type(model).__name__}: {counted(len(calls), 'call')} of {counted(len(found), 'recurrent layer')}: conforms"
-    )
+    title = f"{named(model)}: {counted(len(calls), 'call')} of {counted(len(found), 'recurrent layer')}: conforms"
     return replace(report_of(title, porter.name, survey, dict(found), dict(notes)), gradients=of_gradients)
+
+
+def named(model: Any) -> str:
+    """The name of its file, or of its class."""
+    return os.path.basename(model) if isinstance(model, str | os.PathLike) else type(model).__name__
 
 
 def counted(count: int, what: str) -> str:

@@ -1,4 +1,4 @@
-"""The gradients of a user's own layer: those that its framework gives for a drawn cotangent, held against their bounds."""
+"""The gradients of a user's own layer: those that its framework gives for a drawn cotangent, within their bounds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from rnn_conformance.reference.model.states import each_state, state_shapes
 from rnn_conformance.reference.model.weights import Array, widened
 
 
-def judged_gradients(
-    model: Any, porter: Porter, canonical: Canonical, calls: Sequence[Call]
-) -> LayerGradients:
+def judged_gradients(model: Any, porter: Porter, canonical: Canonical, calls: Sequence[Call]) -> LayerGradients:
     """What was judged of all calls of a layer of the model, and why of others nothing was. Raises NonConforming."""
     found: dict[str, list[GradientReport]] = {}
     reasons = []
@@ -68,9 +66,7 @@ def _judged(canonical: Canonical, name: str, actual: Array, expected: Expected, 
     return compare(title, actual, expected.value, expected.bound, precision.dtype, _place_in(canonical, name))
 
 
-def expectations(
-    call: Call, canonical: Canonical, cotangent: Output, precision: Precision
-) -> dict[str, Expected]:
+def expectations(call: Call, canonical: Canonical, cotangent: Output, precision: Precision) -> dict[str, Expected]:
     """What the gradients of a call should be, by the names of `Gradients.arrays`."""
     architecture = canonical.architecture
     return expected_gradients(

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical
+from rnn_conformance.conformance.judging.comparing import (
+    Judgement,
+    NonConforming,
+    Place,
+    check_dtype,
+    check_shape,
+    compare,
+)
 from rnn_conformance.conformance.porting.clauses import clauses_of
-from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
 from rnn_conformance.reference.bounds.layers import expected_last, expected_layer
 from rnn_conformance.reference.bounds.steps import Expected
@@ -66,13 +73,15 @@ class Judged:
 def judge_call(call: Call, precision: Precision, of: Canonical | None = None) -> list[Judged]:
     """Hold the outputs and final states of a call against the layer `of`, or against that which was called.
 
-    Raises LayerFailed, a NonConforming, which says where, for an element beyond its bound; ValueError for inputs that are not finite.
+    Raises LayerFailed, a NonConforming, which says where, for an element beyond its bound; ValueError for inputs that
+    are not finite.
     """
     canonical = call.canonical if of is None else of
     found, name = [], "outputs"
     try:
         for name, actual, expected in expectations(call, canonical, precision):
             check_shape(name, actual, expected.value.shape)
+            check_dtype(name, actual, canonical.architecture.dtype)
             layer = _layer_of(canonical, name)
             reach = layer.cell.reach(_part_of(name))
             if layer.is_bidirectional and layer.merge == "sum" and name == "outputs":

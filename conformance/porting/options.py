@@ -28,7 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder is None:
         return
     if any(config.getoption(option, None) for option in ("numprocesses", "tx")) or hasattr(config, "workerinput"):
-        raise pytest.UsageError("--conformance-assertions cannot be written by several processes at a time: leave out -n")
+        raise pytest.UsageError(
+            "--conformance-assertions cannot be written by several processes at a time: leave out -n"
+        )
     from rnn_conformance.conformance.porting.recording import recorded
 
     recording = recorded(folder)

@@ -86,7 +86,9 @@ def run_suite(subject: Any, cell: str | Cell, examples: int, seed: int = 0) -> S
         for dtype in (each for each in dtypes_of(function, profile) if each in described.precision):
             check = _check(name, tested, dtype, profile, seed, chosen.name)
             title = (function.__doc__ or "").strip().partition("\n")[0]
-            record = conclude(check, function, Item(check.name, title, clauses_of(function), dtype, check.mode), (), explain)
+            record = conclude(
+                check, function, Item(check.name, title, clauses_of(function), dtype, check.mode), (), explain
+            )
             if record.verdict == "broken":
                 raise RuntimeError(f"{name}, {dtype}: {record.message}")
             if record.verdict in ("fails", "crashed"):

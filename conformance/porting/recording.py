@@ -1,14 +1,14 @@
 """What assertions came to, as results files: what `rnn-conformance report` reads, tells, and writes as JUnit and JSON.
 
-A results file is of one framework and one kind of cell, as those of runs are. Its checks are the assertions, by the test
-that made them, and the layers that were judged in them.
+A results file is of one framework and one kind of cell, as those of runs are. Its checks are the assertions, by the
+test that made them, and the layers that were judged in them.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -172,8 +172,9 @@ def _write_file(folder: Path, adapter: str, cell: str, each: Sequence[CheckRecor
     begun = header(
         adapter, PROFILE, 0, [record.check for record in checks], _description(framework), Selection(cited), cell
     )
-    for line in (begun, *checks):
-        records.append(path, line)
+    records.append(path, begun)
+    for record in checks:
+        records.append(path, record)
     finish(path)
     return path
 
@@ -189,5 +190,5 @@ def _told_apart(each: Sequence[CheckRecord]) -> Iterator[CheckRecord]:
 
 
 def _description(framework: str) -> Description | None:
-    """Of a framework, which is there if something of it was judged; of a function or a class of one's own there is none."""
+    """Of a framework, which is there if something of it was judged; a function or a class of one's own has none."""
     return porter(framework).describe() if framework in PORTERS else None

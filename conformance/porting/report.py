@@ -55,7 +55,7 @@ class GradientReport:
 
 @dataclass(frozen=True)
 class LayerGradients:
-    """The gradients of one layer, of all its calls the worst; `reasons` say why of some, or of all, nothing was judged."""
+    """The gradients of one layer, of all its calls the worst; `reasons` say why some, or all, were not judged."""
 
     path: str
     each: tuple[GradientReport, ...]
@@ -84,8 +84,8 @@ class Report:
     """What came of judging a model. `not_judged` has the recurrent layers that were not, with the reason.
 
     `others` are the layers that are not recurrent, which stay out; `parameters` counts what was judged and all there
-    is, and `weights` says how the weights of a second model were found. `gradients` are there if they were asked for. `framework`
-    is the name of what reads and builds its layers, or of the function that was judged.
+    is, and `weights` says how the weights of a second model were found. `gradients` are there if they were asked for.
+    `framework` is the name of what reads and builds its layers, or of the function that was judged.
     """
 
     title: str

@@ -154,7 +154,7 @@ def _plain(words: Words, step: Step, x: str) -> str:
 
 def _attribute(path: str, taken: set[str]) -> str:
     """A name for an attribute that no other has."""
-    name = re.sub(r"\W", "_", path) or "layer"
+    name = re.sub(r"\W", "_", path).strip("_") or "layer"
     name = f"layer_{name}" if name[0].isdigit() or keyword.iskeyword(name) else name
     while name in taken:
         name += "_"
