@@ -12,6 +12,7 @@ import pytest
 
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
+from rnn_conformance.adapters.pipe.adapter import ProcessAdapter
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case
@@ -132,9 +133,11 @@ def skip_without(adapter: Any, feature: str) -> None:
 
 
 def skip_where_there_are_no_scripts(adapter: Any) -> None:
-    """End the test for NumPy's adapter, and for no other: all that have a framework write scripts."""
+    """End the test for NumPy's adapter and for programs, and for no other: all that have a framework write scripts."""
     if isinstance(adapter, NumpyAdapter):
         pytest.skip("NumPy's adapter is the reference itself, of which no script could be free of this suite")
+    if isinstance(adapter, ProcessAdapter):
+        pytest.skip("a program has no scripts in Python")
 
 
 def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dict[str, Any]:

@@ -152,6 +152,7 @@ WAYS_OF = {
     "onnxruntime": "session weights-as-inputs unoptimised reloaded io-binding",
     "openvino": "compiled weights-as-inputs reloaded",
     "onnx-reference": "evaluator weights-as-inputs batch-first reloaded",
+    "tensorflowjs": "apply predict",
 }
 """The modes and ways of each adapter once more: one that it loses is not passed over."""
 

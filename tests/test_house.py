@@ -28,7 +28,7 @@ MAY_IMPORT = {
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
     "adapters": "description protocol support gates inlining function pipe registry two_biases canonical graph numpy "
-    "torch jax keras flax equinox haiku mlx onnx porting reading",
+    "torch jax keras flax equinox haiku mlx onnx tensorflowjs porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining running selftest porting "
     "asserting sweeping vectors skeletons commands",

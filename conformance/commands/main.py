@@ -21,6 +21,7 @@ COMMANDS = {
     "bisect": "Find the release with which a clause or a check came to another outcome.",
     "replay": "Run the failing example of a witness again.",
     "adapters": "List the registered adapters, and how to install what is missing.",
+    "new-adapter": "Write an adapter of your own to begin with, which works.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
     "port": "Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same",
@@ -29,7 +30,7 @@ COMMANDS = {
     "vectors": "Write a set of cases: weights, inputs, what should come out, and the proven bound of each element.",
     "schema": "Print the JSON Schema of results files, of frames of a program, or of vectors.",
 }
-"""Each command with what it is for; it is the function of that name in the module of that name."""
+"""Each command with what it is for; it is the function of that name, with _ for -, in the module of that name."""
 
 SWEEP = ("unearth", "uv")
 """The modules of the extra `sweep` that are not of the desk."""
@@ -50,14 +51,15 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         try:
-            module = importlib.import_module(f"rnn_conformance.conformance.commands.{cmd_name}")
+            name = cmd_name.replace("-", "_")
+            module = importlib.import_module(f"rnn_conformance.conformance.commands.{name}")
         except ModuleNotFoundError as error:
             library = (error.name or "").partition(".")[0]
             if library not in (*DESK, *SWEEP):
                 raise
             extra = "sweep" if library in SWEEP else "desk"
             raise WrongUsage(f"{cmd_name} needs {library}: pip install 'rnn-conformance[{extra}]'") from None
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
