@@ -212,3 +212,26 @@ def test_another_layer_is_no_port() -> None:
         assert_agree(torch_gru(), torch.nn.GRU(4, 6, batch_first=True), inputs=X)
     with pytest.raises(NonConforming, match="what is held against what"):
         assert_agree(torch_gru(), torch.nn.GRU(4, 5, num_layers=2, batch_first=True), inputs=X)
+
+
+def test_what_is_not_judged_is_told() -> None:
+    """A port that forgets a sum between its layers has each of them right, and is far from the first all the same."""
+    torch = pytest.importorskip("torch")
+
+    class Residual(torch.nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self, share: float) -> None:
+            super().__init__()
+            self.share = share
+            self.one, self.other = (torch.nn.GRU(4, 4, batch_first=True) for _ in range(2))
+
+        def forward(self, x: Any) -> Any:
+            x = self.share * x + self.one(x)[0]
+            return self.other(x)[0]
+
+    torch.manual_seed(0)
+    one, other = Residual(1.0), Residual(0.0)
+    other.load_state_dict(one.state_dict())
+    _, second = assert_agree(one, other, inputs=X)
+    assert float(second.weights.rpartition("the whole model by ")[2].rstrip(".")) > 0.1
+    same = copy.deepcopy(one)
+    assert "the whole model by 0." in assert_agree(one, same, inputs=X)[1].weights

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from layers import TARGETS
-from odd_shapes import TOKENS, X, Odd, judge
+from odd_shapes import TOKENS, Odd, X, judge
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # what frameworks warn of among themselves is no error of ours

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from layers import TARGETS
-from odd_shapes import TOKENS, X, Odd, judge
+from odd_shapes import TOKENS, Odd, X, judge
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # what frameworks warn of among themselves is no error of ours

@@ -62,7 +62,7 @@ def survey(model: Any) -> Survey:
 
 
 def _is_a_layer(module: Any) -> bool:
-    """Whether it is more than what holds layers: a module of torch's own, such as a quantised LSTM, or without parts."""
+    """Whether it is more than what holds layers: one of torch's own, such as a quantised LSTM, or without parts."""
     return type(module).__module__.startswith("torch.") or not list(module.children())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +41,14 @@ def agree(
     initial_state: Any = None,
 ) -> tuple[Report, Report]:
     """Judge both; the arguments are those of `assert_agree`. Raises NonConforming."""
-    porter, survey, calls = watched(one, inputs, mask, lengths, initial_state)
+    porter, survey, calls, result = watched(one, inputs, mask, lengths, initial_state)
     first = judged(one, porter, survey, calls)
     theirs = inputs if other_inputs is None else other_inputs
     if is_session(other):
         return first, _session(other, survey, calls, theirs, mask, lengths, initial_state, porter)
     if isinstance(theirs, Mapping):  # of a model of ONNX by name: all that it is given is among them
         mask = lengths = initial_state = None
-    porter, survey, its_calls = watched(other, theirs, mask, lengths, initial_state)
+    porter, survey, its_calls, its_result = watched(other, theirs, mask, lengths, initial_state)
     if len(its_calls) != len(calls):
         told = f"the first model calls {_told(calls)}, the second {_told(its_calls)}: what is held against what?"
         raise LayerFailed(told, layer=calls[0].canonical, framework=porter.name)
@@ -71,7 +71,41 @@ def agree(
         notes[path] += notes_of(yours)
     title = f"{named(other)}, in {counted(len(its_calls), 'call')}: agrees with {named(one)}"
     held = "What is read from it equals the weights of the first, up to biases that are merged or shifted."
+    held += _between(list(zip(calls, its_calls, strict=True)), result, its_result)
     return first, report_of(title, porter.name, survey, dict(found), dict(notes), held)
+
+
+def _between(calls: Sequence[tuple[Call, Call]], result: Any, its_result: Any) -> str:
+    """How far apart what reached the layers of both is, and what came out of both: what lies between is not judged.
+
+    A port that forgets a layer that is not recurrent, or a sum, shows here, and nowhere else.
+    """
+    told = []
+    pairs = [(mine.inputs, yours.inputs) for mine, yours in calls]
+    if all(a.shape == b.shape for a, b in pairs):
+        told.append(f"what reached its recurrent layers differs by at most {_apart(pairs):.2g} of its size")
+    mine, yours = list(_arrays(result)), list(_arrays(its_result))
+    if [a.shape for a in mine] == [b.shape for b in yours]:
+        told.append(f"what came out of the whole model by {_apart(list(zip(mine, yours, strict=True))):.2g}")
+    return f" Not judged, but told: {', and '.join(told)}." if told else ""
+
+
+def _apart(pairs: Sequence[tuple[Any, Any]]) -> float:
+    """The largest difference of two arrays, as a share of the largest number in the first."""
+    each = [(a.astype(np.float64), b.astype(np.float64)) for a, b in pairs]
+    return max(float(np.abs(a - b).max(initial=0) / (np.abs(a).max(initial=0) or 1.0)) for a, b in each)
+
+
+def _arrays(result: Any) -> Iterator[Any]:
+    """Every array of what came out, in whatever it is nested."""
+    if isinstance(result, np.ndarray):
+        yield result
+    elif isinstance(result, Mapping):
+        for value in result.values():
+            yield from _arrays(value)
+    elif isinstance(result, tuple | list):
+        for value in result:
+            yield from _arrays(value)
 
 
 def is_session(other: Any) -> bool:

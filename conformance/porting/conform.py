@@ -32,7 +32,8 @@ def conform(
     gradients: bool = False,
 ) -> Report:
     """Judge every call of every recurrent layer; the arguments are those of `assert_conforms`. Raises NonConforming."""
-    return judged(model, *watched(model, inputs, mask, lengths, initial_state), gradients)
+    porter, survey, calls, _ = watched(model, inputs, mask, lengths, initial_state)
+    return judged(model, porter, survey, calls, gradients)
 
 
 def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call], gradients: bool = False) -> Report:
@@ -60,8 +61,11 @@ def counted(count: int, what: str) -> str:
 
 def watched(
     model: Any, inputs: Any, mask: Any = None, lengths: Any = None, initial_state: Any = None
-) -> tuple[Porter, Survey, list[Call]]:
-    """The calls of a model's recurrent layers. Raises ValueError where there are none, or for what it cannot take."""
+) -> tuple[Porter, Survey, list[Call], Any]:
+    """The calls of a model's recurrent layers, and what came out of it.
+
+    Raises ValueError where there are none, or for what it cannot take.
+    """
     porter = porter_of(model)
     survey = porter.survey(model, Arguments(inputs))
     is_bare = [layer.path for layer in survey.layers] == [""]
@@ -70,10 +74,10 @@ def watched(
             "mask, lengths and initial_state are those of a single recurrent layer; a model has its own from its inputs"
         )
     state = state_of(initial_state, survey.layers[0]) if is_bare and initial_state is not None else None
-    calls, _ = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))
+    calls, result = porter.watch(model, survey, Arguments(inputs, state, lengths, mask))
     if not calls:
         raise ValueError("; ".join([NOTHING, *map(str, survey.refused)]))
-    return porter, survey, calls
+    return porter, survey, calls, result
 
 
 def judged_or_told(call: Call, of: Canonical, porter: Porter, others: Sequence[Canonical] = ()) -> list[Judged]:
