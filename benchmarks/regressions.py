@@ -92,6 +92,8 @@ def measure(asked: Regression, folder: Path) -> Mapping[str, Any]:
         kinds = {change.kind for change in compare(was, now).changes if change.old or change.new}
         found |= {name: told[name] for name in ("blamed", "changed", "hidden", "jobs")}
         found |= {"kinds": sorted(kinds), "before": told["before"]["outcome"], "after": told["after"]["outcome"]}
+    if done.returncode not in (0, 1, NOTHING):
+        raise RuntimeError(f"{asked.name}: bisect ended with status {done.returncode}")
     return {**found, **taken}
 
 
