@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from inspect import signature
 
 from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
@@ -14,7 +15,7 @@ from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, variants
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
-from rnn_conformance.adapters.keras.ways import GATED, WAYS, seldom_on
+from rnn_conformance.adapters.keras.ways import GATED, seldom_on, ways_of
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
@@ -90,12 +91,13 @@ jax = KerasAdapter(
 
 @cache
 def _description(adapter: KerasAdapter) -> Description:
-    keras_on(adapter.backend)
+    keras = keras_on(adapter.backend)
+    knows_cudnn = "use_cudnn" in signature(keras.layers.LSTM.__init__).parameters
     return Description(
         framework=adapter.framework,
         versions=versions(*adapter.told),
         modes=adapter.modes,
-        ways=(*WAYS, *seldom_on(adapter.backend)),
+        ways=(*ways_of(knows_cudnn), *seldom_on(adapter.backend)),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),

@@ -62,6 +62,11 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def ways_of(knows_cudnn: bool) -> Mapping[str, str]:
+    """The ways on every backend, where the layers of this Keras have `use_cudnn`, which they have since 3.2, or not."""
+    return {way: what for way, what in WAYS.items() if knows_cudnn or way not in GATED}
+
+
 def seldom_on(backend: str) -> Mapping[str, str]:
     """The ways that few people take, with what each is."""
     return {**SELDOM, **SELDOM_ON[backend]}
