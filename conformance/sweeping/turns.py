@@ -19,7 +19,7 @@ SECONDS: Mapping[str, float] = {
     "flax-linen": 140,
     "keras-jax": 150,
 }
-"""What the checks of a backend take on an LSTM in the profile smoke: medians of runs on two busy cores. Only their order
+"""What the checks of a backend take on an LSTM in smoke: medians of runs on two busy cores. Only their order
 counts."""
 
 
