@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Canonical, Refused, as_loaded, in_order, one_bias
+from rnn_conformance.adapters.jax.arrays import activation
 from rnn_conformance.adapters.two_biases import TwoBiasedRnn
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.cell import Cell
@@ -152,7 +153,7 @@ def _functions(gate: bool) -> dict[str, tuple[Any, ...]]:
         "tanh": (jax.numpy.tanh, jax.nn.tanh, jax.lax.tanh),
         "relu": (jax.nn.relu,),
         "sigmoid": (jax.nn.sigmoid, jax.lax.logistic),
-        "linear": (jax.nn.identity,),
+        "linear": (activation("linear"),),
     }
     return {**known, "hard_sigmoid": (jax.nn.hard_sigmoid,)} if gate else known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from rnn_conformance.adapters.description import Description
@@ -35,10 +36,11 @@ def describe(
     """
     import jax
 
+    has_simple_cell = hasattr(import_module(module), "SimpleCell")  # flax.linen has had one since 0.8.2
     return Description(
         framework=framework,
         versions=versions("flax", "optax", "jax", "jaxlib"),
-        cells=("simple_rnn", "lstm", "gru"),
+        cells=(*(("simple_rnn",) if has_simple_cell else ()), "lstm", "gru"),
         variants=(
             *(Lstm(name, output_activation=name) for name in ("tanh", "relu", "sigmoid")),
             *(replace(gru, activation=name) for name in ("tanh", "relu", "sigmoid")),
@@ -67,6 +69,7 @@ def describe(
             "dropout": f"the cells of {module} and {module}.RNN have none; {module}.Dropout is a layer of its own",
             "recurrent dropout": f"the cells of {module} and {module}.RNN have none",
             "projection": f"{module}.LSTMCell has none",
+            **({} if has_simple_cell else {"simple_rnn": f"{module} has no SimpleCell before flax 0.8.2"}),
         },
         choices=Choices(padded_outputs="continue", backward_outputs="aligned"),
         conventions={

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from inspect import signature
 
 from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.inlining import example
@@ -106,14 +107,15 @@ legacy = KerasAdapter(
 
 @cache
 def _description(adapter: KerasAdapter) -> Description:
-    keras_on(adapter.backend)
+    keras = keras_on(adapter.backend)
     is_legacy = adapter.backend == LEGACY
+    knows_cudnn = "use_cudnn" in signature(keras.layers.LSTM.__init__).parameters
     lacking = {**_UNSUPPORTED, **_UNSUPPORTED_ON.get(adapter.backend, {}), **hard_sigmoid_lacking(is_legacy)}
     return Description(
         framework=adapter.framework,
         versions=versions(*adapter.told),
         modes=adapter.modes,
-        ways=ways_on(adapter.backend),
+        ways=ways_on(adapter.backend, knows_cudnn),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),

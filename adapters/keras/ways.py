@@ -72,9 +72,10 @@ def seldom_on(backend: str) -> Mapping[str, str]:
     return {**SELDOM, **SELDOM_ON[backend]}
 
 
-def ways_on(backend: str) -> tuple[str, ...]:
-    """The names of the ways on a backend; the layers of Keras 2 know no use_cudnn."""
-    return (*(way for way in WAYS if backend != LEGACY or way != "without-cudnn"), *seldom_on(backend))
+def ways_on(backend: str, knows_cudnn: bool) -> tuple[str, ...]:
+    """The names of the ways on a backend, whose layers know `use_cudnn`, as those of Keras 3.2 and newer do, or not."""
+    lacking = () if knows_cudnn else ("without-cudnn",) if backend == LEGACY else GATED
+    return (*(way for way in WAYS if way not in lacking), *seldom_on(backend))
 
 
 def arguments_of(way: str, is_gated: bool, is_legacy: bool = False) -> Mapping[str, Any]:

@@ -58,6 +58,7 @@ _OLDEST = "2023"
     show_default=True,
     help="Look at no release from before this day.",
 )
+@click.option("--until", type=DAY, metavar="DAY", help="Look at no release from after this day.")
 @click.option("--pre", is_flag=True, help="Take pre-releases and nightly builds, too.")
 @click.option("--pin", "pins", multiple=True, metavar="REQUIREMENT", help="Have this in every environment. Repeatable.")
 @click.option("--profile", type=click.Choice(SWEPT), default="smoke", show_default=True, help="How much to check.")
@@ -87,6 +88,7 @@ def bisect(
     bad: str,
     packages: tuple[str, ...],
     since: datetime,
+    until: datetime | None,
     pre: bool,
     pins: tuple[str, ...],
     profile: str,
@@ -119,6 +121,7 @@ def bisect(
         varied = packages_of(adapter, packages)
         ends = [_version(end, varied[0]) for end in (good, bad)]
         points = in_order(plan(adapter, Span(varied, since.date(), pre, pins=pins), indexes, python), varied)
+        points = [each for each in points if until is None or (each.release.day or until.date()) <= until.date()]
         first = _place(points, varied[0], ends[0], "good")
         last = _place(points, varied[0], ends[1], "bad")
         last = len(points) - 1 if last is None else last

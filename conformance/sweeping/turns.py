@@ -11,15 +11,16 @@ from rnn_conformance.reports.records.records import Results
 
 SECONDS: Mapping[str, float] = {
     "numpy": 20,
-    "torch": 40,
-    "keras-torch": 110,
-    "jax-scan": 120,
-    "flax-linen": 170,
-    "flax-nnx": 210,
-    "keras-jax": 250,
-    "keras-tensorflow": 260,
+    "torch": 42,
+    "keras-torch": 65,
+    "jax-scan": 107,
+    "keras-tensorflow": 112,
+    "flax-nnx": 124,
+    "flax-linen": 140,
+    "keras-jax": 150,
 }
-"""What the checks of a backend take on one kind of cell in the profile smoke, as measured for docs/scale.md."""
+"""What the checks of a backend take on an LSTM in smoke: medians of runs on two busy cores. Only their order
+counts."""
 
 
 def longest_first(jobs: Sequence[Job], cache: Cache) -> list[Job]:
