@@ -44,6 +44,8 @@ def main(how: str) -> None:
         if fatal and how == "babbles":
             os.write(1, b"\x1b[1mlast output\n")
         fields, found = answer(header, arrays)
+        if how == "swapped" and header["request"] == "run" and found["outputs"].ndim == 3:
+            found["outputs"] = found["outputs"].swapaxes(0, 1).copy()
         if how == "newer" and header["request"] == "describe":
             fields["protocol"] = 2
         if how == "misspelt" and header["request"] == "describe":

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conftest import Supervised
+from in_this_process import workers_in_this_process
 
+from rnn_conformance.conformance.cases.profiles import PROFILES
+from rnn_conformance.conformance.checks.catalogue import checks
 from rnn_conformance.conformance.commands.main import cli
 from rnn_conformance.conformance.commands.new_adapter import KINDS
+from rnn_conformance.conformance.engine.check import Check
+from rnn_conformance.conformance.engine.subject import Subject
+from rnn_conformance.conformance.inspecting.inspection import Inspection
+from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.selection import Selection
+from rnn_conformance.conformance.running.supervisor import run_all
+from rnn_conformance.conformance.selftest.trials import failure_of
+from rnn_conformance.conformance.witnesses.journal import Journal
+from rnn_conformance.reports.records.records import read
 
 pytestmark = pytest.mark.filterwarnings("default")  # what frameworks warn of among themselves is no error of ours
 
@@ -40,12 +53,35 @@ def written(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("written", KINDS, indirect=True)
-def test_conforms_on_the_first_check(written: str, run_here: Supervised) -> None:
-    """And all of the first clause besides."""
-    results = run_here(written, "1.1")
-    verdicts = {record.check: (record.verdict, record.message) for record in results.checks}
-    assert verdicts.pop("test_values.py::test_recurrence[float32-eager]") == ("conforms", "")
-    assert {verdict for verdict, _ in verdicts.values()} <= {"conforms", "unsupported"}, verdicts
+def test_conforms_on_the_first_check(written: str, tmp_path: Path) -> None:
+    """And nothing is wrong with the adapter."""
+    assert list(Inspection(written).mistakes()) == []
+    order = Order("smoke", 0, Selection((), ("test_recurrence",), ("float32",)), 1, 60, tmp_path / "results")
+    with workers_in_this_process():
+        (results,) = run_all(order, [written], 1, lambda step: None)
+    (record,) = read(results).checks
+    assert (record.check, record.verdict) == ("test_values.py::test_recurrence[float32-eager]", "conforms")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_values.py::test_recurrence",
+        "test_masks.py::test_final_state_under_a_mask",
+        "test_gradients.py::test_gradients_of_weights",
+        "test_gradients.py::test_gradients_under_a_mask",
+    ],
+)
+def test_module_of_torch_in_the_readme(name: str) -> None:
+    """It conforms with lengths and gradients, in examples that could have told it from a wrong one."""
+    pytest.importorskip("torch")
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (example,) = (e for e in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if "MyRNN" in e)
+    names: dict[str, Any] = {"__name__": "my_rnn"}
+    exec(compile(example, "README.md", "exec"), names)
+    check = Check(name, Subject(names["adapter"]), "float64", "eager", PROFILES["smoke"], 0, 1, Journal(None))
+    assert failure_of(check, checks()[name]) is None
+    assert check.evidence.discriminating
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,6 +22,7 @@ from rnn_conformance.reference.model.weights import Weights, weight_shapes
 HERE = registry.registered()["tensorflowjs"]
 needs_it = pytest.mark.skipif(bool(HERE.missing), reason=f"{', '.join(HERE.missing)}: {HERE.how_to_install}")
 
+
 @pytest.fixture(scope="module")
 def adapter() -> Iterator[ProcessAdapter]:
     found = registry.load("tensorflowjs")

@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "Run the failing example of a witness again.",
     "adapters": "List the registered adapters, and how to install what is missing.",
     "new-adapter": "Write an adapter of your own to begin with, which works.",
+    "check-adapter": "Say quickly what is wrong with an adapter, with the file and the line of its own.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
     "port": "Write SOURCE in another framework, load its weights, and prove that its recurrent layers compute the same",

@@ -16,15 +16,18 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.conformance import checks
 from rnn_conformance.conformance.engine.verdicts import conclude
 from rnn_conformance.conformance.explaining.diagnosis import explain
+from rnn_conformance.conformance.inspecting.inspection import broken
 from rnn_conformance.conformance.running import room
 from rnn_conformance.conformance.running.selection import asked_of
 from rnn_conformance.conformance.running.session import Session
+from rnn_conformance.conformance.running.telling import as_block
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.witness import read_witness
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.spec import specification
 
 _SESSION = pytest.StashKey[Session]()
+_BROKEN = pytest.StashKey[str]()
 
 
 class CheckFile(pytest.Module):
@@ -139,6 +142,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _session(config: pytest.Config) -> Session:
     """The one session of this run; the adapter's framework is imported here."""
+    if broken_already := config.stash.get(_BROKEN, ""):
+        pytest.exit(broken_already, 4)  # pytest asks for each file again
     if _SESSION not in config.stash:
         name = config.getoption("--adapter")
         if not name:
@@ -155,7 +160,10 @@ def _session(config: pytest.Config) -> Session:
                 cell=config.getoption("--conformance-cell"),
             )
         except Exception as error:
-            pytest.exit(f"adapter {name} does not work: {type(error).__name__}: {error}", 4)
+            mistake = broken(name, error)
+            print(as_block(name, mistake), flush=True)  # into the log, whose end may be pytest's own
+            config.stash[_BROKEN] = f"adapter {name} does not work: {mistake.what}"
+            pytest.exit(config.stash[_BROKEN], 4)
     return config.stash[_SESSION]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.process import Ended
 from rnn_conformance.conformance.running.results import REPLAY, WITNESSES, header
+from rnn_conformance.conformance.running.telling import in_block
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Running
 from rnn_conformance.conformance.witnesses.witness import witness_of, write_witness
@@ -50,12 +50,10 @@ def write_broken(order: Order, adapter: str, ended: Ended, when: str) -> None:
     results = order.results(adapter)
     if not results.exists():
         records.append(results, header(adapter, order.profile, order.seed, [item.check], None, order.asked, order.cell))
-    message = f"{ended.how} {when}; it said: {_said(order.log(adapter))}"
+    log = order.log(adapter).read_text(encoding="utf-8", errors="replace")
+    message = in_block(log) or f"{ended.how} {when}; it said: {_end_of(log)}"
     records.append(results, records.CheckRecord(**asdict(item), verdict="broken", seconds=0.0, message=message))
 
 
-def _said(log: Path, lines: int = 15) -> str:
-    """The end of a log; what the worker gives as the reason stands first, as it is easily lost below a traceback."""
-    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
-    reason = next((line.strip("! ") for line in reversed(tail) if " does not work: " in line), "")
-    return "\n".join([reason.removeprefix("_pytest.outcomes.Exit: "), *tail])
+def _end_of(log: str, lines: int = 15) -> str:
+    return "\n".join(log.splitlines()[-lines:])

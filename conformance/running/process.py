@@ -69,7 +69,7 @@ def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: E
                 return Ended(f"{TOO_LONG} {limit:g} seconds", "timed out")
             stop.wait(_POLL_SECONDS)
     watch.look()
-    return _ended(process.returncode)
+    return ended(process.returncode)
 
 
 @contextmanager
@@ -110,7 +110,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _ended(status: int) -> Ended:
+def ended(status: int) -> Ended:
+    """What the exit status of a process says of its end."""
     return Ended(
         f"killed by {signal.Signals(-status).name}" if status < 0 else f"the process ended with status {status}",
         hands_over=status == _HANDED_OVER,
