@@ -144,6 +144,7 @@ WAYS_OF = {
     "keras-openvino": f"eager {_KERAS}",
     "tf-keras": f"compiled eager {_KERAS} xla xla-unrolled".replace(" without-cudnn", ""),
     "mlx": "eager vmapped reloaded",
+    "jax+export": "open fixed",
     "torch+onnxruntime": "open-batch fixed",
     "torch+openvino": "open-batch fixed",
     "flax-nnx": "compiled eager unrolled vmapped reloaded nnx-jit",

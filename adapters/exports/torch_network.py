@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_conformance.adapters.exports.limits import Exports
 from rnn_conformance.adapters.onnx.network import Run
 from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.adapters.torch.model import build, is_native_stack, state_dict, weights_of
@@ -16,20 +17,15 @@ from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State, StateShapes
 from rnn_conformance.reference.model.weights import Array, Weights
 
-MODELS = 12
-"""So many models are exported in a process, each of which takes seconds; others are refused."""
-
 LONGEST_UNROLLED = 64
 """The most timesteps of a simple RNN, of which the exporter writes every step by itself."""
 
-TOO_MANY = f"an export takes seconds: {MODELS} models are exported, and no more"
 _TOO_LONG = f"torch.onnx.export unrolls torch.nn.RNN: more than {LONGEST_UNROLLED} timesteps are not tried"
 
 NO_SYMBOLIC_SHAPES = "a model is exported with names for what is open, and the runtime infers no shapes from these"
 NOT_COUNTED = "a model of ONNX keeps arrays, among them such as no parameter is, and nobody counts them"
 
-_EXPORTED: dict[Any, Any] = {}
-"""The models that this process has exported, by what they were exported of: weights are others with each load."""
+_EXPORTS = Exports()
 
 
 class TorchExportNetwork:
@@ -106,24 +102,26 @@ class TorchExportNetwork:
         from rnn_conformance.adapters.exports.torch_example import exported
 
         is_open = self._architecture.mode == "open-batch"
-        example = (max(2, batch + 1) if is_open else batch, timesteps)  # of another size than the call has
+        # The weights are others with each load, and so is the way what is returned is cut.
         key = (self._everything, self._architecture.mode, started, timesteps, None if is_open else batch)
-        if key not in _EXPORTED:
-            if len(_EXPORTED) >= MODELS:
-                raise Unsupported(TOO_MANY)
+
+        def make() -> Any:
             if timesteps > LONGEST_UNROLLED and any(l.cell.name == "simple_rnn" for l in self._architecture.layers):
                 raise Unsupported(_TOO_LONG)
-            given, axes = self._example(*example, started=started), None
+            # A batch that is open is another one in the example than in the call.
+            given, axes = self._example(max(2, batch + 1) if is_open else batch, timesteps, started=started), None
             if is_open:
                 size = torch.export.Dim("batch")
                 axes = [{0: size}, *({1: size} for _ in given[1:])]
             try:
-                _EXPORTED[key] = exported(self._module, given, axes)
+                return exported(self._module, given, axes)
             except torch.onnx.OnnxExporterError as error:
                 told = " ".join(str(error).split())
                 raise Unsupported(f"torch.onnx.export refuses it: {told[-300:]}") from error
-        copy = type(_EXPORTED[key])()
-        copy.CopyFrom(_EXPORTED[key])
+
+        kept = _EXPORTS.get(key, make)
+        copy = type(kept)()
+        copy.CopyFrom(kept)
         return copy
 
     def _example(self, batch: int, timesteps: int, *, started: bool) -> list[Any]:

@@ -8,13 +8,9 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.script import script
-from rnn_conformance.adapters.exports.torch_network import (
-    NO_SYMBOLIC_SHAPES,
-    NOT_COUNTED,
-    TOO_MANY,
-    TorchExportNetwork,
-)
+from rnn_conformance.adapters.exports.limits import TOO_MANY
+from rnn_conformance.adapters.exports.torch_script import script
+from rnn_conformance.adapters.exports.torch_network import NO_SYMBOLIC_SHAPES, NOT_COUNTED, TorchExportNetwork
 from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.onnx import openvino as _openvino
 from rnn_conformance.adapters.onnx import runtime as _runtime
