@@ -35,7 +35,7 @@ class Registered:
 
     @property
     def how_to_install(self) -> str:
-        return f"pip install 'rnn-conformance[{self.name}]'"
+        return f"pip install 'rnn-conformance[{self.name.replace('+', '-')}]'"
 
     @property
     def too_old(self) -> str:

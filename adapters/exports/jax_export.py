@@ -59,9 +59,7 @@ class _ExportNetwork(ScanNetwork):
         from rnn_conformance.adapters.exports.jax_example import sent
 
         arguments = (parameters, inputs, *given.values())
-        everything = replace(
-            self._architecture, return_sequences=True, return_state=True, batch=None, timesteps=None
-        )
+        everything = replace(self._architecture, return_sequences=True, return_state=True, batch=None, timesteps=None)
         state = given["initial_state"]
         shapes = None if self._architecture.mode == "fixed" else self._shapes(given)
         sizes = str(each_state(lambda h: h.shape, state)) if shapes is None else state is not None
@@ -106,4 +104,4 @@ def _script(architecture: Architecture, wants: str) -> str:
     return f"{first}\n{definition}\n\n{model}{rest}sent(model, ({names}){shapes})({names})\n{after}"
 
 
-adapter = JaxAdapter({"jax": "0.4.31"}, _description, _ExportNetwork, _script)
+adapter = JaxAdapter({"jax": "0.4.31"}, _description, _ExportNetwork, _script, ("jax", "flatbuffers"))

@@ -1,4 +1,4 @@
-"""Layers of PyTorch as a model of ONNX: how they are exported, run in ONNX Runtime and read, as a user would write it."""
+"""Layers of PyTorch as a model of ONNX: exported, run in ONNX Runtime and read, as a user would write it."""
 
 from __future__ import annotations
 

@@ -106,7 +106,9 @@ class TorchExportNetwork:
         key = (self._everything, self._architecture.mode, started, timesteps, None if is_open else batch)
 
         def make() -> Any:
-            if timesteps > LONGEST_UNROLLED and any(l.cell.name == "simple_rnn" for l in self._architecture.layers):
+            if timesteps > LONGEST_UNROLLED and any(
+                each.cell.name == "simple_rnn" for each in self._architecture.layers
+            ):
                 raise Unsupported(_TOO_LONG)
             # A batch that is open is another one in the example than in the call.
             given, axes = self._example(max(2, batch + 1) if is_open else batch, timesteps, started=started), None

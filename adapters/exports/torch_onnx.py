@@ -9,8 +9,8 @@ from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.exports.limits import TOO_MANY
-from rnn_conformance.adapters.exports.torch_script import script
 from rnn_conformance.adapters.exports.torch_network import NO_SYMBOLIC_SHAPES, NOT_COUNTED, TorchExportNetwork
+from rnn_conformance.adapters.exports.torch_script import script
 from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.onnx import openvino as _openvino
 from rnn_conformance.adapters.onnx import runtime as _runtime
@@ -46,7 +46,8 @@ class TorchExportAdapter:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        return ("torch", "onnx", "onnxscript", self.runtime)
+        # What exports, runs and reads a model stands in one plain module, and that imports ONNX Runtime.
+        return tuple(dict.fromkeys(("torch", "onnx", "onnxscript", "onnxruntime", self.runtime)))
 
     def describe(self) -> Description:
         return _description(self)
@@ -85,9 +86,7 @@ def _description(adapter: TorchExportAdapter) -> Description:
         offers=tuple(feature for feature in EXTRAS if feature in own.offers and feature not in unsupported),
         unsupported=unsupported,
         choices=Choices(backward_outputs="aligned"),
-        conventions={
-            name: told for name, told in own.conventions.items() if name not in ("load", "read", "padding")
-        }
+        conventions={name: told for name, told in own.conventions.items() if name not in ("load", "read", "padding")}
         | {
             "load": "`rnn.load_state_dict`, before `torch.onnx.export(module, given, dynamo=True, optimize=False)`",
             "read": "`onnx.numpy_helper.to_array(initializer)`, of `model.graph.initializer`, by PyTorch's names",
@@ -96,7 +95,7 @@ def _description(adapter: TorchExportAdapter) -> Description:
             "open batch": '`dynamic_shapes=({0: batch}, ...)`, with `batch = torch.export.Dim("batch")`; of the number '
             "of timesteps the exporter makes a constant, even where it is told that it is open",
             "fixed": "without `dynamic_shapes`",
-            "optimised": "with `optimize=True`, its default, the exporter puts the weights in ONNX's order; without it, "
+            "optimised": "with `optimize=True`, its default, the exporter puts the weights in ONNX's order; without, "
             "nodes of the model do so, and the initializers are PyTorch's parameters",
         },
         example=example("exports/torch_example.py"),

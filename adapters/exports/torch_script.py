@@ -13,6 +13,7 @@ from rnn_conformance.adapters.torch.model import is_native_stack
 from rnn_conformance.adapters.torch.script import modules_of
 from rnn_conformance.reference.model.architecture import Architecture
 
+
 def script(architecture: Architecture, wants: str, runtime: str) -> str:
     """Python source. Raises ValueError where `wants` is not "outputs": what is exported has no gradients."""
     if wants != "outputs":

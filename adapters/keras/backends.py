@@ -1,4 +1,4 @@
-"""How each of Keras' backends calls a Model and takes its gradient: with tf.function, torch.autograd, jax.jit, or not."""
+"""How each of Keras' backends calls a Model and takes its gradient, if it can: with tf.function, autograd, jax.jit."""
 
 from __future__ import annotations
 
