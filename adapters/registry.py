@@ -40,7 +40,7 @@ class Registered:
 
     @property
     def how_to_install(self) -> str:
-        return self.install or f"pip install 'rnn-conformance[{self.name}]'"
+        return self.install or f"pip install 'rnn-conformance[{self.name.replace('+', '-')}]'"
 
     @property
     def too_old(self) -> str:

@@ -144,6 +144,9 @@ WAYS_OF = {
     "keras-openvino": f"eager {_KERAS}",
     "tf-keras": f"compiled eager {_KERAS} xla xla-unrolled".replace(" without-cudnn", ""),
     "mlx": "eager vmapped reloaded",
+    "jax+export": "open fixed",
+    "torch+onnxruntime": "open-batch fixed",
+    "torch+openvino": "open-batch fixed",
     "flax-nnx": "compiled eager unrolled vmapped reloaded nnx-jit",
     "flax-linen": "compiled eager unrolled vmapped reloaded closed-over",
     "jax-scan": "compiled eager unrolled vmapped closed-over",
@@ -208,12 +211,16 @@ def test_scripts_of_outputs(adapter: Any, model: str) -> None:
     assert_exact(named(actual), named(expected(adapter, case)))
 
 
-def test_a_script_is_short(adapter: Any) -> None:
-    """A layer by itself takes no more lines than one reads in a bug report, and none of what it does without."""
+def test_a_script_is_short(adapter: Any, request: pytest.FixtureRequest) -> None:
+    """A layer by itself takes no more lines than one reads in a bug report, and none of what it does without.
+
+    An export takes more: it is made, and then run in another framework.
+    """
     skip_where_there_are_no_scripts(adapter)
     architecture = Architecture((Layer(2, 3),), mode=adapter.describe().modes[0])
     source = adapter.script(architecture, "outputs")
-    assert len(source.splitlines()) <= 45
+    is_export = "+" in request.node.callspec.params["adapter"]
+    assert len(source.splitlines()) <= (80 if is_export else 45)
     for needless in ("cotangent", "lengths", "mask", "table", "reload"):
         assert needless not in source
 

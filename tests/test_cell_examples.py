@@ -28,15 +28,14 @@ def given_of(cell: Cell) -> Mapping[str, Any]:
 
 
 def usual(kind: str, script: str, framework: str) -> Cell:
-    """The cell of a script: one that reads `c` has a recurrent bias, of the candidate alone in Flax, Equinox and MLX."""
+    """The cell of a script: one that reads `c` has a recurrent bias, of the candidate alone in some."""
     if framework == "Haiku":
         return {"lstm": Lstm(forget_bias=1.0), "gru": Gru(reset="before", recurrent_bias="none", keep="1-z")}[kind]
     has_c = "c_read" in script
+    candidate = framework.startswith(("Flax", "Equinox", "MLX"))
     if kind == "lstm":
         return Lstm(recurrent_bias="all" if has_c else "none")
-    return Gru(
-        recurrent_bias="none" if not has_c else "candidate" if framework.startswith(("Flax", "Equinox", "MLX")) else "all"
-    )
+    return Gru(recurrent_bias="none" if not has_c else "candidate" if candidate else "all")
 
 
 def script_of(kind: str, script: str, given: Mapping[str, Any]) -> str:

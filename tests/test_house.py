@@ -28,7 +28,7 @@ MAY_IMPORT = {
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
     "adapters": "description protocol support gates inlining function pipe registry two_biases canonical graph numpy "
-    "torch jax keras flax equinox haiku mlx onnx tensorflowjs porting reading",
+    "torch jax keras flax equinox haiku mlx onnx exports tensorflowjs porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining inspecting running selftest "
     "porting asserting sweeping vectors skeletons commands",
@@ -57,6 +57,7 @@ OF_FRAMEWORK = {
     "haiku": {"haiku", "jax"},
     "mlx": {"mlx"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
+    "exports": {"torch", "onnx", "onnxruntime", "jax"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "safetensors"}
 LONGEST = 400

@@ -89,7 +89,7 @@ def _description() -> Description:
     )
 
 
-class _ScanNetwork(JaxNetwork):
+class ScanNetwork(JaxNetwork):
     """The parameters are a pair: the table of the embedding or None, and for each layer a dict of W, U, b, backward."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -198,4 +198,4 @@ def _template(architecture: Architecture) -> Parameters:
     return shape((table.tokens, table.features)) if table else None, [shapes(layer) for layer in architecture.layers]
 
 
-adapter = JaxAdapter({"jax": "0.4.30"}, _description, _ScanNetwork, script)
+adapter = JaxAdapter({"jax": "0.4.30"}, _description, ScanNetwork, script)

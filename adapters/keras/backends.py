@@ -1,4 +1,4 @@
-"""How each of Keras' backends calls a Model and takes its gradient: with tf.function, torch.autograd, jax.jit, or not."""
+"""How each of Keras' backends calls a Model and takes its gradient, if it can: with tf.function, autograd, jax.jit."""
 
 from __future__ import annotations
 
@@ -92,6 +92,12 @@ class LegacyNetwork(TensorFlowNetwork):
     def reset(self) -> None:
         for layer in self._recurrent_layers(self._plain):
             layer.reset_states()
+
+    def _array(self, array: Any) -> Any:
+        import tensorflow as tf
+
+        # A layer that is called by itself takes no array for a state: it asks which tensor of a model that is.
+        return tf.convert_to_tensor(array) if self._mode == "layers" else array
 
     def _seed_anew(self, given: Given) -> None:
         """It is tf.random.set_seed that does so, in tf_keras.utils.set_random_seed."""

@@ -26,7 +26,7 @@ _COMPILERS = {**dict.fromkeys(("tensorflow", LEGACY), "tf.function"), "jax": "ja
 
 
 def script(backend: str, architecture: Architecture, wants: str) -> str:
-    """Python source that computes what is wanted, "outputs" or "gradients", with Keras on this backend or Keras 2 alone.
+    """Python source that computes what is wanted, "outputs" or "gradients", with Keras on this backend, or Keras 2.
 
     The way `layers` is written with a Model, like the others. Raises ValueError for anything else.
     """
@@ -76,7 +76,9 @@ def _compiled_call(backend: str, architecture: Architecture) -> str:
     how = ""
     if backend in ("tensorflow", LEGACY) and architecture.mode in XLA:
         how = ", jit_compile=True"
-    if backend in ("tensorflow", LEGACY) and architecture.mode == "time-distributed":  # the sizes that are not known stay open
+    if (
+        backend in ("tensorflow", LEGACY) and architecture.mode == "time-distributed"
+    ):  # the sizes that are not known stay open
         how = ", input_signature=[[tf.TensorSpec(t.shape, t.dtype) for t in model.inputs]]"
     return f"{_COMPILERS[backend]}(lambda given: model(given){how})"
 

@@ -30,8 +30,11 @@ _XLA_WAYS = {
 }
 
 SELDOM_ON: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("tensorflow", LEGACY), _XLA_WAYS),
-    **dict.fromkeys(("torch", "numpy", "openvino"), {}),
+    "tensorflow": _XLA_WAYS,
+    LEGACY: _XLA_WAYS,
+    "torch": {},
+    "numpy": {},
+    "openvino": {},
     "jax": {"closed-over": "jax.jit of a function that closes over the Model, anew for each load"},
 }
 """Those of one backend."""

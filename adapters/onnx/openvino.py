@@ -52,7 +52,8 @@ def _description() -> Description:
     )
 
 
-def _start(model: Any, mode: str) -> Run:
+def start(model: Any, mode: str) -> Run:
+    """A model made ready in a mode, to be run."""
     import openvino
 
     core = openvino.Core()
@@ -91,4 +92,4 @@ def _running(architecture: Architecture) -> tuple[Sequence[str], Sequence[str]]:
     return ["import openvino"], [*lines, "[results[output] for output in compiled.outputs]"]
 
 
-adapter = OnnxAdapter(("onnx", "openvino"), _description, Runtime(_start, _shapes), _running)
+adapter = OnnxAdapter(("onnx", "openvino"), _description, Runtime(start, _shapes), _running)

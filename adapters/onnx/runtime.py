@@ -52,7 +52,8 @@ def _description() -> Description:
     )
 
 
-def _start(model: Any, mode: str) -> Run:
+def start(model: Any, mode: str) -> Run:
+    """A model made ready in a mode, to be run."""
     import onnx
     import onnxruntime
 
@@ -124,4 +125,4 @@ def _lines(architecture: Architecture) -> Iterator[str]:
     yield "binding.copy_outputs_to_cpu()"
 
 
-adapter = OnnxAdapter(("onnx", "onnxruntime"), _description, Runtime(_start, _shapes), _running)
+adapter = OnnxAdapter(("onnx", "onnxruntime"), _description, Runtime(start, _shapes), _running)

@@ -30,7 +30,7 @@ def script(architecture: Architecture, wants: str) -> str:
         raise ValueError(f"a script gives outputs or gradients, not {wants!r}")
     gradients = wants == "gradients"
     parts: list[Iterable[str]] = [
-        _model(architecture),
+        modules_of(architecture),
         _arguments(architecture, gradients),
         _call(architecture),
         _gradients(architecture) if gradients else _results(architecture),
@@ -54,7 +54,7 @@ def _imports(architecture: Architecture) -> Iterator[str]:
         yield f"from torch.nn.utils.rnn import pack_padded_sequence{unpack}"
 
 
-def _model(architecture: Architecture) -> Iterator[str]:
+def modules_of(architecture: Architecture) -> Iterator[str]:
     """The modules and their weights: `model` is one torch.nn.RNN, or a list of modules, one for each layer."""
     if table := architecture.embedding:
         yield f"embedding = torch.nn.Embedding({table.tokens}, {table.features}{_dtype(architecture)})"

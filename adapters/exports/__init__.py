@@ -1,0 +1,1 @@
+"""What a model has become on its way from one framework to another runtime."""
