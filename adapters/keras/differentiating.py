@@ -27,7 +27,7 @@ def differentiate(model: Any, canonical: Canonical, arguments: Arguments, cotang
     """
     import keras
 
-    from rnn_conformance.adapters.keras.example import named_weights
+    from rnn_conformance.adapters.keras.plain import named_weights
 
     if canonical.architecture.stateful:
         raise Refused(canonical.path, "gradients", "it is stateful, and a call would change the state that it keeps")
