@@ -2,40 +2,37 @@
 
     KERAS_BACKEND=jax python benchmarks/ports.py > docs/ports.md
 
-Each model is trained for some steps in the first framework (trained.py) and called; each of its recurrent layers is
-read, and built from that in the second framework; then both are held against each other as a user would, with
-`assert_agree`, on what reached the layer in that call: under its mask, from the state that was carried. A wrong port is
-the same with one mistake in it, and has to be noticed, and named.
+Each model is built in the first framework, read, and built from that in the second; then both are held against each
+other as a user would, with `assert_agree`. A wrong port is the same with one mistake in it, and has to be noticed, and
+named.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import permutations
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # before Keras is imported: the one that shares a process with Flax
 
 import numpy as np
-from trained import STEPS, TRAINED, UNITS, texts
 
-from rnn_conformance.adapters.canonical import Arguments, Call, Refused
+from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Refused
 from rnn_conformance.adapters.reading import build, porter, read
 from rnn_conformance.conformance.asserting import NonConforming, assert_agree
 from rnn_conformance.conformance.porting.mistakes import mistakes
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Output
+from rnn_conformance.reference.model.weights import Weights, weight_shapes
 
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "flax-nnx": "Flax NNX"}
-BATCH = 5
-TOLD = {
-    "classifier": "text classifier: embedding, mask, LSTM",
-    "characters": "character model: two GRUs whose state is carried",
-    "tagger": "tagger: LSTM in both directions",
-}
+BATCH, TIMESTEPS, UNITS = 5, 20, 8
 
 WRONG: dict[str, tuple[str, ...]] = {
     "classifier": (
@@ -64,60 +61,56 @@ WRONG: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Model:
-    """A small model, and each call of a recurrent layer in it; wrong ports are tried on the `last` one."""
+    """A recurrent layer of a small model, and what it is given."""
 
     name: str
     told: str
-    calls: tuple[Call, ...]
-
-    @property
-    def last(self) -> Call:
-        """The last call; that of the classifier from a state as well, so that it can get lost."""
-        call = self.calls[-1]
-        if self.name != "classifier":
-            return call
-        rng = np.random.default_rng(0)
-        start = tuple(rng.normal(size=(len(call.inputs), UNITS)).astype(np.float32) for _ in range(2))
-        return replace(call, initial_state=((start,),))
+    canonical: Canonical
+    given: dict[str, Any]
 
 
-@cache
-def models(source: str) -> tuple[Model, ...]:
-    """The three, trained in that framework."""
-    found = []
-    for name, told in TOLD.items():
-        model, ends = TRAINED[source](name), porter(source)
-        tokens = texts(1, BATCH)
-        calls, _ = ends.watch(model, ends.survey(model, None), Arguments(tokens))
-        found.append(Model(name, told, tuple(calls)))
-        print(f"trained: {name} in {FRAMEWORKS[source]}", file=sys.stderr)
-    return tuple(found)
+def models(source: str) -> Iterator[Model]:
+    """The three, with the biases that a layer of the framework has."""
+    rng = np.random.default_rng(0)
+    lstm: Cell = Lstm(recurrent_bias="all") if source == "torch" else Lstm()
+    start = tuple(rng.normal(size=(BATCH, UNITS)).astype(np.float32) for _ in range(2))
+    masked = {"lengths": np.array([20, 13, 7, 16, 4]), "initial_state": start}
+    yield Model("classifier", "text classifier: LSTM under a mask", drawn(Layer(UNITS, UNITS, lstm)), masked)
+    carried = {"initial_state": start[0]}
+    yield Model("characters", "character model: GRU whose state is carried", drawn(Layer(6, UNITS, Gru())), carried)
+    both = Layer(6, UNITS, lstm, direction="bidirectional")
+    yield Model("tagger", "tagger: LSTM in both directions", drawn(both), {})
 
 
-def given_to(call: Call) -> dict[str, Any]:
-    """The arguments of an assertion on the layer by itself."""
-    lengths = {} if call.mask is None else {"lengths": call.mask.sum(-1)}
-    state = {} if call.initial_state is None else {"initial_state": call.initial_state}
-    return {"inputs": call.inputs, **lengths, **state}
+def drawn(layer: Layer) -> Canonical:
+    """Weights as of a trained layer: none of them zero, biases least of all."""
+    architecture = Architecture((layer,), return_state=True)
+    rng = np.random.default_rng(1)
+    shapes = weight_shapes(architecture).items()
+    arrays = {name: (0.6 * rng.normal(size=shape)).astype(np.float32) for name, shape in shapes}
+    return Canonical(architecture, Weights.of(arrays))
+
+
+def inputs_of(model: Model) -> np.ndarray:
+    """What the layer reads."""
+    features = model.canonical.architecture.layers[0].features
+    return np.random.default_rng(2).normal(size=(BATCH, TIMESTEPS, features)).astype(np.float32)
 
 
 def agree(model: Model, source: str, target: str) -> str:
-    """How near both ends of a right port are to their bounds."""
-    worst = np.zeros(2)
-    for call in model.calls:
-        one = build(source, replace(call.canonical, path=""))
-        other = build(target, read(one)[0])
-        reports = assert_agree(one, other, **given_to(call))
-        worst = np.maximum(worst, [report.worst for report in reports])
-    return ", ".join(f"{each:.2f}" for each in worst)
+    """How near both ends of a right port are to their bounds, or what is wrong."""
+    one = build(source, model.canonical)
+    (canonical,) = read(one)
+    other = build(target, canonical)
+    first, second = assert_agree(one, other, inputs=inputs_of(model), **model.given)
+    return f"{first.worst:.2f}, {second.worst:.2f}"
 
 
 def wrong_port(model: Model, source: str, target: str, word: str) -> str:
     """What is said of a port with the mistake of that name: that it is named so, or what else came of it."""
-    last = model.last
-    one = build(source, replace(last.canonical, path=""))
+    one, x = build(source, model.canonical), inputs_of(model)
     (canonical,) = read(one)
-    call = Call(canonical, last.inputs, Output(last.inputs), last.initial_state, last.mask)
+    call = Call(canonical, x, Output(x), state_of(model, canonical), mask_of(model))
     found = [mistake for mistake in mistakes(canonical, call) if told_so(mistake.sentence, word)]
     if not found:
         return "none there"
@@ -130,7 +123,7 @@ def wrong_port(model: Model, source: str, target: str, word: str) -> str:
     except Refused as reason:
         return f"cannot be made: {reason.field}"
     try:
-        assert_agree(one, other, **given_to(last))
+        assert_agree(one, other, inputs=x, **model.given)
     except NonConforming as failure:
         is_named = f'"{mistake.sentence}"' in str(failure)
         return "named" if is_named else f"noticed only: {failure}"
@@ -140,6 +133,18 @@ def wrong_port(model: Model, source: str, target: str, word: str) -> str:
 def told_so(sentence: str, word: str) -> bool:
     """Whether this is the mistake: the second bias of a layer that has two, or its only one."""
     return sentence == word or sentence in (f"the second {word}", f"the {word}")
+
+
+def state_of(model: Model, canonical: Canonical) -> Any:
+    given = model.given.get("initial_state")
+    if given is None:
+        return None
+    return ((given if isinstance(given, tuple) else (given,),),)
+
+
+def mask_of(model: Model) -> Any:
+    lengths = model.given.get("lengths")
+    return None if lengths is None else np.arange(TIMESTEPS) < lengths[:, np.newaxis]
 
 
 def running(layer: Any, target: str, wrong: Call) -> Callable[..., Any]:
@@ -162,10 +167,8 @@ def main() -> None:
     pairs = list(permutations(FRAMEWORKS, 2))
     print("# Three small models along every pair of frameworks\n")
     print("Made by `python benchmarks/ports.py > docs/ports.md`, on a CPU, with the pinned versions.\n")
-    print(f"Each model was trained for {STEPS} steps in the first framework, and called on texts of different lengths.")
-    print("Every call of every recurrent layer of it is carried to the second, and judged on what reached it.\n")
     print("## Right ports\n\nThe largest error of either end, as a share of its proven bound: beyond 1 is a fault.\n")
-    print(f"| from, to | {' | '.join(TOLD.values())} |\n|---|---|---|---|")
+    print(f"| from, to | {' | '.join(model.told for model in models('torch'))} |\n|---|---|---|---|")
     for source, target in pairs:
         cells = [agree(model, source, target) for model in models(source)]
         print(f"| {FRAMEWORKS[source]} to {FRAMEWORKS[target]} | {' | '.join(cells)} |", flush=True)
