@@ -132,7 +132,17 @@ ODD = {
     "loop of a cell": lambda: Odd(loop, {"cell": 7}),
     "list with residual connections": lambda: Odd(listed, {"rnns/0": 1, "rnns/1": 1}, inputs=TOKENS),
     "bfloat16": lambda: Odd(
-        lambda: of(nnx.GRUCell(4, 3, dtype=jnp.bfloat16, param_dtype=jnp.bfloat16, rngs=rngs())), {"rnn": 1}
+        lambda: of(
+            nnx.GRUCell(
+                4,
+                3,
+                dtype=jnp.bfloat16,
+                param_dtype=jnp.bfloat16,
+                recurrent_kernel_init=nnx.initializers.normal(),  # there is no orthogonal one in this type
+                rngs=rngs(),
+            )
+        ),
+        {"rnn": 1},
     ),
     "float16": lambda: Odd(
         lambda: of(nnx.LSTMCell(4, 3, dtype=jnp.float16, param_dtype=jnp.float16, rngs=rngs())), {"rnn": 1}

@@ -6,6 +6,7 @@ each value is the step that it came from and the names of its axes: what only mo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +79,17 @@ class _Reading:
         self.dropped: list[str] = []
         self.values: dict[str, Value] = {}
         self.units: dict[int, tuple[int, int]] = {}
+        self.known: dict[str, Callable[[Any], Value]] = {
+            "Gather": self.gather,
+            "Concat": self.concat,
+            "Gemm": self.gemm,
+            "MatMul": self.matmul,
+            "Add": self.add,
+            "Transpose": self.transpose,
+            "Squeeze": self.squeeze,
+            "Reshape": self.reshape,
+            **dict.fromkeys(_SAME, self.same),
+        }
 
     def done(self) -> Graph:
         returns = []
@@ -105,8 +117,10 @@ class _Reading:
             if path is not None:
                 self.recurrent(node, path)
             else:
-                known = getattr(self, node.op_type.lower(), None) if node.domain == "" else None
-                self.values[node.output[0]] = self.plain(node) if known is None else known(node)
+                known = self.known.get(node.op_type, self.plain) if node.domain in OWN_DOMAINS else self.plain
+                self.values[node.output[0]] = known(node)
+        if name not in self.values:
+            raise Untold(name, "it is a further output of its node")
         return self.values[name]
 
     def maker(self, name: str) -> Any:
@@ -242,7 +256,9 @@ class _Reading:
         return self.dense(node, x, kernel, None)
 
     def dense(self, node: Any, x: Value, kernel: np.ndarray, bias: np.ndarray | None) -> Value:
-        arrays = {"kernel": kernel, **({} if bias is None else {"bias": np.broadcast_to(bias, kernel.shape[1:])})}
+        if bias is not None and bias.size != kernel.shape[1]:
+            raise Untold(self.path(node), f"a bias {bias.shape} beside a kernel {kernel.shape}")
+        arrays = {"kernel": kernel, **({} if bias is None else {"bias": bias.reshape(-1)})}
         return self.put(Step(self.path(node), "dense", (x.number,), arrays=arrays), x.axes)
 
     def add(self, node: Any) -> Value:
@@ -289,7 +305,12 @@ class _Reading:
         joins = x.axes[-2:] == ("directions", "units") and not x.parts
         if not joins or shape is None or len(shape) != len(x.axes) - 1 or shape[-1] not in (-1, directions * units):
             raise Untold(self.path(node), f"a Reshape of {', '.join(x.axes)}")
-        if any(int(each) > 0 for each in shape[:-1]) or list(shape).count(-1) > 1 or not _keeps(shape):
+        if (
+            _option(node, "allowzero", 0)
+            or any(int(each) > 0 for each in shape[:-1])
+            or list(shape).count(-1) > 1
+            or not _keeps(shape)
+        ):
             raise Untold(self.path(node), "a Reshape that moves numbers between its axes")
         return self.flat(replace(x, axes=(*x.axes[:-2], "units")))
 
@@ -326,10 +347,8 @@ class _Reading:
 
     def plain(self, node: Any) -> Value:
         """What comes after a dense layer, or is nothing out of training. Raises Untold for all else."""
-        if node.domain == "" and node.op_type in _SAME:
-            return self.same(node)
         name = node.op_type.lower()
-        if node.domain == "" and name in ACTIVATIONS:
+        if node.domain in OWN_DOMAINS and name in ACTIVATIONS:
             x = self.value(node.input[0])
             if "features" not in x.axes:
                 raise Untold(self.path(node), f"a {node.op_type} of axes {', '.join(x.axes)}")
