@@ -42,8 +42,9 @@ are next to one another, since all that is asked of them is which release it is;
 
 Two more go unnoticed. A saved `Bidirectional` could not be loaded before Keras 3.3.3
 ([issue 19615](https://github.com/keras-team/keras/issues/19615)): `test_saved_and_loaded_again` should save layers of
-each direction, which only `test_features_crossed` does. `RNN` of several cells raised under a mask on JAX before Keras
-3.10 ([pull request 21224](https://github.com/keras-team/keras/pull/21224)): no adapter has a way to run such a stack."""
+each direction, which only `test_features_crossed` does. `RNN` of several cells raised under a mask on JAX before
+Keras 3.10 ([pull request 21224](https://github.com/keras-team/keras/pull/21224)): no adapter has a way to run such a
+stack."""
 
 COLUMNS = ("what", "seen in", "expected", "named", "kind", "from → to", "jobs", "CPU s")
 
