@@ -123,10 +123,9 @@ def write(folder: Path) -> None:
 
 
 def section(folder: Path) -> Iterator[str]:
-    """The section of the page."""
-    found = [
-        (asked, _kept(folder / f"{asked.name}.json")) for asked in regressions() if not asked.name.startswith(CONTROL)
-    ]
+    """The section of the page: what was measured, which need not be all of the list."""
+    measured = [(each, _kept(file)) for each in regressions() if (file := folder / f"{each.name}.json").exists()]
+    found = [pair for pair in measured if not pair[0].name.startswith(CONTROL)]
     right = sum(is_named(asked, each) for asked, each in found)
     yield from ("## Known regressions, found again", "", INTRODUCTION, "")
     yield f"`bisect` names **{right} of {len(found)}**."
@@ -136,7 +135,7 @@ def section(folder: Path) -> Iterator[str]:
     for asked, each in found:
         yield f"| {' | '.join(row(asked, each))} |"
     yield ""
-    quiet = [(asked, _kept(folder / f"{asked.name}.json")) for asked in regressions() if asked.name.startswith(CONTROL)]
+    quiet = [pair for pair in measured if pair[0].name.startswith(CONTROL)]
     same = [asked for asked, each in quiet if each["status"] == NOTHING]
     told = "; ".join(f"{asked.package} {asked.good} and {asked.bad} ({where(asked)})" for asked in same)
     yield (
