@@ -76,6 +76,7 @@ class Regression:
         return [
             *("rnn-conformance", "bisect", self.backend, self.subject, "--dtype", self.dtype, "--cell", self.cell),
             *("--releases", self.package, "--good", self.good, "--bad", self.bad, *self.options.split()),
+            *("--timeout", "3000"),  # on a machine that is busy, what is slow has not ended
             *("--kept", str(folder / "kept"), "--out", str(folder / self.name)),
         ]
 
