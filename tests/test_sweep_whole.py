@@ -84,6 +84,8 @@ def test_sweep_and_bisect(tmp_path: Path) -> None:
     assert "between the two, which could not be run: toylayer 1.1" in named.stdout
     assert "0 jobs were run for this" in named.stdout
     assert (tmp_path / "b" / "after" / RESULTS).exists()
+    until = run("bisect", "toylayer:adapter", "1.1", "--good", "1.0", "--until", "2025-04-10", *kept, "--out", tmp_path)
+    assert "fails with toylayer 1.2" in until.stdout  # which is the newest until then
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="the oldest NumPy has no wheel for this Python")
