@@ -96,8 +96,9 @@ jax = KerasAdapter(
     "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.30"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
 )
 numpy = KerasAdapter("numpy", "Keras on NumPy", {"keras": OLDEST}, ("keras", "numpy"), ("eager",))
+# Model.predict is what this backend is for: it compiles a model, where a call is computed piece by piece.
 openvino = KerasAdapter(
-    "openvino", "Keras on OpenVINO", {"keras": "3.8", "openvino": "2025.0"}, ("keras", "openvino"), ("eager",)
+    "openvino", "Keras on OpenVINO", {"keras": "3.8", "openvino": "2025.0"}, ("keras", "openvino"), ("eager", "predict")
 )
 legacy = KerasAdapter(
     LEGACY, "Keras 2", {"tf-keras": "2.16"}, ("tf-keras", "tensorflow", "tensorflow-cpu"), ("compiled", "eager")
@@ -113,7 +114,7 @@ def _description(adapter: KerasAdapter) -> Description:
         framework=adapter.framework,
         versions=versions(*adapter.told),
         modes=adapter.modes,
-        ways=ways_on(adapter.backend),
+        ways=tuple(way for way in ways_on(adapter.backend) if way not in adapter.modes),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),
