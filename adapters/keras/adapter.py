@@ -151,11 +151,11 @@ def _description(adapter: KerasAdapter) -> Description:
             "embedding": "`Embedding.weights[0]`, `(tokens, features)`",
         },
         notes={
-            **_notes(is_legacy),
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
             "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: "
             "weights that are loaded take its place",
+            **_notes(is_legacy),
             "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a "
             "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself",
         },
