@@ -97,8 +97,9 @@ jax = KerasAdapter(
     "jax", "Keras on JAX", {"keras": OLDEST, "jax": "0.4.30"}, ("keras", "jax", "jaxlib"), ("compiled", "eager")
 )
 numpy = KerasAdapter("numpy", "Keras on NumPy", {"keras": OLDEST}, ("keras", "numpy"), ("eager",))
+# Model.predict is what this backend is for: it compiles a model, where a call is computed piece by piece.
 openvino = KerasAdapter(
-    "openvino", "Keras on OpenVINO", {"keras": "3.8", "openvino": "2025.0"}, ("keras", "openvino"), ("eager",)
+    "openvino", "Keras on OpenVINO", {"keras": "3.8", "openvino": "2025.0"}, ("keras", "openvino"), ("eager", "predict")
 )
 legacy = KerasAdapter(
     LEGACY, "Keras 2", {"tf-keras": "2.16"}, ("tf-keras", "tensorflow", "tensorflow-cpu"), ("compiled", "eager")
@@ -115,7 +116,7 @@ def _description(adapter: KerasAdapter) -> Description:
         framework=adapter.framework,
         versions=versions(*adapter.told),
         modes=adapter.modes,
-        ways=ways_on(adapter.backend, knows_cudnn),
+        ways=tuple(way for way in ways_on(adapter.backend, knows_cudnn) if way not in adapter.modes),
         device=_device(adapter.backend),
         precision=_precision(adapter.backend),
         cells=tuple(LAYERS),
@@ -152,11 +153,11 @@ def _description(adapter: KerasAdapter) -> Description:
             "embedding": "`Embedding.weights[0]`, `(tokens, features)`",
         },
         notes={
-            **_notes(is_legacy),
             "padded outputs": "zero with `zero_output_for_mask=True`, which `Bidirectional` sets by itself where all "
             "outputs are returned",
             "forget bias": "`unit_forget_bias` is how the bias of an `LSTM` starts, and no part of its equation: "
             "weights that are loaded take its place",
+            **_notes(is_legacy),
             "implementation": "`implementation=1` is not saved with a model: `get_config` leaves it out. It has a "
             "mask of dropout for each gate, where the default has one for all; recurrent dropout sets it by itself. In "
             "Keras 3.15.1 dropout without recurrent dropout then needs `use_cudnn=False`, too: else a call in training "

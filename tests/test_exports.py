@@ -1,0 +1,91 @@
+"""Exports: how many are made, that each load reaches what was made before, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.exports.limits import MODELS, TOO_MANY, Exports, forget
+from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+
+pytestmark = pytest.mark.filterwarnings("default")  # what frameworks warn of among themselves is no error of ours
+
+NAMES = [name for name in registry.registered() if "+" in name]
+
+
+@pytest.fixture(autouse=True)
+def nothing_exported() -> Iterator[None]:
+    """As in a process that has just begun."""
+    forget()
+    yield
+    forget()
+
+
+def test_so_many_models_are_exported_and_no_more() -> None:
+    """What is there is given again, also when no other can be made; then all of it can be forgotten."""
+    exports, made = Exports(), []
+    for k in [*range(MODELS), 0]:
+        assert exports.get(k, lambda k=k: made.append(k) or k) == k  # type: ignore[misc]
+    assert made == [*range(MODELS)]
+    with pytest.raises(Unsupported, match=TOO_MANY):
+        exports.get("another", lambda: 0)
+    forget()
+    assert exports.get("another", lambda: 0) == 0
+
+
+def test_an_export_is_named_after_its_two_ends() -> None:
+    """And its extra by a name that an extra can have."""
+    assert {"torch+onnxruntime", "torch+openvino", "jax+export"} <= {*NAMES}
+    assert registry.registered()["torch+openvino"].how_to_install == "pip install 'rnn-conformance[torch-openvino]'"
+
+
+def prepared(name: str, architecture: Architecture) -> tuple[Any, Case]:
+    """A network of such an export with weights in it, and the case that they are from."""
+    found = registry.registered()[name]
+    if found.missing:
+        pytest.skip(f"{', '.join(found.missing)} is not installed")
+    adapter = registry.load(name)
+    case = Case(replace(architecture, mode=adapter.describe().modes[0]), 2, 4, "unit", 1)
+    network = adapter.prepare(case.architecture)
+    network.load(case.weights)
+    return network, case
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_that_are_loaded_reach_what_was_exported(name: str) -> None:
+    """A call, other weights, and a call: nothing is exported for these, and the outputs are others."""
+    network, case = prepared(name, Architecture((Layer(2, 3, registry.load(name).describe().variants_of("lstm")[0]),)))
+    before = network.run(case.inputs).outputs
+    network.load(case.next().weights)
+    assert np.abs(network.run(case.inputs).outputs - before).max() > 1e-3
+    network.load(case.weights)
+    np.testing.assert_array_equal(network.run(case.inputs).outputs, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batches_of_other_sizes(name: str) -> None:
+    """The batch is open: three sequences give what the first two of them give, and a third."""
+    network, case = prepared(name, Architecture((Layer(2, 3),)))
+    three = np.concatenate([case.inputs, case.inputs[:1]])
+    np.testing.assert_allclose(network.run(three).outputs[:2], network.run(case.inputs).outputs, rtol=1e-5)
+
+
+def test_timesteps_of_which_each_is_exported_by_itself() -> None:
+    """An RNN is unrolled, and so a long one is refused, in words."""
+    network, case = prepared("torch+onnxruntime", Architecture((Layer(2, 3),)))
+    with pytest.raises(Unsupported, match="unrolls"):
+        network.run(np.repeat(case.inputs, 40, axis=1))
+
+
+def test_kinds_of_cells_in_one_stack() -> None:
+    """The states of a stack are told apart by how many parts they have, which is one number."""
+    with pytest.raises(Unsupported, match="of one kind"):
+        prepared("torch+onnxruntime", Architecture((Layer(2, 3), Layer(3, 3, Lstm(recurrent_bias="all")))))
