@@ -47,12 +47,17 @@ def test_an_export_is_named_after_its_two_ends() -> None:
     assert registry.registered()["torch+openvino"].how_to_install == "pip install 'rnn-conformance[torch-openvino]'"
 
 
-def prepared(name: str, architecture: Architecture) -> tuple[Any, Case]:
-    """A network of such an export with weights in it, and the case that they are from."""
+def loaded(name: str) -> Any:
+    """The adapter of an export, if what it needs is here."""
     found = registry.registered()[name]
     if found.missing:
         pytest.skip(f"{', '.join(found.missing)} is not installed")
-    adapter = registry.load(name)
+    return registry.load(name)
+
+
+def prepared(name: str, architecture: Architecture) -> tuple[Any, Case]:
+    """A network of such an export with weights in it, and the case that they are from."""
+    adapter = loaded(name)
     case = Case(replace(architecture, mode=adapter.describe().modes[0]), 2, 4, "unit", 1)
     network = adapter.prepare(case.architecture)
     network.load(case.weights)
@@ -62,7 +67,7 @@ def prepared(name: str, architecture: Architecture) -> tuple[Any, Case]:
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_that_are_loaded_reach_what_was_exported(name: str) -> None:
     """A call, other weights, and a call: nothing is exported for these, and the outputs are others."""
-    network, case = prepared(name, Architecture((Layer(2, 3, registry.load(name).describe().variants_of("lstm")[0]),)))
+    network, case = prepared(name, Architecture((Layer(2, 3, loaded(name).describe().variants_of("lstm")[0]),)))
     before = network.run(case.inputs).outputs
     network.load(case.next().weights)
     assert np.abs(network.run(case.inputs).outputs - before).max() > 1e-3
