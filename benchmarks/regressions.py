@@ -38,7 +38,7 @@ INTRODUCTION = """Each of these was told of elsewhere: in an issue, a pull reque
 each, [a script](../benchmarks/regressions.py) runs `rnn-conformance bisect` with the check that should see it, and says
 which release and which package were named, in which kind the two results differ, from what to what, and how many
 environments had to be made and run for that (*jobs*). CPU seconds include the making of environments. The ends of most
-are next to one another, since all that is asked of them is which release it is; one has forty releases between them.
+are next to one another: what is asked of these is whether it is that release, and that package of all that changed.
 
 Two more go unnoticed. A saved `Bidirectional` could not be loaded before Keras 3.3.3
 ([issue 19615](https://github.com/keras-team/keras/issues/19615)): `test_saved_and_loaded_again` should save layers of
@@ -129,7 +129,7 @@ def section(folder: Path) -> Iterator[str]:
     found = [pair for pair in measured if not pair[0].name.startswith(CONTROL)]
     right = sum(is_named(asked, each) for asked, each in found)
     yield from ("## Known regressions, found again", "", INTRODUCTION, "")
-    yield f"`bisect` names **{right} of {len(found)}**."
+    yield f"`bisect` names **{right} of {len(found)}** that were measured."
     yield ""
     yield f"| {' | '.join(COLUMNS)} |"
     yield f"|{' --- |' * len(COLUMNS)}"

@@ -71,7 +71,7 @@ def test_page_has_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         module.write(tmp_path)
     text = (tmp_path / "upgrades.md").read_text(encoding="utf-8")
     assert text.startswith("# Above\n")
-    assert text.count(f"names **{len(known) - 2} of {len(known)}**") == 1
+    assert text.count(f"names **{len(known) - 2} of {len(known)}** that were measured") == 1
     assert text.count(f"[{known[0].told}]({known[0].link})") == 1
     assert f"of {len(regressions) - len(known)} pairs {len(regressions) - len(known)} are the same" in text
 
