@@ -144,7 +144,8 @@ def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dic
     source = adapter.script(case.architecture, wants)
     assert "rnn_conformance" not in source
     variables = variables_of(case, given=start is not None)
-    if isinstance(adapter, ProcessAdapter):  # a script of its own is run where its packages are
-        os.environ["NODE_PATH"] = str(adapter.manifest.folder / "node_modules")
-    exec(compile(source, "script.py", "exec"), variables)
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(adapter, ProcessAdapter):  # a script of its own is run where its packages are
+            patch.setenv("NODE_PATH", str(adapter.manifest.folder / "node_modules"))
+        exec(compile(source, "script.py", "exec"), variables)
     return variables
