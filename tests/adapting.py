@@ -135,11 +135,9 @@ def skip_without(adapter: Any, feature: str) -> None:
 
 
 def skip_where_there_are_no_scripts(adapter: Any) -> None:
-    """End the test for NumPy's adapter and for programs, and for no other: all that have a framework write scripts."""
+    """End the test for NumPy's adapter, and for no other: all that have a framework write scripts."""
     if isinstance(adapter, NumpyAdapter):
         pytest.skip("NumPy's adapter is the reference itself, of which no script could be free of this suite")
-    if isinstance(adapter, ProcessAdapter):
-        pytest.skip("a program has no scripts in Python")
 
 
 def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dict[str, Any]:
@@ -148,5 +146,8 @@ def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dic
     source = adapter.script(case.architecture, wants)
     assert "rnn_conformance" not in source
     variables = variables_of(case, given=start is not None)
-    exec(compile(source, "script.py", "exec"), variables)
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(adapter, ProcessAdapter):  # a script of its own is run where its packages are
+            patch.setenv("NODE_PATH", str(adapter.manifest.folder / "node_modules"))
+        exec(compile(source, "script.py", "exec"), variables)
     return variables

@@ -21,7 +21,7 @@ COMMANDS = {
     "bisect": "Find the release with which a clause or a check came to another outcome.",
     "replay": "Run the failing example of a witness again.",
     "adapters": "List the registered adapters, and how to install what is missing.",
-    "new-adapter": "Write an adapter of your own to begin with, which works.",
+    "new-adapter": "Write an adapter that works, around a small layer in whose place yours goes.",
     "check-adapter": "Say quickly what is wrong with an adapter, with the file and the line of its own.",
     "spec": "Print the specification, or the clauses and chapters named.",
     "atlas": "Print where W, U and b are kept in each framework.",
@@ -29,7 +29,7 @@ COMMANDS = {
     "deviations": "Print the known deviations.",
     "selftest": "Check the checks.",
     "vectors": "Write a set of cases: weights, inputs, what should come out, and the proven bound of each element.",
-    "schema": "Print the JSON Schema of results files, of frames of a program, or of vectors.",
+    "schema": "Print a JSON Schema, of JSON Schema 2020-12.",
 }
 """Each command with what it is for; it is the function of that name, with _ for -, in the module of that name."""
 
