@@ -41,8 +41,9 @@ def exported(module: torch.nn.Module, given: list[Any], axes: Any = None) -> Any
     """
     names = ["x", *(f"state_{k}" for k in range(len(given) - 1))]
     shapes = None if axes is None else (axes[0], *([tuple(axes[1:])] if axes[1:] else []))
-    how = {"input_names": names, "dynamic_shapes": shapes, "dynamo": True, "optimize": False, "verbose": False}
-    return torch.onnx.export(module, tuple(given), **how).model_proto
+    how: dict[str, Any] = {"input_names": names, "dynamic_shapes": shapes, "optimize": False, "verbose": False}
+    program: Any = torch.onnx.export(module, tuple(given), dynamo=True, **how)
+    return program.model_proto
 
 
 def with_parameters(model: Any, parameters: Mapping[str, torch.Tensor]) -> Any:

@@ -41,7 +41,7 @@ class TorchExportNetwork:
         self._everything = replace(
             architecture, return_sequences=True, return_state=True, mode="eager", batch=None, timesteps=None
         )
-        model = build(self._everything)
+        model: Any = build(self._everything)
         self._module: Any = whole(model["layers"], model["embedding"] if architecture.embedding else None)
         self._ready: dict[Any, tuple[Any, Run]] = {}
         self._exported(2, architecture.timesteps or 4, started=False)  # so that what is refused is refused now

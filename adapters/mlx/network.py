@@ -182,7 +182,7 @@ def _module(layer: Layer) -> Any:
 
     from rnn_conformance.adapters.mlx.example import linear
 
-    options = {} if layer.use_bias else {"bias": False}
+    options: dict[str, Any] = {} if layer.use_bias else {"bias": False}
     if layer.cell.name == "simple_rnn" and layer.cell.activation != "tanh":
         name = layer.cell.activation
         options["nonlinearity"] = linear if name == "linear" else getattr(nn, name)
