@@ -22,7 +22,7 @@ SWEEPS = {
     "keras-jax": "--since 2024-11 --releases keras --lines --pin jax==0.10.2 --cell lstm --cell gru",
     "flax-nnx": "--since 2024-11 --releases flax --lines --pin numpy==2.0.2 --cell lstm --cell gru",
     "flax-linen": "--since 2024-06 --releases flax --lines --pin numpy==2.0.2 --cell lstm --cell gru",
-    "keras-tensorflow": "--since 2024-11 --releases keras --lines --pin tensorflow==2.21.0 --cell lstm",
+    "keras-tensorflow": "--since 2024-11 --releases keras --lines --cell lstm",
     "keras-torch": "--since 2024-11 --releases keras --lines --cell lstm",
 }
 """The sweeps of the page. One NumPy for all releases draws the same cases, so that bits can be compared."""
