@@ -27,6 +27,7 @@ else:
 
 LIST = Path(__file__).with_suffix(".toml")
 PAGE = Path(__file__).parents[1] / "docs" / "upgrades.md"
+LINE_END = "\n"
 BEGIN, END = "<!-- made by benchmarks/regressions.py -->", "<!-- end of the regressions -->"
 NOTHING = 4
 """The exit status of bisect where both ends are the same."""
@@ -119,7 +120,8 @@ def write(folder: Path) -> None:
     """Put the table into the page, in the place of the one before, or at its end."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     PAGE.write_text(
-        "\n".join([f"{before}{BEGIN}", *section(folder), f"{END}{rest.partition(END)[2]}"]), encoding="utf-8"
+        "\n".join([f"{before}{BEGIN}", *section(folder), f"{END}{rest.partition(END)[2] or LINE_END}"]),
+        encoding="utf-8",
     )
 
 
@@ -139,6 +141,8 @@ def section(folder: Path) -> Iterator[str]:
     quiet = [pair for pair in measured if pair[0].name.startswith(CONTROL)]
     same = [asked for asked, each in quiet if each["status"] == NOTHING]
     told = "; ".join(f"{asked.package} {asked.good} and {asked.bad} ({where(asked)})" for asked in same)
+    if not quiet:
+        return
     yield (
         f"Releases next to one another of which nobody has told anything: of {len(quiet)} pairs {len(same)} are the "
         f"same at both ends: {told}."
