@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.version_info >= (3, 12), 
 
 OLDEST = {
     "flax-linen": (["flax==0.8.0", "jax==0.4.30", "numpy==1.26.4"], date(2024, 7, 1)),
-    "flax-nnx": (["flax==0.10.4", "jax==0.4.30", "numpy==1.26.4"], date(2025, 3, 1)),
+    "flax-nnx": (["flax==0.10.4", "jax==0.4.36", "numpy==1.26.4"], date(2025, 3, 1)),
     "jax-scan": (["jax==0.4.30", "numpy==1.26.4"], date(2024, 7, 1)),
     "keras-jax": (["keras==3.0.0", "jax==0.4.30", "numpy==1.26.4"], date(2024, 7, 1)),
 }

@@ -280,4 +280,4 @@ def _reloaded(architecture: Architecture, parameters: Parameters) -> Parameters:
     return nnx.state(modules, nnx.Param)
 
 
-adapter = JaxAdapter({"flax": "0.10.4", "jax": "0.4.30"}, _description, _NnxNetwork, script)
+adapter = JaxAdapter({"flax": "0.10.4", "jax": "0.4.36"}, _description, _NnxNetwork, script)
