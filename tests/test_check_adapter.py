@@ -200,6 +200,7 @@ def test_mistakes_of_a_program(tmp_path: Path) -> None:
     assert list(Inspection(manifest(tmp_path, "right")).mistakes()) == []
 
 
+@pytest.mark.slow
 def test_run_names_them_too(folder: Path, run_here: Supervised) -> None:
     """What does not work at all has its reason and its own lines, and none of pytest's."""
     write(folder, "np.zeros((features, units), dtype)", "np.zeros((features, missing), dtype)")

@@ -90,6 +90,7 @@ def test_simulation() -> None:
     assert module._bound(crowded) == "fetching wheels"
 
 
+@pytest.mark.slow
 def test_page_of_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is made of twenty jobs, and has a row for each number of workers, and a picture."""
     module = script("scale")
