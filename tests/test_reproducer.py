@@ -20,7 +20,7 @@ import pytest
 from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.function import FunctionAdapter, from_function
-from rnn_conformance.adapters.protocol import Adapter, Network
+from rnn_conformance.adapters.protocol import Adapter, Network, Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import PROFILES
 from rnn_conformance.conformance.engine.check import Check
@@ -177,6 +177,14 @@ def test_initial_state_where_it_takes_one() -> None:
     assert "the largest difference in outputs" in run_here(script)
 
 
+def refuses(a: Architecture, w: Weights, x: Any, h: State | None) -> Output:
+    raise Unsupported("no model more is exported")
+
+
+def exits(a: Architecture, w: Weights, x: Any, h: State | None) -> Output:
+    sys.exit(3)
+
+
 def several_calls(case: Case) -> NonConforming:
     with pytest.raises(NonConforming) as raised:
         same_bits("outputs", case.inputs, case.inputs + 1, "the call is the same")
@@ -201,10 +209,21 @@ def several_calls(case: Case) -> NonConforming:
             outcome(from_function(network.run, planted.DESCRIPTION), PLAIN, several_calls(PLAIN)),
             "one call alone gives what the specification says",
         ),
+        (
+            planted.ScriptingAdapter(refuses, planted.DESCRIPTION),
+            outcome(planted.transposed, PLAIN, several_calls(PLAIN)),
+            "one call alone does not go: no model more is exported",
+        ),
+        (
+            planted.ScriptingAdapter(exits, planted.DESCRIPTION),
+            outcome(planted.transposed, PLAIN, several_calls(PLAIN)),
+            "one call alone does not go: called sys.exit",
+        ),
     ],
 )
 def test_no_script(adapter: Adapter, found: Outcome, reason: str) -> None:
     """Where a script would not help, the reason is said in a line."""
+    found.check.subject = Subject(adapter)
     with pytest.raises(NoReproducer, match=reason):
         script_of(adapter, found)
 

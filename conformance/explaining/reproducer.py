@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Adapter
+from rnn_conformance.adapters.protocol import Adapter, Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.evidence import Evidence
+from rnn_conformance.conformance.engine.subject import BrokenAdapter, SubjectExited
 from rnn_conformance.conformance.engine.verdicts import Outcome
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.witnesses.deviations import facts_of
@@ -101,6 +102,8 @@ def _what_shows_it(check: Check, case: Case, clauses: Sequence[str]) -> tuple[st
             if failure.judgement is None:
                 raise NoReproducer(_NO_VALUES) from None
             return "outputs", given
+        except (Unsupported, SubjectExited, BrokenAdapter) as reason:  # of a call that the check did not make
+            raise NoReproducer(f"one call alone does not go: {reason}") from reason
     if check.offers("gradients") and any(number.startswith("11.") for number in clauses):
         return "gradients", starts[-1]
     raise NoReproducer("one call alone gives what the specification says: it takes several to see the difference")
