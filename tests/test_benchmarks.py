@@ -182,3 +182,28 @@ def test_gradient_bounds(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) 
     assert size == "8, 16"
     assert 0 < float(first_order) < float(absolute) < 1
     assert 0 < float(error) < 0.2
+
+
+def test_alarms(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Seeds are run once each, a soak a hundred at a time; the page counts them, and names what was found."""
+    alarms = benchmark("alarms")
+    monkeypatch.setattr(alarms, "KEPT", tmp_path / "alarms.jsonl")
+    monkeypatch.setattr(alarms, "suite_digest", lambda: "0123456789ab")
+    asked = []
+
+    def measured(backend: str, cell: str, profile: str, seed: int, seeds: int) -> object:
+        asked.append((profile, seed, seeds))
+        found = ["test_stack: outputs[0] = 1"] if seed == 1 else []
+        return alarms.Run(backend, cell, profile, seed, seeds, "0123456789ab", {}, "x86_64", 9, 1000, 60.0, found)
+
+    monkeypatch.setattr(alarms, "measured", measured)
+    alarms.run(["torch"], ["gru"], "default", 1)
+    alarms.run(["torch"], ["gru"], "default", 2)
+    alarms.run(["torch"], ["gru"], "soak", 150)
+    assert asked == [("default", 0, 1), ("default", 1, 1), ("soak", 0, 100), ("soak", 100, 50)]
+    page = list(alarms.page(alarms.kept()))
+    assert "| torch | gru | default | 2 | 2,000 | 1 | 2 |" in page
+    assert "| torch | gru | soak | 150 | 2,000 | 0 | 2 |" in page
+    assert "* torch, gru, default, seed 1: test_stack: outputs[0] = 1" in page
+    monkeypatch.setattr(alarms, "suite_digest", lambda: "of another suite")
+    assert "Nothing was found that is not known." in alarms.page(alarms.kept())
