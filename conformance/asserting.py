@@ -97,7 +97,9 @@ def assert_agree(
 
     The weights of `other` have to be those of `one`, but for biases that are merged or shifted; a function, such as one
     that runs an exported layer, has none to read, and is judged with those of `one`. It is called as
-    ``other(inputs)``, and by name with what else is given. `other_inputs` are there for a model that wants them in
+    ``other(inputs)``, and by name with what else is given. So are a compiled model of OpenVINO and an interpreter of
+    LiteRT, whose inputs are those of the layer and then its initial state, and whose outputs the layer's, and then its
+    final state. `other_inputs` are there for a model that wants them in
     another form. What else the arguments are, and what is raised, `assert_conforms` says.
     """
     return _noted(lambda: agree(one, other, inputs, other_inputs, mask, lengths, initial_state))

@@ -25,6 +25,7 @@ from rnn_conformance.conformance.porting.judge import Judged, LayerFailed
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.conformance.porting.same import difference
+from rnn_conformance.conformance.porting.sessions import is_held, opened
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.calls import Output
@@ -113,7 +114,7 @@ def is_session(other: Any) -> bool:
     try:
         porter_of(other)
     except ValueError:
-        return callable(other)
+        return callable(other) or is_held(other)
     return False
 
 
@@ -164,6 +165,9 @@ def _session(
             "of a function only what comes out is seen: it is held against a single recurrent layer, and not a model"
         )
     (call,) = calls
+    started = None if initial_state is None else state_of(initial_state, call.canonical)
+    if is_held(run):
+        run, initial_state = opened(run, call.canonical), started
     name = getattr(run, "__name__", type(run).__name__)
     given = {"mask": mask, "lengths": lengths, "initial_state": initial_state}
     result = run(inputs, **{name: value for name, value in given.items() if value is not None})
@@ -171,14 +175,13 @@ def _session(
     final = state_of(result[1], call.canonical) if isinstance(result, tuple) else None
     if lengths is not None:
         mask = mask_of_lengths(np.asarray(lengths), call.inputs.shape[1])
-    state = None if initial_state is None else state_of(initial_state, call.canonical)
     x = call.inputs if np.shape(inputs) != call.inputs.shape else np.asarray(inputs, call.inputs.dtype)
     its = replace(
         call,
         inputs=x,
         output=Output(outputs, final),
         mask=mask,
-        initial_state=state,
+        initial_state=started,
         is_last=outputs.ndim == 2,
         not_seen="",
     )
