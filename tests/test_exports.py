@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from adapting import run_script
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.exports.limits import MODELS, TOO_MANY, Exports, forget
+from rnn_conformance.adapters.exports.limits import MODELS, SHARES, TOO_MANY, Exports, forget, kind_of
+from rnn_conformance.adapters.exports.marks import Layout, Marked, marks
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.judging.outputs import judge
@@ -33,18 +36,57 @@ def nothing_exported() -> Iterator[None]:
 def test_so_many_models_are_exported_and_no_more() -> None:
     """What is there is given again, also when no other can be made; then all of it can be forgotten."""
     exports, made = Exports(), []
-    for k in [*range(MODELS), 0]:
-        assert exports.get(k, lambda k=k: made.append(k) or k) == k  # type: ignore[misc]
+    wanted = [kind for kind, share in SHARES.items() for _ in range(share)]
+    for k, kind in [*enumerate(wanted), (0, wanted[0])]:
+        assert exports.get(kind, k, lambda k=k: made.append(k) or k) == k  # type: ignore[misc]
     assert made == [*range(MODELS)]
-    with pytest.raises(Unsupported, match=TOO_MANY):
-        exports.get("another", lambda: 0)
+    for kind in SHARES:
+        with pytest.raises(Unsupported, match=TOO_MANY):
+            exports.get(kind, "another", lambda: 0)
     forget()
-    assert exports.get("another", lambda: 0) == 0
+    assert exports.get("layer", "another", lambda: 0) == 0
+
+
+def test_one_kind_of_model_leaves_the_others_their_shares() -> None:
+    """Layers from zeros, of which the first checks ask for many, are no reason to export no stack."""
+    exports, layer = Exports(), Layer(2, 3)
+    plain, stack = Architecture((layer,), mode="open"), Architecture((layer, Layer(3, 3)), mode="open")
+    kinds = [kind_of(each, started=False, main="open") for each in (plain, stack, replace(plain, mode="fixed"))]
+    assert kinds == ["layer", "stack", "beside"]
+    assert kind_of(plain, started=True, main="open") == "initial state"
+    for k in range(SHARES["layer"]):
+        exports.get("layer", k, lambda: 0)
+    with pytest.raises(Unsupported, match=TOO_MANY):
+        exports.get("layer", "another", lambda: 0)
+    assert exports.get("stack", "another", lambda: 1) == 1
+
+
+def test_weights_are_found_by_their_marks() -> None:
+    """Transposed or joined with other constants, wherever an exporter puts them; what is no weight stays."""
+    shapes = [(2, 3), (3,)]
+    kernel, bias = marks(shapes)
+    constants = [kernel.T.ravel(), np.append(bias, np.float32(7))]
+    marked = Marked(constants, shapes, Layout(lambda content: content, lambda _, constants: constants))
+    weights = [np.arange(6, dtype=np.float32).reshape(2, 3), np.float32([6, 8, 9])]
+    filled = marked.filled(weights)
+    np.testing.assert_array_equal(filled[0], weights[0].T.ravel())
+    np.testing.assert_array_equal(filled[1], [6, 8, 9, 7])
+    for found, loaded in zip(marked.weights_in(filled), weights, strict=True):
+        np.testing.assert_array_equal(found, loaded)
+    np.testing.assert_array_equal(constants[1][:3], bias)
+
+
+def test_weights_that_an_exporter_computes_with_are_not_found() -> None:
+    """A mark that is not there would leave a weight of the export in place of the one that is loaded."""
+    (kernel,) = marks([(2, 3)])
+    layout = Layout(lambda content: content, lambda _, constants: constants)
+    with pytest.raises(ValueError, match="computes with the weights"):
+        Marked([kernel.ravel()[:5], kernel.ravel()[5:] + 1], [(2, 3)], layout)
 
 
 def test_an_export_is_named_after_its_two_ends() -> None:
     """And its extra by a name that an extra can have."""
-    assert {"torch+onnxruntime", "torch+openvino", "jax+export"} <= {*NAMES}
+    assert {"torch+onnxruntime", "torch+openvino", "jax+export", "keras-tensorflow+litert"} <= {*NAMES}
     assert registry.registered()["torch+openvino"].how_to_install == "pip install 'rnn-conformance[torch-openvino]'"
 
 
@@ -74,6 +116,18 @@ def test_weights_that_are_loaded_reach_what_was_exported(name: str) -> None:
     assert not np.array_equal(network.run(case.inputs).outputs, before)
     network.load(case.weights)
     np.testing.assert_array_equal(network.run(case.inputs).outputs, before)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("keras")])
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_weights_are_what_would_have_been_exported(
+    name: str, cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in a model in place of its marks gives the bits that an export of these weights gives."""
+    monkeypatch.chdir(tmp_path)  # a script exports to a file
+    network, case = prepared(name, Architecture((Layer(2, 3, loaded(name).describe().variants_of(cell)[0]),)))
+    exported = run_script(loaded(name), case, "outputs", None)["outputs"]
+    np.testing.assert_array_equal(network.run(case.inputs).outputs, exported)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.limits import TOO_MANY, Exports
+from rnn_conformance.adapters.exports.limits import TOO_MANY, Exports, kind_of
 from rnn_conformance.adapters.inlining import example, examples, functions
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters
 from rnn_conformance.adapters.jax.scan import ScanNetwork
@@ -68,7 +68,8 @@ class _ExportNetwork(ScanNetwork):
         def call(parameters: Parameters, inputs: Inputs, *rest: Any) -> Any:
             return self._function(parameters, inputs, **dict(zip(given, rest, strict=True)))
 
-        outputs, final = _EXPORTS.get(key, lambda: sent(call, arguments, shapes))(*arguments)
+        kind = kind_of(self._architecture, started=state is not None, main="open")
+        outputs, final = _EXPORTS.get(kind, key, lambda: sent(call, arguments, shapes))(*arguments)
         return outputs, final
 
     def _shapes(self, given: Any) -> Any:

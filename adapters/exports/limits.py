@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.reference.model.architecture import Architecture
 
-MODELS = 12
+SHARES: Mapping[str, int] = {
+    "layer": 2,
+    "last output": 1,
+    "initial state": 1,
+    "stack": 1,
+    "embedding": 1,
+    "backward": 1,
+    "two directions": 1,
+    "mask": 1,
+    "stateful": 1,
+    "beside": 2,  # another way or another dtype
+}
+"""How many models of each kind a process exports: else the checks that come first would leave none to the others."""
+
+MODELS = sum(SHARES.values())
 """So many models are exported by a process; others are refused."""
 
-TOO_MANY = f"an export takes seconds: {MODELS} models are exported, and no more"
+TOO_MANY = f"an export takes seconds: {MODELS} models are exported, some of each kind, and no more"
 
 
 _ALL: list[Exports] = []
+
+
+def kind_of(architecture: Architecture, *, started: bool, main: str) -> str:
+    """Of SHARES, what a model is that is called with an initial state or without one; `main` is the main mode."""
+    directions = {layer.direction for layer in architecture.layers}
+    kinds = {
+        "beside": architecture.mode != main or architecture.dtype != "float32",
+        "stateful": architecture.stateful,
+        "mask": architecture.is_masked,
+        "two directions": "bidirectional" in directions,
+        "backward": "backward" in directions,
+        "embedding": architecture.embedding is not None,
+        "stack": len(architecture.layers) > 1,
+        "last output": not architecture.return_sequences,
+        "initial state": started,
+    }
+    return next((kind for kind, is_one in kinds.items() if is_one), "layer")
 
 
 class Exports:
@@ -21,18 +53,24 @@ class Exports:
 
     def __init__(self) -> None:
         self._made: dict[Hashable, Any] = {}
+        self._left = dict(SHARES)
         _ALL.append(self)
 
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What was exported of this, made if it is not there. Raises Unsupported where there are MODELS others."""
+    def get(self, kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What was exported of this, made if it is not there. Raises Unsupported where its kind has no share left.
+
+        What an exporter refuses has its share, too: it takes as long.
+        """
         if key not in self._made:
-            if len(self._made) >= MODELS:
+            if not self._left[kind]:
                 raise Unsupported(TOO_MANY)
+            self._left[kind] -= 1
             self._made[key] = make()
         return self._made[key]
 
     def clear(self) -> None:
         self._made.clear()
+        self._left = dict(SHARES)
 
 
 def forget() -> None:

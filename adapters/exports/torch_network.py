@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.exports.limits import Exports
+from rnn_conformance.adapters.exports.limits import Exports, kind_of
 from rnn_conformance.adapters.onnx.network import Run
 from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.adapters.torch.model import build, is_native_stack, state_dict, weights_of
@@ -121,7 +121,8 @@ class TorchExportNetwork:
                 told = " ".join(str(error).split())
                 raise Unsupported(f"torch.onnx.export refuses it: {told[-300:]}") from error
 
-        kept = _EXPORTS.get(key, make)
+        kind = kind_of(self._architecture, started=started, main="open-batch")
+        kept = _EXPORTS.get(kind, key, make)
         copy = type(kept)()
         copy.CopyFrom(kept)
         return copy

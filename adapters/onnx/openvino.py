@@ -20,6 +20,9 @@ from rnn_conformance.reference.model.weights import Array
 
 _PRECISION = '{"INFERENCE_PRECISION_HINT": "f32"}'
 
+OPTIONS = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+"""What a model is compiled with: a lower precision or a pool of threads is nobody's choice here."""
+
 
 @cache
 def _description() -> Description:
@@ -63,8 +66,7 @@ def start(model: Any, mode: str) -> Run:
             path = Path(folder, "model.xml")
             openvino.save_model(network, path, compress_to_fp16=False)
             network = core.read_model(path)
-    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    compiled = core.compile_model(network, "CPU", options)
+    compiled = core.compile_model(network, "CPU", OPTIONS)
 
     def run(given: Mapping[str, Any]) -> Sequence[Array]:
         results = compiled(dict(given))

@@ -1,0 +1,128 @@
+"""The network of an export of Keras': the Models that it makes, each exported, and what came out of that served."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from rnn_conformance.adapters.exports.keras_formats import Folder, Format, Served
+from rnn_conformance.adapters.exports.limits import Exports, kind_of
+from rnn_conformance.adapters.exports.marks import marks
+from rnn_conformance.adapters.keras.backends import TensorFlowNetwork
+from rnn_conformance.adapters.keras.layers import arrays_of, states_of, weights_of
+from rnn_conformance.adapters.keras.models import Given
+from rnn_conformance.adapters.keras.network import KerasNetwork
+from rnn_conformance.adapters.keras.ways import UNROLLED
+from rnn_conformance.adapters.protocol import Inputs, Unsupported
+from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State, StateShapes
+from rnn_conformance.reference.model.weights import Array, Weights
+
+LONGEST_UNROLLED = 64
+"""The most timesteps of layers that write every step by itself."""
+
+_TOO_LONG = f"unrolled layers: more than {LONGEST_UNROLLED} timesteps are not tried"
+
+NO_SYMBOLIC_SHAPES = "a runtime is asked for outputs, and infers no shapes before there are any"
+NOT_COUNTED = "what is exported keeps arrays, and counts no parameters"
+
+_EXPORTS = Exports()
+
+_LONGEST_MESSAGE = 500
+
+
+class KerasExportNetwork(KerasNetwork):
+    """Each kind of call is that of a Model, which is exported once and served for as many weights as there are.
+
+    A subclass says on which backend Keras is.
+    """
+
+    def __init__(self, architecture: Architecture, format: Format, main: str) -> None:
+        super().__init__(architecture)
+        self._format, self._main = format, main
+        self._weights: Sequence[Array] = ()
+        self._made: dict[Hashable, Served] = {}
+        if self._mode == "open":  # so that what is refused is refused now
+            self._usual()
+
+    def load(self, weights: Weights) -> None:
+        super().load(weights)  # a Model's own variables refuse what does not fit
+        self._weights = list(arrays_of(weights))
+        for served in self._made.values():
+            served.load(self._weights)
+
+    def weights(self) -> Weights:
+        """Those that an exported model keeps."""
+        served = next(iter(self._made.values()), None) or self._usual()
+        return weights_of(self._architecture, iter(served.weights()))
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
+        given, arrays = self._arguments(inputs, initial_state, mask)
+        outputs, *final = self._called_as(given, inputs.shape[:2]).run(arrays)
+        state = states_of(self._architecture, iter(final)) if self._architecture.return_state else None
+        return Output(outputs, state)
+
+    def reset(self) -> None:
+        """What was exported is served anew."""
+        self._made.clear()
+
+    def parameter_count(self) -> int:
+        raise NotImplementedError(NOT_COUNTED)
+
+    def symbolic_shape(self) -> tuple[int | None, ...]:
+        raise NotImplementedError(NO_SYMBOLIC_SHAPES)
+
+    def symbolic_state_shapes(self) -> StateShapes:
+        raise NotImplementedError(NO_SYMBOLIC_SHAPES)
+
+    def _usual(self) -> Served:
+        """What serves a call with no more than it must be given."""
+        timesteps = self._architecture.timesteps or 4
+        given = Given(timesteps if self._mode in UNROLLED else None, False, self._architecture.masking == "mask")
+        return self._called_as(given, (self._architecture.batch or 2, timesteps))
+
+    def _called_as(self, given: Given, sizes: Sequence[int]) -> Served:
+        """What serves calls of this kind, with the weights that are loaded. Raises Unsupported for what is refused."""
+        key = (given, tuple(sizes) if self._mode == "fixed" else None)
+        if key not in self._made:
+            batch, timesteps = sizes if self._mode == "fixed" else (self._architecture.batch, given.timesteps)
+            name = (self.backend, self._format.name, self._architecture, key)
+            kind = kind_of(self._architecture, started=given.state, main=self._main)
+            kept = _EXPORTS.get(kind, name, lambda: self._exported(given, batch, timesteps))
+            try:
+                served = self._format.served(kept)
+            except RuntimeError as error:
+                raise Unsupported(f"the runtime refuses it: {_shortened(error)}") from error
+            if self._weights:
+                served.load(self._weights)
+            self._made[key] = served
+        return self._made[key]
+
+    def _exported(self, given: Given, batch: int | None, timesteps: int | None) -> Any:
+        """What is kept of the export of such a Model, for these sizes or, where they are None, for any."""
+        from rnn_conformance.adapters.exports.keras_plain import exported
+
+        if self._mode in UNROLLED and (timesteps or 0) > LONGEST_UNROLLED:
+            raise Unsupported(_TOO_LONG)
+        model = self._model(given)
+        shapes = [tuple(variable.value.shape) for variable in model.trainable_variables]
+        if self._format.layout:
+            for variable, array in zip(model.trainable_variables, marks(shapes), strict=True):
+                variable.assign(array)
+        folder = Folder()
+        try:
+            exported(model, str(folder.path / self._format.file), self._format.name, batch, timesteps)
+        except Exception as error:  # of whatever kind an exporter raises
+            raise Unsupported(f"Model.export refuses it: {_shortened(error)}") from error
+        return self._format.kept(folder, shapes)
+
+
+class OnTensorFlow(KerasExportNetwork, TensorFlowNetwork):
+    """Of Keras on TensorFlow."""
+
+
+def _shortened(error: Exception) -> str:
+    """What an exporter or a runtime says, in a line."""
+    told, most = " ".join(str(error).split()), _LONGEST_MESSAGE
+    return told if len(told) <= most else f"{told[: most // 2]} ... {told[-most // 2 :]}"
