@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.limits import TOO_MANY, Exports, kind_of
+from rnn_conformance.adapters.exports.limits import MANY_SIZES, Exports
 from rnn_conformance.adapters.inlining import example, examples, functions
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters
 from rnn_conformance.adapters.jax.scan import ScanNetwork
@@ -28,7 +28,7 @@ def _description() -> Description:
     unsupported = {
         **own.unsupported,
         **dict.fromkeys(("gradients", "double backward", "training step"), _NO_TRAINING),
-        "any size": TOO_MANY,
+        "any size": MANY_SIZES,
     }
     return replace(
         own,
@@ -68,8 +68,7 @@ class _ExportNetwork(ScanNetwork):
         def call(parameters: Parameters, inputs: Inputs, *rest: Any) -> Any:
             return self._function(parameters, inputs, **dict(zip(given, rest, strict=True)))
 
-        kind = kind_of(self._architecture, started=state is not None, main="open")
-        outputs, final = _EXPORTS.get(kind, key, lambda: sent(call, arguments, shapes))(*arguments)
+        outputs, final = _EXPORTS.get(key, lambda: sent(call, arguments, shapes))(*arguments)
         return outputs, final
 
     def _shapes(self, given: Any) -> Any:

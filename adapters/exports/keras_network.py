@@ -89,7 +89,7 @@ class KerasExportNetwork(KerasNetwork):
             batch, timesteps = sizes if self._mode == "fixed" else (self._architecture.batch, given.timesteps)
             name = (self.backend, self._format.name, self._architecture, key)
             kind = kind_of(self._architecture, started=given.state, main=self._main)
-            kept = _EXPORTS.get(kind, name, lambda: self._exported(given, batch, timesteps))
+            kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps), kind)
             try:
                 served = self._format.served(kept)
             except RuntimeError as error:

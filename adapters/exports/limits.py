@@ -1,4 +1,4 @@
-"""How many models are exported: each takes seconds, where a prepared model takes milliseconds."""
+"""Models that were exported, and how many there may be: each takes seconds, where others take milliseconds."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ SHARES: Mapping[str, int] = {
 
 MODELS = sum(SHARES.values())
 """So many models are exported by a process; others are refused."""
+
+MANY_SIZES = "an export takes seconds: models of a hundred sizes are not made"
 
 TOO_MANY = f"an export takes seconds: {MODELS} models are exported, some of each kind, and no more"
 
@@ -56,15 +58,17 @@ class Exports:
         self._left = dict(SHARES)
         _ALL.append(self)
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What was exported of this, made if it is not there. Raises Unsupported where its kind has no share left.
+    def get(self, key: Hashable, make: Callable[[], Any], share: str = "") -> Any:
+        """What was exported of this, made if it is not there.
 
-        What an exporter refuses has its share, too: it takes as long.
+        Where exports are counted, each belongs to a share, and Unsupported is raised where nothing of it is left. What
+        an exporter refuses is counted, too: it takes as long.
         """
         if key not in self._made:
-            if not self._left[kind]:
+            if share and not self._left[share]:
                 raise Unsupported(TOO_MANY)
-            self._left[kind] -= 1
+            if share:
+                self._left[share] -= 1
             self._made[key] = make()
         return self._made[key]
 

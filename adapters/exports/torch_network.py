@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.exports.limits import Exports, kind_of
+from rnn_conformance.adapters.exports.limits import Exports
 from rnn_conformance.adapters.onnx.network import Run
 from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.adapters.torch.model import build, is_native_stack, state_dict, weights_of
@@ -17,10 +17,13 @@ from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State, StateShapes
 from rnn_conformance.reference.model.weights import Array, Weights
 
-LONGEST_UNROLLED = 64
-"""The most timesteps of a simple RNN, of which the exporter writes every step by itself."""
+LONGEST = 32
+"""The most timesteps of an exported model: the exporter traces every step, and takes minutes for hundreds of them."""
 
-_TOO_LONG = f"torch.onnx.export unrolls torch.nn.RNN: more than {LONGEST_UNROLLED} timesteps are not tried"
+_TOO_LONG = f"torch.onnx.export traces each timestep by itself: more than {LONGEST} are not tried"
+
+TOKENS = ("int32", "int64")
+"""The types of tokens that torch.nn.Embedding takes; a model that is made for the first is given any others, too."""
 
 NO_SYMBOLIC_SHAPES = "a model is exported with names for what is open, and the runtime infers no shapes from these"
 NOT_COUNTED = "a model of ONNX keeps arrays, among them such as no parameter is, and nobody counts them"
@@ -44,7 +47,9 @@ class TorchExportNetwork:
         model: Any = build(self._everything)
         self._module: Any = whole(model["layers"], model["embedding"] if architecture.embedding else None)
         self._ready: dict[Any, tuple[Any, Run]] = {}
-        self._exported(2, architecture.timesteps or 4, started=False)  # so that what is refused is refused now
+        self._exported(
+            2, architecture.timesteps or 4, TOKENS[0], started=False
+        )  # so that what is refused is refused now
 
     def load(self, weights: Weights) -> None:
         self._module.load_state_dict(state_dict(self._everything, weights))
@@ -55,7 +60,7 @@ class TorchExportNetwork:
         from rnn_conformance.adapters.exports.torch_example import parameters_in
         from rnn_conformance.adapters.torch.arrays import tensor
 
-        model, _ = self._made(2, self._architecture.timesteps or 4, started=False)
+        model, _ = self._made(2, self._architecture.timesteps or 4, TOKENS[0], started=False)
         return weights_of(self._everything, {name: tensor(array) for name, array in parameters_in(model).items()})
 
     def run(
@@ -67,7 +72,7 @@ class TorchExportNetwork:
         mask: Mask | None = None,
     ) -> Output:
         states = self._states(initial_state)
-        _, run = self._made(*inputs.shape[:2], started=initial_state is not None)
+        _, run = self._made(*inputs.shape[:2], inputs.dtype.name, started=initial_state is not None)
         names = ["x", *(f"state_{k}" for k in range(len(states)))]
         outputs, *final = run(dict(zip(names, [inputs, *states], strict=True)))
         state = self._nested(final)
@@ -85,55 +90,55 @@ class TorchExportNetwork:
     def symbolic_state_shapes(self) -> StateShapes:
         raise NotImplementedError(NO_SYMBOLIC_SHAPES)
 
-    def _made(self, batch: int, timesteps: int, *, started: bool) -> tuple[Any, Run]:
+    def _made(self, batch: int, timesteps: int, tokens: str, *, started: bool) -> tuple[Any, Run]:
         """The model for such a call with the weights that are loaded, and what runs it."""
         from rnn_conformance.adapters.exports.torch_example import with_parameters
 
-        key = (started, timesteps, batch if self._architecture.mode == "fixed" else None)
+        tokens = tokens if self._architecture.embedding and tokens in TOKENS else TOKENS[0]
+        key = (started, timesteps, tokens, batch if self._architecture.mode == "fixed" else None)
         if key not in self._ready:
-            model = with_parameters(self._exported(batch, timesteps, started=started), self._module.state_dict())
+            model = self._exported(batch, timesteps, tokens, started=started)
+            model = with_parameters(model, self._module.state_dict())
             self._ready[key] = model, self._start(model, "")
         return self._ready[key]
 
-    def _exported(self, batch: int, timesteps: int, *, started: bool) -> Any:
-        """A copy of the model of ONNX of these modules. Raises Unsupported for what the exporter refuses."""
+    def _exported(self, batch: int, timesteps: int, tokens: str, *, started: bool) -> Any:
+        """A copy of the model of ONNX of these modules, whose tokens are of this type. Raises Unsupported for what the exporter refuses."""
         import torch
 
         from rnn_conformance.adapters.exports.torch_example import exported
 
         is_open = self._architecture.mode == "open-batch"
         # The weights are others with each load, and so is the way what is returned is cut.
-        key = (self._everything, self._architecture.mode, started, timesteps, None if is_open else batch)
+        key = (self._everything, self._architecture.mode, started, timesteps, tokens, None if is_open else batch)
 
         def make() -> Any:
-            if timesteps > LONGEST_UNROLLED and any(
-                each.cell.name == "simple_rnn" for each in self._architecture.layers
-            ):
+            if timesteps > LONGEST:
                 raise Unsupported(_TOO_LONG)
             # A batch that is open is another one in the example than in the call.
-            given, axes = self._example(max(2, batch + 1) if is_open else batch, timesteps, started=started), None
+            size, axes = max(2, batch + 1) if is_open else batch, None
+            given = self._example(size, timesteps, tokens, started=started)
             if is_open:
-                size = torch.export.Dim("batch")
-                axes = [{0: size}, *({1: size} for _ in given[1:])]
+                axis = torch.export.Dim("batch")
+                axes = [{0: axis}, *({1: axis} for _ in given[1:])]
             try:
                 return exported(self._module, given, axes)
             except torch.onnx.OnnxExporterError as error:
                 told = " ".join(str(error).split())
                 raise Unsupported(f"torch.onnx.export refuses it: {told[-300:]}") from error
 
-        kind = kind_of(self._architecture, started=started, main="open-batch")
-        kept = _EXPORTS.get(kind, key, make)
+        kept = _EXPORTS.get(key, make)
         copy = type(kept)()
         copy.CopyFrom(kept)
         return copy
 
-    def _example(self, batch: int, timesteps: int, *, started: bool) -> list[Any]:
+    def _example(self, batch: int, timesteps: int, tokens: str, *, started: bool) -> list[Any]:
         """Zeros of these sizes: x, or tokens, and the state of each module."""
         import torch
 
         layers = self._architecture.layers
         if self._architecture.embedding:
-            x = torch.zeros(batch, timesteps, dtype=torch.int32)
+            x = torch.zeros(batch, timesteps, dtype=getattr(torch, tokens))
         else:
             x = torch.zeros(batch, timesteps, layers[0].features)
         if not started:

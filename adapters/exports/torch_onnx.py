@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.limits import TOO_MANY
+from rnn_conformance.adapters.exports.limits import MANY_SIZES
 from rnn_conformance.adapters.exports.torch_network import NO_SYMBOLIC_SHAPES, NOT_COUNTED, TorchExportNetwork
 from rnn_conformance.adapters.exports.torch_script import script
 from rnn_conformance.adapters.inlining import example, examples
@@ -32,7 +32,7 @@ _UNSUPPORTED = {
     "lengths": "torch.export cannot trace torch.nn.utils.rnn.pack_padded_sequence",
     "single sequence": "a model is exported for batches",
     "projection": "LSTM of ONNX has none",
-    "any size": TOO_MANY,
+    "any size": MANY_SIZES,
 }
 
 
