@@ -72,7 +72,8 @@ class TorchExportNetwork:
         mask: Mask | None = None,
     ) -> Output:
         states = self._states(initial_state)
-        _, run = self._made(*inputs.shape[:2], inputs.dtype.name, started=initial_state is not None)
+        batch, timesteps = inputs.shape[:2]
+        _, run = self._made(batch, timesteps, inputs.dtype.name, started=initial_state is not None)
         names = ["x", *(f"state_{k}" for k in range(len(states)))]
         outputs, *final = run(dict(zip(names, [inputs, *states], strict=True)))
         state = self._nested(final)
@@ -103,7 +104,10 @@ class TorchExportNetwork:
         return self._ready[key]
 
     def _exported(self, batch: int, timesteps: int, tokens: str, *, started: bool) -> Any:
-        """A copy of the model of ONNX of these modules, whose tokens are of this type. Raises Unsupported for what the exporter refuses."""
+        """A copy of the model of ONNX of these modules, with tokens of this type.
+
+        Raises Unsupported for what the exporter refuses.
+        """
         import torch
 
         from rnn_conformance.adapters.exports.torch_example import exported
