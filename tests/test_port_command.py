@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,7 @@ def test_torch_tagger_goes_into_keras_and_back(tmp_path: Path, monkeypatch: pyte
         "tagger.safetensors", "--module", "own_tagger:Tagger", "--to", "keras", "--out", "there", status=2
     )
 
-    # A functional model of the same layers, saved, goes back.
-    x = keras.Input((None,), dtype="int32")
-    y = keras.layers.Dense(3, activation="softmax")(model.gru_1(model.gru_0(model.embed(x))))
-    keras.Model(x, y).save("tagger.keras")
+    model.functional().save("tagger.keras")  # of Keras' own layers alone, and so it goes back
     assert "whole model proved" in run("tagger.keras", "--to", "torch", "--out", "back")
     back = loaded(tmp_path / "back", monkeypatch)
     grus = [module for module in back.modules() if isinstance(module, torch.nn.GRU)]
@@ -113,15 +111,45 @@ def test_keras_classifier_with_a_mask_and_a_hole(tmp_path: Path, monkeypatch: py
             ported(torch.tensor([[1, 0, 2]]))
 
     holed = keras.Sequential(
-        [*start[:2], layers.LSTM(4, return_sequences=True), layers.LayerNormalization(name="norm")]
+        [*start[:2], layers.LSTM(4, return_sequences=True), layers.LayerNormalization(name="norm"), layers.ReLU(6)]
     )
     holed.save("holed.keras")
     said = run("holed.keras", "--to", "torch", "--out", "holed")
     assert "hole: norm: LayerNormalization" in said
+    assert re.search(r"hole: re_lu\w*: ReLU", said), "one that is cut off at 6 is another one"
     assert "its recurrent layers proved" in said
     assert "whole model" not in Path("holed/PROOF.md").read_text(encoding="utf-8")
     with pytest.raises(NotImplementedError, match="norm: LayerNormalization"):
         loaded(tmp_path / "holed", monkeypatch)(torch.tensor(tokens))
+
+
+@pytest.mark.skipif("keras" not in TARGETS, reason="Keras is not installed")
+@pytest.mark.parametrize("target", ["flax-nnx", "flax-linen"])
+def test_keras_models_go_into_flax(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their mask; of Linen, `load` gives the module and its variables. Holes are left out of what is proved."""
+    if target not in TARGETS:
+        pytest.skip("Flax is not installed")
+    import keras
+
+    layers = keras.layers
+    monkeypatch.chdir(tmp_path)
+    x = keras.Input((None,), dtype="int32")
+    y = layers.Embedding(20, 3, mask_zero=True)(x)
+    y = layers.Bidirectional(layers.GRU(4, return_sequences=True, bias_initializer="random_normal"), name="both")(y)
+    model = keras.Model(x, layers.Dense(2, activation="softmax", name="out")(layers.LSTM(5, name="lstm")(y)))
+    model.save("whole.keras")
+    assert "whole model proved" in run("whole.keras", "--to", target, "--out", "whole")
+    ported = loaded(tmp_path / "whole", monkeypatch)
+    tokens = np.array([[3, 4, 5, 0, 0], [1, 2, 3, 4, 5]], np.int32)
+    module, variables = ported if target == "flax-linen" else (ported, None)
+    found = module(tokens) if variables is None else module.apply(variables, tokens)
+    wanted = keras.ops.convert_to_numpy(model(tokens))
+    assert np.abs(np.asarray(found) - wanted).max() < 1e-6
+
+    keras.Sequential([keras.Input((None, 3)), layers.SimpleRNN(4, name="rnn"), layers.LayerNormalization()]).save(
+        "holed.keras"
+    )
+    assert "its recurrent layers proved" in run("holed.keras", "--to", target, "--out", "holed")
 
 
 @NEEDED

@@ -14,7 +14,7 @@ from rnn_conformance.adapters.reading import porter
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.judging.comparing import NonConforming
 
-TARGETS = ("torch", "keras", "keras-torch", "keras-tensorflow", "keras-jax", "flax-nnx")
+TARGETS = ("torch", "keras", "keras-torch", "keras-tensorflow", "keras-jax", "flax-nnx", "flax-linen")
 
 
 @click.command()

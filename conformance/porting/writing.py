@@ -40,6 +40,9 @@ class Words(Protocol):
 
     def activation(self, name: str, x: str) -> str: ...
 
+    def after(self, graph: Graph) -> list[str]:
+        """What a model without holes can do beside its forward."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -95,6 +98,8 @@ def write(graph: Graph, words: Words, held: Any, source: str) -> Written:
     lines += [words.before.strip("\n"), "", ""]
     lines += [words.begins.strip("\n"), *(f"        {line}" for line in makes), ""]
     lines += [words.forward.format(", ".join(inputs)), *(f"        {line}" for line in runs), ""]
+    if not holes:
+        lines += words.after(graph)
     return Written("\n".join(lines), words.loads.strip("\n") + "\n", tuple(layers), tuple(holes))
 
 
