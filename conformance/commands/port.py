@@ -67,7 +67,7 @@ def port(source: Path, target: str, out: Path, module: str) -> None:
         click.echo(str(report))
     for path, what in made.holes:
         click.echo(f"hole: {path}: {what}")
-    click.echo(f"{'whole model' if made.is_whole else 'its recurrent layers'} proved: {made.folder / 'PROOF.md'}")
+    click.echo(f"proved: {made.proved}: {made.folder / 'PROOF.md'}")
 
 
 def _choose_backend(target: str, source: Path) -> None:

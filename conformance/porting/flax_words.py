@@ -24,6 +24,8 @@ class FlaxWords:
 
     def recurrent(self, kept: Canonical, wants_final: bool) -> str:
         (layer,) = kept.architecture.layers
+        if kept.architecture.dtype != "float32" or kept.architecture.weights_dtype:
+            raise Refused(kept.path, "dtype", f"{kept.architecture.dtype} has to be written by hand in Flax")
         if layer.merge == "ave" or (layer.merge != "concat" and wants_final):
             raise Refused(kept.path, "merge", f"{layer.merge} of two directions has to be written by hand in Flax")
         cell = self.cell(kept)
@@ -126,10 +128,10 @@ if __name__ == "__main__":
         name = {"simple_rnn": "SimpleCell", "lstm": "OptimizedLSTMCell", "gru": "GRUCell"}[layer.cell.name]
         return f"nnx.{name}({', '.join([sizes, *_activations(kept), 'rngs=nnx.Rngs(0)'])})"
 
-    def embedding(self, tokens: int, features: int, mask_zero: bool) -> str:
+    def embedding(self, tokens: int, features: int, mask_zero: bool, dtype: str) -> str:
         return f"nnx.Embed({tokens}, {features}, rngs=nnx.Rngs(0))"
 
-    def dense(self, features: int, units: int, bias: bool) -> str:
+    def dense(self, features: int, units: int, bias: bool, dtype: str) -> str:
         return f"nnx.Linear({features}, {units}, {'' if bias else 'use_bias=False, '}rngs=nnx.Rngs(0))"
 
 
@@ -191,10 +193,10 @@ if __name__ == "__main__":
         name = {"simple_rnn": "SimpleCell", "lstm": "LSTMCell", "gru": "GRUCell"}[layer.cell.name]
         return f"linen.{name}({', '.join([str(layer.units), *_activations(kept)])})"
 
-    def embedding(self, tokens: int, features: int, mask_zero: bool) -> str:
+    def embedding(self, tokens: int, features: int, mask_zero: bool, dtype: str) -> str:
         return f"linen.Embed({tokens}, {features})"
 
-    def dense(self, features: int, units: int, bias: bool) -> str:
+    def dense(self, features: int, units: int, bias: bool, dtype: str) -> str:
         return f"linen.Dense({units}{'' if bias else ', use_bias=False'})"
 
 

@@ -21,6 +21,7 @@ from rnn_conformance.conformance.porting.agree import agree
 from rnn_conformance.conformance.porting.report import Report
 from rnn_conformance.conformance.porting.words import WORDS
 from rnn_conformance.conformance.porting.writing import Layer, Written, write
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
 
 BATCH, TIMESTEPS = 4, 12
 """What the proof draws: so many sequences of so many timesteps."""
@@ -34,6 +35,16 @@ class Ported:
     holes: tuple[tuple[str, str], ...]
     reports: tuple[Report, ...]
     is_whole: bool
+
+    @property
+    def proved(self) -> str:
+        """What, in words."""
+        if self.is_whole:
+            return "whole model"
+        count = len(self.reports)
+        if not count:
+            return "nothing, since no recurrent layer of it was ported"
+        return f"{count} recurrent layer{'s, each' if count > 1 else ','} by itself"
 
 
 def port(
@@ -98,7 +109,7 @@ def _prove_layer(layer: Layer, there: Any, source: str, rng: np.random.Generator
     parts = [layer.step.canonical.layer(k) for k in range(len(layer.step.canonical.architecture.layers))]
     (mine,) = (part for part in parts if part.path == layer.kept.path)
     features = mine.architecture.layers[0].features
-    x = rng.normal(size=(BATCH, TIMESTEPS, features)).astype(np.float32)
+    x = rng.normal(size=(BATCH, TIMESTEPS, features)).astype(dtype_of(mine.architecture.dtype))
     report = agree(build(source, mine), there, x)[1]
     told = tuple(replace(one, path=mine.path) for one in report.layers)
     return replace(report, title=f"{mine.path}, as self.{layer.attribute}", layers=told)
@@ -108,7 +119,10 @@ def _drawn(graph: Graph, k: int, rng: np.random.Generator) -> Any:
     """Tokens, padded on the right where zero is padding, or normal numbers."""
     timesteps, kind = graph.timesteps or TIMESTEPS, graph.inputs[k]
     if isinstance(kind, int):
-        return rng.normal(size=(BATCH, timesteps, kind)).astype(np.float32)
+        readers = [step for step in graph.steps if k in step.reads]
+        dtypes = [step.canonical.architecture.dtype for step in readers if step.canonical is not None]
+        dtypes += [str(step.arrays["kernel"].dtype) for step in readers if step.kind == "dense"]
+        return rng.normal(size=(BATCH, timesteps, kind)).astype(dtype_of([*dtypes, "float32"][0]))
     embeddings = [step for step in graph.steps if step.kind == "embedding" and k in step.reads]
     most = min(len(step.arrays["table"]) for step in embeddings) if embeddings else 2
     tokens = rng.integers(1, most, (BATCH, timesteps)).astype(np.int32)
@@ -120,8 +134,7 @@ def _drawn(graph: Graph, k: int, rng: np.random.Generator) -> Any:
 
 def page(ported: Ported, written: Written, graph: Graph, title: str, target: str) -> str:
     """The proof, as Markdown."""
-    whole = "whole model" if ported.is_whole else "its recurrent layers, each by itself"
-    lines = [f"# {title} in {target}", "", f"Proved: {whole}.", ""]
+    lines = [f"# {title} in {target}", "", f"Proved: {ported.proved}.", ""]
     if ported.is_whole:
         lines += [
             "Each recurrent layer was judged on the inputs that reached it, with the weights of the original.",

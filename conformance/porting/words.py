@@ -77,11 +77,12 @@ if __name__ == "__main__":
         options += [] if kept.architecture.dtype == "float32" else [f"dtype=torch.{kept.architecture.dtype}"]
         return f"torch.nn.{name}({layer.features}, {layer.units}, {', '.join(options)})"
 
-    def embedding(self, tokens: int, features: int, mask_zero: bool) -> str:
-        return f"torch.nn.Embedding({tokens}, {features})"
+    def embedding(self, tokens: int, features: int, mask_zero: bool, dtype: str) -> str:
+        return f"torch.nn.Embedding({tokens}, {features}{_option(dtype, 'torch.{}')})"
 
-    def dense(self, features: int, units: int, bias: bool) -> str:
-        return f"torch.nn.Linear({features}, {units}{'' if bias else ', bias=False'})"
+    def dense(self, features: int, units: int, bias: bool, dtype: str) -> str:
+        options = ("" if bias else ", bias=False") + _option(dtype, "torch.{}")
+        return f"torch.nn.Linear({features}, {units}{options})"
 
     def run(self, layer: str, x: str, tokens: str, kept: Canonical, wants_final: bool) -> str:
         options = [f"lengths_of({tokens})"] if tokens else []
@@ -165,12 +166,13 @@ if __name__ == "__main__":
             made = f"keras.layers.Bidirectional({made}{merge})"
         return f"built({made}, None, None, {layer.features})"
 
-    def embedding(self, tokens: int, features: int, mask_zero: bool) -> str:
-        masks = ", mask_zero=True" if mask_zero else ""
-        return f"built(keras.layers.Embedding({tokens}, {features}{masks}), None, None)"
+    def embedding(self, tokens: int, features: int, mask_zero: bool, dtype: str) -> str:
+        options = (", mask_zero=True" if mask_zero else "") + _option(dtype, "'{}'")
+        return f"built(keras.layers.Embedding({tokens}, {features}{options}), None, None)"
 
-    def dense(self, features: int, units: int, bias: bool) -> str:
-        return f"built(keras.layers.Dense({units}{'' if bias else ', use_bias=False'}), None, None, {features})"
+    def dense(self, features: int, units: int, bias: bool, dtype: str) -> str:
+        options = ("" if bias else ", use_bias=False") + _option(dtype, "'{}'")
+        return f"built(keras.layers.Dense({units}{options}), None, None, {features})"
 
     def run(self, layer: str, x: str, tokens: str, kept: Canonical, wants_final: bool) -> str:
         return f"{layer}({x})"
@@ -190,6 +192,11 @@ if __name__ == "__main__":
         given = ", ".join(names)
         lines.append(f"    return keras.Model({given if len(names) == 1 else f'[{given}]'}, self.call({given}))")
         return [*(f"    {line}" for line in lines), ""]
+
+
+def _option(dtype: str, told: str) -> str:
+    """The option for a dtype that is not the usual one."""
+    return "" if dtype == "float32" else f", dtype={told.format(dtype)}"
 
 
 WORDS: dict[str, Words] = {
