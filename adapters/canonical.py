@@ -58,6 +58,10 @@ class Canonical:
         )
 
 
+Part = Canonical | Mapping[str, Any]
+"""What a layer of a written model holds: a recurrent one in canonical words, any other its arrays by name."""
+
+
 @dataclass(frozen=True)
 class Other:
     """A layer of a model that is not recurrent, with how many parameters it has of its own."""
@@ -144,12 +148,29 @@ class Porter:
 class Target(Porter):
     """A framework in which a whole model can be written.
 
-    `put` gives an embedding its table, or a dense layer its kernel and bias. `save` writes what a model has under these
-    attributes as safetensors.
+    `fill` gives the layers of a new model, by attribute, what they hold: a recurrent one a Canonical, an embedding its
+    ``table``, a dense layer its ``kernel`` and perhaps a ``bias``. What it returns is the model, ready to be called.
+    `part` is one of its layers by itself. `save` writes what it has under these attributes as safetensors.
     """
 
-    put: Callable[[Any, Mapping[str, Any]], None]
+    fill: Callable[[Any, Mapping[str, Part]], Any]
+    part: Callable[[Any, str], Any]
     save: Callable[[Any, Sequence[str], Path], None]
+
+
+def filled(
+    model: Any,
+    parts: Mapping[str, Part],
+    load: Callable[[Any, Canonical], None],
+    put: Callable[[Any, Mapping[str, Any]], None],
+) -> Any:
+    """A model whose layers keep their weights: a recurrent one is loaded, and others are put their arrays."""
+    for name, part in parts.items():
+        if isinstance(part, Canonical):
+            load(getattr(model, name), part)
+        else:
+            put(getattr(model, name), part)
+    return model
 
 
 def as_loaded(weights: Weights, dtype: str, path: str, cast: Any) -> Weights:

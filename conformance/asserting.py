@@ -64,8 +64,9 @@ def assert_conforms(
     With a `cell` in the place of inputs, `layer` is a class, a function or an adapter of your own, and the whole drawn
     suite is run on it, with so many `examples` for each check: a class is made as ``layer(features, units)``, loaded by
     ``load({"W": ..., "U": ..., "b": ...})`` and called with what it takes by the names initial_state, lengths and mask;
-    a function is one for `from_function`. `cell` is simple_rnn, lstm or gru, or one such as ``Gru(reset="before",
-    recurrent_bias="none")``.
+    its outputs at padded timesteps are zero, unless it has an attribute `padded_outputs` that is ``repeat``, for the
+    output before, or ``continue``, as if nothing were padded. A function is one for `from_function`. `cell` is
+    simple_rnn, lstm or gru, or one such as ``Gru(reset="before", recurrent_bias="none")``.
 
     Returns what was judged and which share of the model that is. Raises NonConforming, an AssertionError, where a
     number is beyond its bound: which layer, timestep, unit, how many bounds, and what it looks like. Raises ValueError

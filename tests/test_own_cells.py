@@ -9,10 +9,11 @@ import pytest
 
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.conformance.asserting import NonConforming, assert_conforms
+from rnn_conformance.conformance.porting import own
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.layers.gradients import gradients
 from rnn_conformance.reference.layers.layer import run_layer
-from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import LayerWeights, Weights, in_float64
@@ -114,6 +115,34 @@ def test_function_conforms() -> None:
 
     report = assert_conforms(run, cell="lstm", examples=4)
     assert any("test_masks" in name for name in report.examples)
+
+
+class Masked(MyGru):
+    """It takes a mask, and repeats the output before at padded timesteps."""
+
+    padded_outputs = "repeat"
+
+    def __call__(self, x: Any, initial_state: Any = None, mask: Any = None) -> Any:
+        x, start = np.asarray(x, self.named["W"].dtype), None if initial_state is None else ((initial_state,),)
+        choices = Choices(padded_outputs="repeat")
+        outputs, final = run_layer(self.layer, LayerWeights(self.named), x, start, mask, choices)
+        return outputs, final[0][0]
+
+
+class Undeclared(Masked):
+    """The same, and does not say so."""
+
+    padded_outputs = "zero"
+
+
+def test_outputs_at_padded_timesteps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are what the class says that they are."""
+    every = own.checks()
+    monkeypatch.setattr(own, "checks", lambda: {name: every[name] for name in every if "test_masks" in name})
+    report = assert_conforms(Masked, cell="gru", examples=4)
+    assert report.examples
+    with pytest.raises(NonConforming, match="should be exactly 0"):
+        assert_conforms(Undeclared, cell="gru", examples=4)
 
 
 def test_what_is_no_layer() -> None:

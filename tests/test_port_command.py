@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_torch_tagger_goes_into_keras_and_back(tmp_path: Path, monkeypatch: pyte
     tagger = Tagger().eval()
     save_file(tagger.state_dict(), "tagger.safetensors")
     said = run("tagger.safetensors", "--module", "own_tagger:Tagger", "--to", "keras", "--out", "there")
-    assert "whole model proved" in said
+    assert "proved: whole model" in said
     assert "Proved: whole model." in Path("there/PROOF.md").read_text(encoding="utf-8")
     model = loaded(tmp_path / "there", monkeypatch)
     tokens = np.random.default_rng(0).integers(0, 20, (2, 7)).astype(np.int32)
@@ -82,11 +83,8 @@ def test_torch_tagger_goes_into_keras_and_back(tmp_path: Path, monkeypatch: pyte
         "tagger.safetensors", "--module", "own_tagger:Tagger", "--to", "keras", "--out", "there", status=2
     )
 
-    # A functional model of the same layers, saved, goes back.
-    x = keras.Input((None,), dtype="int32")
-    y = keras.layers.Dense(3, activation="softmax")(model.gru_1(model.gru_0(model.embed(x))))
-    keras.Model(x, y).save("tagger.keras")
-    assert "whole model proved" in run("tagger.keras", "--to", "torch", "--out", "back")
+    model.functional().save("tagger.keras")  # of Keras' own layers alone, and so it goes back
+    assert "proved: whole model" in run("tagger.keras", "--to", "torch", "--out", "back")
     back = loaded(tmp_path / "back", monkeypatch)
     grus = [module for module in back.modules() if isinstance(module, torch.nn.GRU)]
     assert torch.equal(grus[1].weight_hh_l0_reverse, tagger.gru.weight_hh_l1_reverse)
@@ -103,7 +101,7 @@ def test_keras_classifier_with_a_mask_and_a_hole(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     model = keras.Sequential([*start, layers.Dense(2, name="out")])
     model.save("whole.keras")
-    assert "whole model proved" in run("whole.keras", "--to", "torch", "--out", "whole")
+    assert "proved: whole model" in run("whole.keras", "--to", "torch", "--out", "whole")
     ported = loaded(tmp_path / "whole", monkeypatch)
     tokens = np.array([[3, 4, 5, 0, 0], [1, 2, 3, 4, 5]], np.int32)
     wanted = keras.ops.convert_to_numpy(model(tokens))
@@ -113,15 +111,62 @@ def test_keras_classifier_with_a_mask_and_a_hole(tmp_path: Path, monkeypatch: py
             ported(torch.tensor([[1, 0, 2]]))
 
     holed = keras.Sequential(
-        [*start[:2], layers.LSTM(4, return_sequences=True), layers.LayerNormalization(name="norm")]
+        [*start[:2], layers.LSTM(4, return_sequences=True), layers.LayerNormalization(name="norm"), layers.ReLU(6)]
     )
     holed.save("holed.keras")
     said = run("holed.keras", "--to", "torch", "--out", "holed")
     assert "hole: norm: LayerNormalization" in said
-    assert "its recurrent layers proved" in said
+    assert re.search(r"hole: re_lu\w*: ReLU", said), "one that is cut off at 6 is another one"
+    assert "proved: 1 recurrent layer, by itself" in said
     assert "whole model" not in Path("holed/PROOF.md").read_text(encoding="utf-8")
     with pytest.raises(NotImplementedError, match="norm: LayerNormalization"):
         loaded(tmp_path / "holed", monkeypatch)(torch.tensor(tokens))
+
+
+@pytest.mark.skipif("keras" not in TARGETS, reason="Keras is not installed")
+@pytest.mark.parametrize("target", ["flax-nnx", "flax-linen"])
+def test_keras_models_go_into_flax(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their mask; of Linen, `load` gives the module and its variables. Holes are left out of what is proved."""
+    if target not in TARGETS:
+        pytest.skip("Flax is not installed")
+    import keras
+
+    layers = keras.layers
+    monkeypatch.chdir(tmp_path)
+    x = keras.Input((None,), dtype="int32")
+    y = layers.Embedding(20, 3, mask_zero=True)(x)
+    y = layers.Bidirectional(layers.GRU(4, return_sequences=True, bias_initializer="random_normal"), name="both")(y)
+    model = keras.Model(x, layers.Dense(2, activation="softmax", name="out")(layers.LSTM(5, name="lstm")(y)))
+    model.save("whole.keras")
+    assert "proved: whole model" in run("whole.keras", "--to", target, "--out", "whole")
+    ported = loaded(tmp_path / "whole", monkeypatch)
+    tokens = np.array([[3, 4, 5, 0, 0], [1, 2, 3, 4, 5]], np.int32)
+    module, variables = ported if target == "flax-linen" else (ported, None)
+    found = module(tokens) if variables is None else module.apply(variables, tokens)
+    wanted = keras.ops.convert_to_numpy(model(tokens))
+    assert np.abs(np.asarray(found) - wanted).max() < 1e-6
+
+    odd = [layers.SimpleRNN(4, name="name"), layers.LayerNormalization()]  # `name` is an attribute of modules
+    keras.Sequential([keras.Input((None, 3)), *odd]).save("holed.keras")
+    assert "proved: 1 recurrent layer, by itself" in run("holed.keras", "--to", target, "--out", "holed")
+
+
+@NEEDED
+def test_float64_stays_float64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every layer that has weights; where JAX would have to be told, it is a hole, and nothing is proved."""
+    import keras
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    layers = [keras.layers.GRU(3, dtype="float64", name="gru"), keras.layers.Dense(1, dtype="float64", name="out")]
+    keras.Sequential([keras.Input((5, 2), dtype="float64"), *layers]).save("wide.keras")
+    assert "proved: whole model" in run("wide.keras", "--to", "torch", "--out", "there")
+    ported = loaded(tmp_path / "there", monkeypatch)
+    assert {parameter.dtype for parameter in ported.parameters()} == {torch.float64}
+    if "flax-nnx" in TARGETS:
+        said = run("wide.keras", "--to", "flax-nnx", "--out", "holed")
+        assert "hole: gru: dtype: float64 has to be written by hand" in said
+        assert "proved: nothing" in said
 
 
 @NEEDED
@@ -157,6 +202,6 @@ def test_page_says_whole_model_only_without_holes() -> None:
     graph = Graph(("tokens",), (), (0,), ("drop (Dropout)",))
     written = Written("", "", (), (("a.b", "Attention"),))
     told = porting.page(porting.Ported(Path("x"), written.holes, (), False), written, graph, "m.keras", "PyTorch")
-    assert "Proved: its recurrent layers" in told
+    assert "Proved: nothing, since no recurrent layer of it was ported." in told
     assert "* `a.b`: Attention" in told
     assert "drop (Dropout)" in told

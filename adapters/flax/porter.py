@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Porter, Target
+from rnn_conformance.adapters.canonical import Canonical, Part, Target, filled
 from rnn_conformance.adapters.flax import differentiating, linen_reading, nnx_reading, watching
 from rnn_conformance.adapters.flax.linen import adapter as linen_adapter
 from rnn_conformance.adapters.flax.nnx import adapter as nnx_adapter
@@ -27,13 +27,16 @@ def _is_linen(model: Any) -> bool:
     return isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], linen.Module)
 
 
+_NAMES = {"table": "embedding", "kernel": "kernel", "bias": "bias"}
+"""What the arrays of an Embed, a Linear and a Dense are called."""
+
+
 def _put(layer: Any, arrays: Mapping[str, Any]) -> None:
     """The table of an Embed, or the kernel and the bias of a Linear."""
     from jax import numpy as jnp
 
-    named = {"table": "embedding", "kernel": "kernel", "bias": "bias"}
     for name, array in arrays.items():
-        getattr(layer, named[name])[...] = jnp.array(array)
+        getattr(layer, _NAMES[name])[...] = jnp.array(array)
 
 
 def _save(model: Any, names: Sequence[str], path: Path) -> None:
@@ -43,6 +46,34 @@ def _save(model: Any, names: Sequence[str], path: Path) -> None:
 
     flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
     save_file({"/".join(map(str, where)): np.array(param[...], order="C") for where, param in flat}, path)
+
+
+def _fill_linen(model: Any, parts: Mapping[str, Part]) -> Any:
+    """``(module, variables)``, for a module keeps none."""
+    from jax import numpy as jnp
+
+    params = {}
+    for name, part in parts.items():
+        if isinstance(part, Canonical):
+            params[name] = linen_reading.build(part)[1]["params"]
+        else:
+            params[name] = {_NAMES[key]: jnp.array(array) for key, array in part.items()}
+    return model, {"params": params}
+
+
+def _part_of_linen(model: Any, name: str) -> Any:
+    module, variables = model
+    return getattr(module.bind(variables), name).unbind()
+
+
+def _save_linen(model: Any, names: Sequence[str], path: Path) -> None:
+    """All parameters by the names on the way to them."""
+    from flax import traverse_util
+    from safetensors.numpy import save_file
+
+    flatten: Any = traverse_util.flatten_dict  # which has no types
+    flat = flatten(model[1]["params"], sep="/")
+    save_file({name: np.array(array, order="C") for name, array in flat.items()}, path)
 
 
 nnx = Target(
@@ -55,11 +86,12 @@ nnx = Target(
     watch=watching.watch_nnx,
     differentiate=differentiating.differentiate_nnx,
     describe=nnx_adapter.describe,
-    put=_put,
+    fill=lambda model, parts: filled(model, parts, nnx_reading.load, _put),
+    part=getattr,
     save=_save,
 )
 
-linen = Porter(
+linen = Target(
     "flax-linen",
     owns=_is_linen,
     survey=linen_reading.survey,
@@ -69,4 +101,7 @@ linen = Porter(
     watch=watching.watch_linen,
     differentiate=differentiating.differentiate_linen,
     describe=linen_adapter.describe,
+    fill=_fill_linen,
+    part=_part_of_linen,
+    save=_save_linen,
 )

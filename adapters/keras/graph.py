@@ -15,6 +15,9 @@ from rnn_conformance.adapters.keras.watching import array
 _NOTHING = ("Dropout", "SpatialDropout1D", "GaussianNoise", "ActivityRegularization")
 """Layers that change nothing out of training."""
 
+_OPERATIONS = {"ReLU": "relu", "Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softmax": "softmax"}
+"""Activations that stand by themselves, by their class: layers, and operations of `keras.ops` in a functional model."""
+
 
 def open_file(path: Path) -> Any:
     """The model of a ``.keras`` file. Raises ValueError for one that names code which is not Keras' own.
@@ -150,7 +153,7 @@ def _steps(layer: Any, reads: tuple[int, ...], mask: int | None, given: Any = No
             yield Step(f"{path}_{name}", "activation", reads, name), mask
     elif kind == "TimeDistributed" and type(layer.layer).__name__ == "Dense":
         yield from _steps(layer.layer, reads, mask)
-    elif kind in ("Activation", "ReLU", "Softmax") and (name := _activation(layer)):
+    elif kind in ("Activation", *_OPERATIONS) and (name := _activation(layer)):
         yield Step(path, "activation", reads, name), mask
     else:
         yield Step(path, "hole", reads, kind), None
@@ -160,9 +163,9 @@ def _activation(layer: Any) -> str | None:
     """The name of its activation, empty for none; None for one that is not known here."""
     import keras
 
-    alone = {"ReLU": "relu", "Softmax": "softmax"}
-    if type(layer).__name__ in alone:
-        return alone[type(layer).__name__]
+    if kind := _OPERATIONS.get(type(layer).__name__):
+        usual = {"axis": -1, "max_value": None, "negative_slope": 0, "threshold": 0}
+        return kind if all(getattr(layer, name, value) == value for name, value in usual.items()) else None
     for name in ACTIVATIONS:
         if layer.activation is getattr(keras.activations, name):
             return name

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Target
+from rnn_conformance.adapters.canonical import Target, filled
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.keras import adapter, reading, watching
 from rnn_conformance.adapters.keras.differentiating import differentiate
@@ -50,6 +50,7 @@ porter = Target(
     watch=watching.watch,
     differentiate=differentiate,
     describe=_describe,
-    put=_put,
+    fill=lambda model, parts: filled(model, parts, reading.load, _put),
+    part=getattr,
     save=_save,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.canonical import Target
+from rnn_conformance.adapters.canonical import Part, Target, filled
 from rnn_conformance.adapters.torch import reading, watching
 from rnn_conformance.adapters.torch.adapter import adapter
 from rnn_conformance.adapters.torch.arrays import tensor
@@ -31,6 +31,10 @@ def _put(layer: Any, arrays: Mapping[str, Any]) -> None:
             getattr(layer, named[name]).copy_(tensor(np.ascontiguousarray(array.T if name == "kernel" else array)))
 
 
+def _fill(model: Any, parts: Mapping[str, Part]) -> Any:
+    return filled(model, parts, reading.load, _put).eval()
+
+
 def _save(model: Any, names: Sequence[str], path: Path) -> None:
     """The whole state dict, whose names begin with those."""
     from safetensors.torch import save_file
@@ -48,6 +52,7 @@ porter = Target(
     watch=watching.watch,
     differentiate=differentiate,
     describe=adapter.describe,
-    put=_put,
+    fill=_fill,
+    part=getattr,
     save=_save,
 )

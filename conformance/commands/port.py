@@ -14,7 +14,7 @@ from rnn_conformance.adapters.reading import porter
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.judging.comparing import NonConforming
 
-TARGETS = ("torch", "keras", "keras-torch", "keras-tensorflow", "keras-jax", "flax-nnx")
+TARGETS = ("torch", "keras", "keras-torch", "keras-tensorflow", "keras-jax", "flax-nnx", "flax-linen")
 
 
 @click.command()
@@ -67,7 +67,7 @@ def port(source: Path, target: str, out: Path, module: str) -> None:
         click.echo(str(report))
     for path, what in made.holes:
         click.echo(f"hole: {path}: {what}")
-    click.echo(f"{'whole model' if made.is_whole else 'its recurrent layers'} proved: {made.folder / 'PROOF.md'}")
+    click.echo(f"proved: {made.proved}: {made.folder / 'PROOF.md'}")
 
 
 def _choose_backend(target: str, source: Path) -> None:

@@ -50,7 +50,8 @@ def judged(model: Any, porter: Porter, survey: Survey, calls: Sequence[Call], gr
 
 
 def named(model: Any) -> str:
-    """The name of its file, or of its class."""
+    """The name of its file, or of its class; one of Linen comes with its variables."""
+    model = model[0] if isinstance(model, tuple) else model
     return os.path.basename(model) if isinstance(model, str | os.PathLike) else type(model).__name__
 
 

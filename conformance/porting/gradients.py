@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Porte
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, Place, check_shape, compare
 from rnn_conformance.conformance.porting.clauses import clauses_of_gradient
 from rnn_conformance.conformance.porting.gates import gate_at
+from rnn_conformance.conformance.porting.gradient_mistakes import explain, mistakes
 from rnn_conformance.conformance.porting.judge import LayerFailed
 from rnn_conformance.conformance.porting.report import GradientReport, LayerGradients
 from rnn_conformance.reference.arithmetic.rounding import Precision, dtype_of
@@ -40,13 +42,16 @@ def judged_gradients(model: Any, porter: Porter, canonical: Canonical, calls: Se
             reasons.append(reason.reason)
             continue
         precision = porter.precision(canonical.architecture.dtype)
-        for name, expected in expectations(call, canonical, cotangent, precision).items():
+        differentiated = partial(expectations, call, precision)
+        right = differentiated(canonical, cotangent)
+        for name, expected in right.items():
             cited = clauses_of_gradient(canonical, call, name)
             try:
                 judgement = _judged(canonical, name, gradients[name], expected, precision)
             except NonConforming as failure:
+                looks_like = explain(gradients, name, mistakes(canonical, cotangent, right, differentiated, precision))
                 raise LayerFailed(
-                    str(failure),
+                    f"{failure}{looks_like}",
                     failure.judgement,
                     layer=canonical,
                     clauses=cited,
@@ -66,8 +71,8 @@ def _judged(canonical: Canonical, name: str, actual: Array, expected: Expected, 
     return compare(title, actual, expected.value, expected.bound, precision.dtype, _place_in(canonical, name))
 
 
-def expectations(call: Call, canonical: Canonical, cotangent: Output, precision: Precision) -> dict[str, Expected]:
-    """What the gradients of a call should be, by the names of `Gradients.arrays`."""
+def expectations(call: Call, precision: Precision, canonical: Canonical, cotangent: Output) -> dict[str, Expected]:
+    """What the gradients of a call of that layer should be, by the names of `Gradients.arrays`."""
     architecture = canonical.architecture
     return expected_gradients(
         architecture,

@@ -25,7 +25,7 @@ from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal
 from rnn_conformance.reference.cells.cell import Cell
 from rnn_conformance.reference.cells.kinds import CELLS
-from rnn_conformance.reference.model.architecture import Architecture
+from rnn_conformance.reference.model.architecture import Architecture, Choices
 from rnn_conformance.reference.model.calls import Gradients, Output
 from rnn_conformance.reference.model.states import State, each_state
 from rnn_conformance.reference.model.weights import LayerWeights, Weights
@@ -130,7 +130,8 @@ def _description(subject: Any, cell: Cell) -> Description:
             f"{_name(subject)} has no {' and no '.join(missing)}: it is made as {_name(subject)}(features, units), "
             "loaded by load({'W': ..., 'U': ..., 'b': ...}) with the arrays of SPEC.md, and called with inputs (batch, "
             "timesteps, features), and with what it takes by the names initial_state, lengths and mask; it may have a "
-            "method gradients(inputs, cotangent, state_cotangent), with the same by name, which gives them by name"
+            "method gradients(inputs, cotangent, state_cotangent), with the same by name, which gives them by name, "
+            "and an attribute padded_outputs: 'zero', 'repeat' or 'continue'"
         )
     taken = inspect.signature(subject.__call__).parameters
     extras = [name for name in ("lengths", "mask") if name in taken]
@@ -148,6 +149,7 @@ def _description(subject: Any, cell: Cell) -> Description:
         variants=(cell,),
         offers=tuple(extras),
         unsupported=lacks,
+        choices=Choices(padded_outputs=getattr(subject, "padded_outputs", "zero")),
     )
 
 

@@ -21,6 +21,7 @@ from rnn_conformance.conformance.porting.agree import agree
 from rnn_conformance.conformance.porting.report import Report
 from rnn_conformance.conformance.porting.words import WORDS
 from rnn_conformance.conformance.porting.writing import Layer, Written, write
+from rnn_conformance.reference.arithmetic.rounding import dtype_of
 
 BATCH, TIMESTEPS = 4, 12
 """What the proof draws: so many sequences of so many timesteps."""
@@ -34,6 +35,16 @@ class Ported:
     holes: tuple[tuple[str, str], ...]
     reports: tuple[Report, ...]
     is_whole: bool
+
+    @property
+    def proved(self) -> str:
+        """What, in words."""
+        if self.is_whole:
+            return "whole model"
+        count = len(self.reports)
+        if not count:
+            return "nothing, since no recurrent layer of it was ported"
+        return f"{count} recurrent layer{'s, each' if count > 1 else ','} by itself"
 
 
 def port(
@@ -55,11 +66,11 @@ def port(
         (made / "model.py").write_text(written.source, encoding="utf-8")
         (made / "load.py").write_text(written.loader, encoding="utf-8")
         tell(f"written: {len(written.layers)} layers, {len(written.holes)} holes")
-        ported = module_of(made / "model.py").Ported()
-        _fill(ported, written, ends)
-        ends.save(ported, [layer.attribute for layer in written.layers], made / "weights.safetensors")
+        parts = {layer.attribute: layer.step.arrays if layer.kept is None else layer.kept for layer in written.layers}
+        ported = ends.fill(module_of(made / "model.py").Ported(), parts)
+        ends.save(ported, list(parts), made / "weights.safetensors")
         tell("weights: written to weights.safetensors")
-        reports = _prove(model, ported, graph, written, source)
+        reports = _prove(model, ported, graph, written, source, ends)
         result = Ported(out, written.holes, reports, not written.holes)
         (made / "PROOF.md").write_text(page(result, written, graph, title, WORDS[target].name), encoding="utf-8")
         documents = json.dumps([report.document() for report in reports], indent=2)
@@ -79,18 +90,7 @@ def module_of(path: Path) -> Any:
     return module
 
 
-def _fill(ported: Any, written: Written, ends: Target) -> None:
-    for layer in written.layers:
-        made = getattr(ported, layer.attribute)
-        if layer.kept is not None:
-            ends.load(made, layer.kept)
-        else:
-            ends.put(made, layer.step.arrays)
-    if hasattr(ported, "eval"):
-        ported.eval()
-
-
-def _prove(model: Any, ported: Any, graph: Graph, written: Written, source: str) -> tuple[Report, ...]:
+def _prove(model: Any, ported: Any, graph: Graph, written: Written, source: str, ends: Target) -> tuple[Report, ...]:
     """The whole model, where it has no hole; or else each recurrent layer by itself."""
     rng = np.random.default_rng(0)
     if not written.holes:
@@ -99,18 +99,18 @@ def _prove(model: Any, ported: Any, graph: Graph, written: Written, source: str)
     found = []
     for layer in written.layers:
         if layer.kept is not None:
-            found.append(_prove_layer(layer, ported, source, rng))
+            found.append(_prove_layer(layer, ends.part(ported, layer.attribute), source, rng))
     return tuple(found)
 
 
-def _prove_layer(layer: Layer, ported: Any, source: str, rng: np.random.Generator) -> Report:
+def _prove_layer(layer: Layer, there: Any, source: str, rng: np.random.Generator) -> Report:
     assert layer.step.canonical is not None
     assert layer.kept is not None
     parts = [layer.step.canonical.layer(k) for k in range(len(layer.step.canonical.architecture.layers))]
     (mine,) = (part for part in parts if part.path == layer.kept.path)
     features = mine.architecture.layers[0].features
-    x = rng.normal(size=(BATCH, TIMESTEPS, features)).astype(np.float32)
-    report = agree(build(source, mine), getattr(ported, layer.attribute), x)[1]
+    x = rng.normal(size=(BATCH, TIMESTEPS, features)).astype(dtype_of(mine.architecture.dtype))
+    report = agree(build(source, mine), there, x)[1]
     told = tuple(replace(one, path=mine.path) for one in report.layers)
     return replace(report, title=f"{mine.path}, as self.{layer.attribute}", layers=told)
 
@@ -119,7 +119,10 @@ def _drawn(graph: Graph, k: int, rng: np.random.Generator) -> Any:
     """Tokens, padded on the right where zero is padding, or normal numbers."""
     timesteps, kind = graph.timesteps or TIMESTEPS, graph.inputs[k]
     if isinstance(kind, int):
-        return rng.normal(size=(BATCH, timesteps, kind)).astype(np.float32)
+        readers = [step for step in graph.steps if k in step.reads]
+        dtypes = [step.canonical.architecture.dtype for step in readers if step.canonical is not None]
+        dtypes += [str(step.arrays["kernel"].dtype) for step in readers if step.kind == "dense"]
+        return rng.normal(size=(BATCH, timesteps, kind)).astype(dtype_of([*dtypes, "float32"][0]))
     embeddings = [step for step in graph.steps if step.kind == "embedding" and k in step.reads]
     most = min(len(step.arrays["table"]) for step in embeddings) if embeddings else 2
     tokens = rng.integers(1, most, (BATCH, timesteps)).astype(np.int32)
@@ -131,8 +134,7 @@ def _drawn(graph: Graph, k: int, rng: np.random.Generator) -> Any:
 
 def page(ported: Ported, written: Written, graph: Graph, title: str, target: str) -> str:
     """The proof, as Markdown."""
-    whole = "whole model" if ported.is_whole else "its recurrent layers, each by itself"
-    lines = [f"# {title} in {target}", "", f"Proved: {whole}.", ""]
+    lines = [f"# {title} in {target}", "", f"Proved: {ported.proved}.", ""]
     if ported.is_whole:
         lines += [
             "Each recurrent layer was judged on the inputs that reached it, with the weights of the original.",

@@ -11,6 +11,15 @@ from typing import Any, Protocol
 from rnn_conformance.adapters.canonical import Canonical, Refused
 from rnn_conformance.adapters.graph import Graph, Step
 
+RESERVED = (
+    *("name", "parent", "scope", "path", "variables", "params", "setup", "init", "bind", "clone", "copy", "what"),
+    *("layers", "weights", "input", "inputs", "output", "outputs", "state", "states", "losses", "loss", "metrics"),
+    *("build", "built", "call", "functional", "compile", "fit", "predict", "evaluate", "save", "export", "summary"),
+    *("train", "training", "eval", "forward", "modules", "children", "parameters", "buffers", "apply", "to", "type"),
+    *("dtype", "half", "float", "double", "bfloat16", "cpu", "cuda", "optimizer", "trainable"),
+)
+"""What attributes are not called, since models of some target have them for something of their own."""
+
 
 class Words(Protocol):
     """How a target says what a model is made of."""
@@ -31,14 +40,17 @@ class Words(Protocol):
     def recurrent(self, kept: Canonical, wants_final: bool) -> str:
         """The expression that makes the layer."""
 
-    def embedding(self, tokens: int, features: int, mask_zero: bool) -> str: ...
+    def embedding(self, tokens: int, features: int, mask_zero: bool, dtype: str) -> str: ...
 
-    def dense(self, features: int, units: int, bias: bool) -> str: ...
+    def dense(self, features: int, units: int, bias: bool, dtype: str) -> str: ...
 
     def run(self, layer: str, x: str, tokens: str, kept: Canonical, wants_final: bool) -> str:
         """The expression that runs a recurrent layer, masked where `tokens` are zero."""
 
     def activation(self, name: str, x: str) -> str: ...
+
+    def after(self, graph: Graph) -> list[str]:
+        """What a model without holes can do beside its forward."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ class Written:
 
 def write(graph: Graph, words: Words, held: Any, source: str) -> Written:
     """The ported model; `held` gives what a layer becomes in the target, or raises Refused: then it is a hole."""
-    taken: set[str] = set()
+    taken = set(RESERVED)
     layers: list[Layer] = []
     makes: list[str] = []
     runs: list[str] = []
@@ -95,6 +107,8 @@ def write(graph: Graph, words: Words, held: Any, source: str) -> Written:
     lines += [words.before.strip("\n"), "", ""]
     lines += [words.begins.strip("\n"), *(f"        {line}" for line in makes), ""]
     lines += [words.forward.format(", ".join(inputs)), *(f"        {line}" for line in runs), ""]
+    if not holes:
+        lines += words.after(graph)
     return Written("\n".join(lines), words.loads.strip("\n") + "\n", tuple(layers), tuple(holes))
 
 
@@ -124,9 +138,9 @@ def _made(words: Words, layer: Layer, wants_final: bool) -> str:
         return words.recurrent(layer.kept, wants_final)
     if step.kind == "embedding":
         tokens, features = step.arrays["table"].shape
-        return words.embedding(tokens, features, step.options["mask_zero"])
+        return words.embedding(tokens, features, step.options["mask_zero"], str(step.arrays["table"].dtype))
     features, units = step.arrays["kernel"].shape
-    return words.dense(features, units, "bias" in step.arrays)
+    return words.dense(features, units, "bias" in step.arrays, str(step.arrays["kernel"].dtype))
 
 
 def _run(
