@@ -1,6 +1,6 @@
 """What sweeps cost, how well two cores are used, and what ten thousand workers would make of it: docs/scale.md.
 
-    python benchmarks/scale.py --measure FOLDER      # some minutes, on a quiet machine
+    nice -n -20 python benchmarks/scale.py --measure FOLDER      # some minutes, on a quiet machine
     python benchmarks/scale.py FOLDER                # writes docs/scale.md and its picture
 
 Each job is measured in a process of its own. The simulation is list scheduling: whichever worker is free takes the job
@@ -28,7 +28,7 @@ from rnn_conformance.conformance.sweeping.cache import Cache
 from rnn_conformance.conformance.sweeping.environments import environment
 from rnn_conformance.conformance.sweeping.indexes import set_up
 from rnn_conformance.conformance.sweeping.installed import installed_lock
-from rnn_conformance.conformance.sweeping.job import Job
+from rnn_conformance.conformance.sweeping.job import Job, for_environments
 from rnn_conformance.conformance.sweeping.parts import parts_of
 from rnn_conformance.conformance.sweeping.places import Engine
 from rnn_conformance.conformance.sweeping.sweep import Progress, run_all
@@ -58,7 +58,7 @@ class Taken:
 
 
 class Timed(Executor):
-    """Processes that write down what each job took: the CPU seconds of the processes that it has started."""
+    """Processes that write down what each job took: their own CPU seconds, and those of what they have started."""
 
     def __init__(self, at_once: int, folder: Path) -> None:
         self._pool = ProcessPoolExecutor(at_once)
@@ -72,16 +72,17 @@ class Timed(Executor):
 
 
 def _timed(folder: Path, work: Callable[[Job], Any], job: Job) -> Any:
-    spent, began = _children(), time.monotonic()
+    spent, began = _spent(), time.monotonic()
     found = work(job)
-    taken = Taken(job.adapter, job.asked.shard, _children() - spent, time.monotonic() - began)
+    taken = Taken(job.adapter, job.asked.shard, _spent() - spent, time.monotonic() - began)
     (folder / f"{job.digest}.json").write_text(json.dumps(vars(taken)), encoding="utf-8")
     return found
 
 
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _spent() -> float:
+    """The CPU seconds of this process, and of all that it has started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def measure(folder: Path) -> None:
@@ -94,23 +95,22 @@ def measure(folder: Path) -> None:
     jobs = [part for name, whole in wholes.items() for part in parts_of(whole, BACKENDS[name])]
     environments = {name: _environment(whole) for name, whole in wholes.items()}
     with tempfile.TemporaryDirectory() as place, Timed(CORES, Path(place)) as pool:
-        began = time.monotonic()
+        load, began = os.getloadavg()[0], time.monotonic()
         run_all(jobs, Engine(pool), Cache(Path(place, "kept")), _tell)
         wall = time.monotonic() - began
         taken = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(Path(place).glob("*.json"))]
     folder.mkdir(parents=True, exist_ok=True)
-    found = {"wall": wall, "cores": CORES, "jobs": taken, "environments": environments}
+    found = {"wall": wall, "cores": CORES, "load": load, "jobs": taken, "environments": environments}
     (folder / "scale.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 def _environment(job: Job) -> Mapping[str, float]:
     """What it takes to make a warm environment, and how large it is, hard links and all."""
-    with tempfile.TemporaryDirectory(dir=Path.home()) as place:
-        spent = _children()
-        with environment(job.locked, job.python, job.wheel, job.indexes, Path(place), 600):
-            cpu = _children() - spent
-            files = [path for path in Path(place).rglob("*") if path.is_file() and not path.is_symlink()]
-            return {"cpu": cpu, "megabytes": sum(path.stat().st_size for path in files) / 1e6}
+    spent = _spent()
+    with environment(job.locked, job.python, job.wheel, job.indexes, for_environments(), 600) as python:
+        cpu = _spent() - spent
+        files = [path for path in python.parents[2].rglob("*") if path.is_file() and not path.is_symlink()]
+        return {"cpu": cpu, "megabytes": sum(path.stat().st_size for path in files) / 1e6}
 
 
 def _tell(step: Progress) -> None:
@@ -183,7 +183,8 @@ def _page(found: Mapping[str, Any], told: Mapping[str, Sequence[Simulated]]) -> 
         "",
         f"{len(found['jobs'])} jobs, the checks of five backends on the simple RNN in smoke, in parts, ran",
         f"on {found['cores']} cores in {found['wall']:.0f} s and took {cpu:.0f} CPU seconds: **{share:.0%}** of what",
-        "the cores have. The longest come first; each made its environment from a warm cache of wheels.",
+        f"the cores have, beside other work (a load of {found['load']:.1f}) and with priority over it. The",
+        "longest come first; each made its environment from a warm cache of wheels, and removed it.",
         "",
         "| backend | jobs | CPU s of all | of the longest | CPU s of an environment | its size |",
         "|---|---|---|---|---|---|",
@@ -220,6 +221,7 @@ WHAT_WAS_DONE = """What was done about it:
 * **The longest first** ([turns.py](../conformance/sweeping/turns.py)): by what the same checks took before, or else by
   the backend, so that no long job is left for the end.
 * **Parts**: `run --engine` cuts each backend into parts, so that the longest job is a part. A check is never cut.
+  `sweep` does not cut: where wheels bound it, parts take longer, since more nodes fetch the same.
 * **Environments before jobs**: all locks are found, several at a time, before a job is sent; what does not resolve
   costs no worker anything. What two kinds of cells share is looked for once.
 * **Wheels once a node**: environments are made by uv, whose cache a node's workers share, and whose files are linked.

@@ -37,6 +37,9 @@ from rnn_conformance.reports.records import records
 
 WHOLE = Job("numpy", "simple_rnn", "smoke", 0, Selection(["1", "4"]), 3000, "numpy==2.4\n", sys.executable)
 
+SOAK = replace(WHOLE, profile="soak", seeds=2, asked=Selection(["4"]))
+"""A job that goes through two seeds."""
+
 
 def run_job_here(job: Job, folder: Path) -> Made:
     """What the job comes to, run by this process and in its environment."""
@@ -48,13 +51,15 @@ def run_job_here(job: Job, folder: Path) -> Made:
 
 
 @pytest.mark.slow
-def test_run_in_parts_equals_the_whole_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [WHOLE, SOAK], ids=["smoke", "soak"])
+def test_run_in_parts_equals_the_whole_one(asked: Job, tmp_path: Path) -> None:
     """Its checks are in the same order, and `compare` says that nothing changed; what parts leave is gone."""
     with workers_in_this_process():
         here = Here(lambda job: run_job_here(job, tmp_path / "job" / job.digest))
-        (path,) = run_in_parts([WHOLE], 3, Engine(here), tmp_path / "parts", lambda step: None)
+        (path,) = run_in_parts([asked], 3, Engine(here), tmp_path / "parts", lambda step: None)
         whole = tmp_path / "whole"
-        (at_once,) = run_here(Order("smoke", 0, WHOLE.asked, 1, 3000, whole), ["numpy"], 1, lambda step: None)
+        order = Order(asked.profile, 0, asked.asked, asked.seeds, 3000, whole)
+        (at_once,) = run_here(order, ["numpy"], 1, lambda step: None)
         compared = CliRunner().invoke(cli, ["compare", str(at_once), str(path), "--format", "json"])
     assert [job.asked.shard for job in here.ran] == ["1/3", "2/3", "3/3"]
     assert compared.exit_code == 0, compared.output

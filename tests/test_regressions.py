@@ -102,7 +102,7 @@ def test_page_of_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     environments = {name: {"cpu": 1.5, "megabytes": 200.0} for name in module.BACKENDS}
     wall = sum(job["cpu"] for job in jobs) / 2 / 0.95
-    found = {"wall": wall, "cores": 2, "jobs": jobs, "environments": environments}
+    found = {"wall": wall, "cores": 2, "load": 0.1, "jobs": jobs, "environments": environments}
     (tmp_path / "scale.json").write_text(json.dumps(found), encoding="utf-8")
     module.write(tmp_path)
     text = (tmp_path / "scale.md").read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
+from rnn_conformance.conformance.sweeping.compiled import keep, lend
 from rnn_conformance.conformance.sweeping.indexes import Indexes
 from rnn_conformance.conformance.sweeping.wheel import Wheel
 
@@ -30,6 +31,9 @@ _LEFT_SECONDS = 24 * 3600
 
 _YOUNGER = {"archspec": date(2024, 2, 26)}
 """What the suite needs and was not there yet beside some frameworks, with the day of the first that will do."""
+
+_COMPILED = "compiled"
+"""The folder beside environments of the byte code of their packages."""
 
 _LINES = 12
 """So much is told of what uv said last."""
@@ -126,7 +130,10 @@ def environment(
             done = _uv(options, indexes, timeout)
             if done.returncode != 0:
                 raise _error(done)
+        (site,) = (here / "venv").glob("[Ll]ib/**/site-packages")
+        lend(site, folder / _COMPILED)
         yield interpreter
+        keep(site, folder / _COMPILED)
 
 
 def versions_in(locked: str) -> Mapping[str, str]:
