@@ -9,7 +9,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture
 
 SHARES: Mapping[str, int] = {
-    "layer": 2,
+    "layer": 3,
     "last output": 1,
     "initial state": 1,
     "stack": 1,
@@ -18,7 +18,7 @@ SHARES: Mapping[str, int] = {
     "two directions": 1,
     "mask": 1,
     "stateful": 1,
-    "beside": 2,  # another way or another dtype
+    "beside": 1,  # another way or another dtype
 }
 """How many models of each kind a process exports: else the checks that come first would leave none to the others."""
 
@@ -59,13 +59,13 @@ class Exports:
     def get(self, kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
         """What was exported of this, made if it is not there. Raises Unsupported where its kind has no share left.
 
-        What an exporter refuses has its share, too: it takes as long.
+        What `make` refuses is no model, and takes no share.
         """
         if key not in self._made:
             if not self._left[kind]:
                 raise Unsupported(TOO_MANY)
-            self._left[kind] -= 1
             self._made[key] = make()
+            self._left[kind] -= 1
         return self._made[key]
 
     def clear(self) -> None:
