@@ -67,6 +67,18 @@ def test_one_kind_of_model_leaves_the_others_their_shares() -> None:
     assert exports.get("another", lambda: 1, "stack") == 1
 
 
+def test_what_is_refused_takes_no_share() -> None:
+    """An exporter that refuses one way leaves the model of its kind to another."""
+
+    def refuse() -> None:
+        raise Unsupported("no")
+
+    exports = Exports()
+    with pytest.raises(Unsupported, match="no"):
+        exports.get("beside", 0, refuse)
+    assert exports.get("beside", 1, lambda: 1) == 1
+
+
 def test_weights_are_found_by_their_marks() -> None:
     """Transposed or joined with other constants, wherever an exporter puts them; what is no weight stays."""
     shapes = [(2, 3), (3,)]

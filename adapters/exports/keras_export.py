@@ -90,6 +90,12 @@ onnxruntime = KerasExportAdapter(
     ("open",),
     ("fixed", "unrolled"),
     _CONSTANTS,
+    {
+        "operators": "of an `LSTM` without a mask tf2onnx makes the operator LSTM; a `GRU`, a `SimpleRNN`, and whatever "
+        "has a mask become a Loop",
+        "stateful": "the state of a stateful layer becomes a constant, without a word",
+        "called before": "without an `input_signature`, a model is refused that was never called",
+    },
 )
 litert = KerasExportAdapter(
     _tensorflow,
@@ -100,6 +106,12 @@ litert = KerasExportAdapter(
     ("fixed",),
     ("open", "unrolled"),
     _CONSTANTS,
+    {
+        "open batch": "a loop over a batch of any size needs operations of TensorFlow (FlexTensorListReserve), which the "
+        "interpreters of ai-edge-litert and of TensorFlow lack: so the batch is fixed, or the layers are unrolled",
+        "other sizes": "an interpreter resizes its inputs to what it is given: of other sizes than those of the export, "
+        "some are refused, some are not",
+    },
 )
 openvino = KerasExportAdapter(
     _tensorflow,
@@ -110,6 +122,11 @@ openvino = KerasExportAdapter(
     ("unrolled",),
     ("open", "fixed"),
     _CONSTANTS,
+    {
+        "loops": "OpenVINO's frontend for TensorFlow converts no TensorList, of which every loop of Keras is made: so the "
+        "layers are unrolled",
+        "one output more": "behind the outputs of the model comes one that it does not have, `(batch, features)`",
+    },
 )
 
 
@@ -119,9 +136,12 @@ def _description(adapter: KerasExportAdapter) -> Description:
     unsupported = {**own.unsupported, **_UNSUPPORTED, **adapter.unsupported}
     file = adapter.format.plain
     chosen = f'import os\n\nos.environ["KERAS_BACKEND"] = "{adapter.own.backend}"  # before Keras is imported\n'
+    # The first dtype is that of the first model that is made.
+    dtypes = sorted(own.precision, key=lambda dtype: dtype != "float32")
     return replace(
         own,
         framework=adapter.framework,
+        precision={dtype: own.precision[dtype] for dtype in dtypes},
         versions={**own.versions, **versions(*adapter.packages_told)},
         modes=adapter.modes,
         ways=adapter.ways,

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol
 
+import numpy as np
+
 from rnn_conformance.adapters.exports import layouts
 from rnn_conformance.adapters.exports.marks import Layout, Marked
 from rnn_conformance.adapters.onnx import openvino, runtime
@@ -107,6 +109,8 @@ def _start_litert(content: bytes) -> Function:
 
     interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
+    for each in interpreter.get_input_details():
+        interpreter.set_tensor(each["index"], np.zeros(each["shape"], each["dtype"]))
     interpreter.invoke()  # which operations it lacks, it may say no earlier
     run = interpreter.get_signature_runner("serving_default")
 

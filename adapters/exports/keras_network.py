@@ -90,10 +90,7 @@ class KerasExportNetwork(KerasNetwork):
             name = (self.backend, self._format.name, self._architecture, key)
             kind = kind_of(self._architecture, started=given.state, main=self._main)
             kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps), kind)
-            try:
-                served = self._format.served(kept)
-            except RuntimeError as error:
-                raise Unsupported(f"the runtime refuses it: {_shortened(error)}") from error
+            served = self._format.served(kept)
             if self._weights:
                 served.load(self._weights)
             self._made[key] = served
@@ -115,7 +112,12 @@ class KerasExportNetwork(KerasNetwork):
             exported(model, str(folder.path / self._format.file), self._format.name, batch, timesteps)
         except Exception as error:  # of whatever kind an exporter raises
             raise Unsupported(f"Model.export refuses it: {_shortened(error)}") from error
-        return self._format.kept(folder, shapes)
+        kept = self._format.kept(folder, shapes)
+        try:
+            self._format.served(kept)
+        except RuntimeError as error:
+            raise Unsupported(f"the runtime refuses it: {_shortened(error)}") from error
+        return kept
 
 
 class OnTensorFlow(KerasExportNetwork, TensorFlowNetwork):
