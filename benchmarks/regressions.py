@@ -110,10 +110,8 @@ def run(folder: Path, names: Sequence[str]) -> None:
     """Measure what was asked for, or all, and keep it; what was measured before is kept as it was."""
     folder.mkdir(parents=True, exist_ok=True)
     for asked in regressions():
-        file = folder / f"{asked.name}.json"
-        if (names and asked.name not in names) or (file.exists() and _kept(file)["asked"] == asdict(asked)):
-            continue
-        file.write_text(json.dumps(measure(asked, folder), indent=1), encoding="utf-8")
+        if (asked.name in names or not names) and not measured(asked, folder):
+            _file(asked, folder).write_text(json.dumps(measure(asked, folder), indent=1), encoding="utf-8")
 
 
 def write(folder: Path) -> None:
@@ -127,8 +125,8 @@ def write(folder: Path) -> None:
 
 def section(folder: Path) -> Iterator[str]:
     """The section of the page: what was measured, which need not be all of the list."""
-    measured = [(each, _kept(file)) for each in regressions() if (file := folder / f"{each.name}.json").exists()]
-    found = [pair for pair in measured if not pair[0].name.startswith(CONTROL)]
+    all_measured = [(each, found) for each in regressions() if (found := measured(each, folder))]
+    found = [pair for pair in all_measured if not pair[0].name.startswith(CONTROL)]
     right = sum(is_named(asked, each) for asked, each in found)
     yield from ("## Known regressions, found again", "", INTRODUCTION, "")
     yield f"`bisect` names **{right} of {len(found)}** that were measured."
@@ -138,7 +136,7 @@ def section(folder: Path) -> Iterator[str]:
     for asked, each in found:
         yield f"| {' | '.join(row(asked, each))} |"
     yield ""
-    quiet = [pair for pair in measured if pair[0].name.startswith(CONTROL)]
+    quiet = [pair for pair in all_measured if pair[0].name.startswith(CONTROL)]
     same = [asked for asked, each in quiet if each["status"] == NOTHING]
     told = "; ".join(f"{asked.package} {asked.good} and {asked.bad} ({where(asked)})" for asked in same)
     if not quiet:
@@ -177,9 +175,15 @@ def is_named(asked: Regression, found: Mapping[str, Any]) -> bool:
     )
 
 
-def _kept(file: Path) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+def measured(asked: Regression, folder: Path) -> Mapping[str, Any] | None:
+    """What was measured of it as it is asked for now, if it was."""
+    file = _file(asked, folder)
+    found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found if found.get("asked") == asdict(asked) else None
+
+
+def _file(asked: Regression, folder: Path) -> Path:
+    return folder / f"{asked.name}.json"
 
 
 def _children() -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,7 +48,7 @@ def test_every_regression_can_be_looked_for() -> None:
 
 
 def measured(each: Any, **found: Any) -> dict[str, Any]:
-    return {"asked": {}, "status": 0, "blamed": each.package, "hidden": [], "jobs": 4, "cpu": 12.5, **found}
+    return {"asked": asdict(each), "status": 0, "blamed": each.package, "hidden": [], "jobs": 4, "cpu": 12.5, **found}
 
 
 def test_page_has_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +66,7 @@ def test_page_has_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         if each is known[1]:
             found["changed"] = {each.package: ["before", "another"]}
         if each not in known:
-            found = {"asked": {}, "status": module.NOTHING, "cpu": 3.0, "said": []}
+            found = {"asked": asdict(each), "status": module.NOTHING, "cpu": 3.0, "said": []}
         (tmp_path / f"{each.name}.json").write_text(json.dumps(found), encoding="utf-8")
     for _ in range(2):
         module.write(tmp_path)
