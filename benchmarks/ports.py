@@ -1,165 +1,146 @@
-"""Three small models carried along every ordered pair of frameworks, and sixteen wrong ports: docs/ports.md.
+"""Three small trained models carried along every ordered pair of frameworks: docs/ports.md.
 
     KERAS_BACKEND=jax python benchmarks/ports.py > docs/ports.md
 
-Each model is built in the first framework, read, and built from that in the second; then both are held against each
-other as a user would, with `assert_agree`. A wrong port is the same with one mistake in it, and has to be noticed, and
-named.
+Each model is trained for some steps in the first framework (trained.py). What is read from it is put into the model as
+people write it in the second one, and both are held against each other as a user would, with `assert_agree`. So is what
+comes back of it when it is saved, and what it becomes when it is exported. It takes the extras `frameworks` and `exports`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import fill
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # before Keras is imported: the one that shares a process with Flax
 
 import numpy as np
+import torch
+from trained import NAMES, STEPS, Framework, texts
+from trained_flax import flax_models
+from trained_keras import keras_models
+from trained_torch import onnx_file, torch_models
 
-from rnn_conformance.adapters.canonical import Arguments, Call, Canonical, Refused
-from rnn_conformance.adapters.reading import build, porter, read
-from rnn_conformance.conformance.asserting import NonConforming, assert_agree
-from rnn_conformance.conformance.porting.mistakes import mistakes
-from rnn_conformance.reference.cells.cell import Cell
-from rnn_conformance.reference.cells.gru import Gru
-from rnn_conformance.reference.cells.lstm import Lstm
-from rnn_conformance.reference.model.architecture import Architecture, Layer
-from rnn_conformance.reference.model.calls import Output
-from rnn_conformance.reference.model.weights import Weights, weight_shapes
+from rnn_conformance.adapters.canonical import Arguments, Call
+from rnn_conformance.adapters.reading import porter, read
+from rnn_conformance.conformance.asserting import Report, assert_agree
 
-FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "flax-nnx": "Flax NNX"}
-BATCH, TIMESTEPS, UNITS = 5, 20, 8
-
-WRONG: dict[str, tuple[str, ...]] = {
-    "classifier": (
-        "the gates are in the order i f o g",
-        "the gates are in the order i f o g in the recurrent kernel alone",
-        "the gates are in the order f i g o",
-        "bias is lost",
-        "the bias is added twice",
-        "the recurrent kernel is transposed",
-        "the recurrent kernel was reshaped and not transposed",
-        "1 is added to the bias of the forget gate",
-        "the weights were rounded to float16",
-        "the mask did not arrive",
-        "the initial state did not arrive",
-        "h and c of the initial state are exchanged",
-    ),
-    "characters": (
-        "the gates are in the order r z n",
-        "the two biases are exchanged",
-        "the two biases are added, that of n as well",
-    ),
-    "tagger": ("the weights of the two directions are exchanged",),
+FRAMEWORKS: dict[str, Framework] = {"torch": torch_models, "keras": keras_models, "flax-nnx": flax_models}
+BATCH = 5
+TOLD = {
+    "classifier": "text classifier: embedding, mask, LSTM",
+    "characters": "character model: two GRUs, state carried",
+    "tagger": "tagger: LSTM in both directions",
 }
-"""The wrong ports of each model, by a word of their name."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """A recurrent layer of a small model, and what it is given."""
+class Trained:
+    """A model, and each call of a recurrent layer in it when it reads some texts."""
 
-    name: str
-    told: str
-    canonical: Canonical
-    given: dict[str, Any]
+    model: Any
+    calls: tuple[Call, ...]
 
 
-def models(source: str) -> Iterator[Model]:
-    """The three, with the biases that a layer of the framework has."""
-    rng = np.random.default_rng(0)
-    lstm: Cell = Lstm(recurrent_bias="all") if source == "torch" else Lstm()
-    start = tuple(rng.normal(size=(BATCH, UNITS)).astype(np.float32) for _ in range(2))
-    masked = {"lengths": np.array([20, 13, 7, 16, 4]), "initial_state": start}
-    yield Model("classifier", "text classifier: LSTM under a mask", drawn(Layer(UNITS, UNITS, lstm)), masked)
-    carried = {"initial_state": start[0]}
-    yield Model("characters", "character model: GRU whose state is carried", drawn(Layer(6, UNITS, Gru())), carried)
-    both = Layer(6, UNITS, lstm, direction="bidirectional")
-    yield Model("tagger", "tagger: LSTM in both directions", drawn(both), {})
+@cache
+def trained(source: str, name: str) -> Trained:
+    """The model of that name, trained in that framework."""
+    framework, ends = FRAMEWORKS[source], porter(source)
+    model = framework.made(name)
+    framework.train(model, name)
+    calls, _ = ends.watch(model, ends.survey(model, None), Arguments(texts(1, BATCH)))
+    print(f"trained: {name} in {framework.name}", file=sys.stderr)
+    return Trained(model, tuple(calls))
 
 
-def drawn(layer: Layer) -> Canonical:
-    """Weights as of a trained layer: none of them zero, biases least of all."""
-    architecture = Architecture((layer,), return_state=True)
-    rng = np.random.default_rng(1)
-    shapes = weight_shapes(architecture).items()
-    arrays = {name: (0.6 * rng.normal(size=shape)).astype(np.float32) for name, shape in shapes}
-    return Canonical(architecture, Weights.of(arrays))
+def carried(source: str, target: str, name: str) -> Any:
+    """The model as people write it in the second framework, with what it learnt in the first."""
+    there, model = FRAMEWORKS[target], FRAMEWORKS[target].made(name)
+    one = trained(source, name).model
+    for canonical in read(one):
+        there.put(model, canonical)
+    for part in ("embed", "out"):
+        there.put_arrays(there.layer(model, part), FRAMEWORKS[source].arrays(FRAMEWORKS[source].layer(one, part)))
+    return model
 
 
-def inputs_of(model: Model) -> np.ndarray:
-    """What the layer reads."""
-    features = model.canonical.architecture.layers[0].features
-    return np.random.default_rng(2).normal(size=(BATCH, TIMESTEPS, features)).astype(np.float32)
+def right_port(source: str, target: str, name: str) -> tuple[str, str, str]:
+    """How near a port is to its bounds, once it was saved and loaded as well, and once it was exported."""
+    one, tokens = trained(source, name).model, texts(1, BATCH)
+    there, other = FRAMEWORKS[target], carried(source, target, name)
+    reports = assert_agree(one, other, inputs=tokens)
+    with TemporaryDirectory() as folder:
+        again = there.again(other, name, Path(folder))
+        saved = assert_agree(one, again, inputs=tokens)[1]
+    same = np.array_equal(there.run(again, tokens), there.run(other, tokens))
+    told = f"{share(saved)}, {'the same bits' if same else 'other bits'}"
+    return f"{share(reports[0])}, {share(reports[1])}", told, exported(source, target, name, other)
 
 
-def agree(model: Model, source: str, target: str) -> str:
-    """How near both ends of a right port are to their bounds, or what is wrong."""
-    one = build(source, model.canonical)
-    (canonical,) = read(one)
-    other = build(target, canonical)
-    first, second = assert_agree(one, other, inputs=inputs_of(model), **model.given)
-    return f"{first.worst:.2f}, {second.worst:.2f}"
+def share(report: Report) -> str:
+    """The largest error as a share of its bound."""
+    return f"{report.worst:.2f}"
 
 
-def wrong_port(model: Model, source: str, target: str, word: str) -> str:
-    """What is said of a port with the mistake of that name: that it is named so, or what else came of it."""
-    one, x = build(source, model.canonical), inputs_of(model)
-    (canonical,) = read(one)
-    call = Call(canonical, x, Output(x), state_of(model, canonical), mask_of(model))
-    found = [mistake for mistake in mistakes(canonical, call) if told_so(mistake.sentence, word)]
-    if not found:
-        return "none there"
-    (mistake,) = found
+def exported(source: str, target: str, name: str, other: Any) -> str:
+    """How near each recurrent layer is to its bounds as a program of its own, and a model of PyTorch's in ONNX."""
+    mine, there = trained(source, name), FRAMEWORKS[target]
     try:
-        if mistake.call is call:
-            other: Any = build(target, replace(mistake.canonical, path=""))
-        else:
-            other = running(build(target, canonical), target, mistake.call)
-    except Refused as reason:
-        return f"cannot be made: {reason.field}"
-    try:
-        assert_agree(one, other, inputs=x, **model.given)
-    except NonConforming as failure:
-        is_named = f'"{mistake.sentence}"' in str(failure)
-        return "named" if is_named else f"noticed only: {failure}"
-    return "**missed**"
+        told = f"{share(worst_program(source, target, mine.model, other, mine.calls))} ({there.exported})"
+    except ValueError as reason:
+        told = f"{there.exported}: {reason}"
+    return told if target != "torch" else f"{told}; {in_onnx(mine.model, other)}"
 
 
-def told_so(sentence: str, word: str) -> bool:
-    """Whether this is the mistake: the second bias of a layer that has two, or its only one."""
-    return sentence == word or sentence in (f"the second {word}", f"the {word}")
+def worst_program(source: str, target: str, one: Any, other: Any, calls: Sequence[Call]) -> Report:
+    """What was judged of the layers of a port, each exported, and held against that of the first model."""
+    found = []
+    for call in calls:
+        path, there = call.canonical.path, FRAMEWORKS[target]
+        with TemporaryDirectory() as folder:
+            program = there.program(there.layer(other, path), call, Path(folder))
+            found.append(assert_agree(FRAMEWORKS[source].layer(one, path), program, **given_to(call))[1])
+    return max(found, key=lambda report: report.worst)
 
 
-def state_of(model: Model, canonical: Canonical) -> Any:
-    given = model.given.get("initial_state")
-    if given is None:
-        return None
-    return ((given if isinstance(given, tuple) else (given,),),)
+def in_onnx(one: Any, other: Any) -> str:
+    """How near a whole model of PyTorch's is in ONNX Runtime, or why it was not exported."""
+    with TemporaryDirectory() as folder:
+        try:
+            file = onnx_file(other, texts(1, BATCH), Path(folder))
+        except torch.onnx.OnnxExporterError:
+            return "ONNX: refused for the same reason"
+        return f"{share(assert_agree(one, str(file), inputs=texts(1, BATCH))[1])} (ONNX)"
 
 
-def mask_of(model: Model) -> Any:
-    lengths = model.given.get("lengths")
-    return None if lengths is None else np.arange(TIMESTEPS) < lengths[:, np.newaxis]
+def given_to(call: Call) -> dict[str, Any]:
+    """The arguments of an assertion on the layer by itself."""
+    lengths = {} if call.mask is None else {"lengths": call.mask.sum(-1)}
+    state = {} if call.initial_state is None else {"initial_state": call.initial_state}
+    return {"inputs": call.inputs, **lengths, **state}
 
 
-def running(layer: Any, target: str, wrong: Call) -> Callable[..., Any]:
-    """The layer as a function which hands it what the mistake leaves of the arguments."""
-    ends = porter(target)
-    survey = ends.survey(layer, None)
+COLUMNS = """The largest error of any recurrent layer, as a share of its proven bound: beyond 1 is a fault. *agree* has
+that of the first model and that of the second, which is written as people write it there; *saved* that of what comes
+back from {saved}; and *exported* that of each recurrent layer as a program of its own, by {exported}, and, of models
+of PyTorch, that of all of them in ONNX Runtime. All are held against the first model, on the same texts."""
 
-    def run(x: Any, **given: Any) -> Any:
-        lengths = None if wrong.mask is None else given.get("lengths")
-        (call,), _ = ends.watch(layer, survey, Arguments(x, wrong.initial_state, lengths))
-        final = call.output.final_state
-        assert final is not None
-        return call.output.outputs, final
 
-    return run
+def columns() -> str:
+    """What the columns of the table are."""
+    each = FRAMEWORKS.values()
+    saved, exported = (
+        ", ".join(f"{getattr(one, what)} ({one.name})" for one in each) for what in ("saved", "exported")
+    )
+    return fill(COLUMNS.format(saved=saved, exported=exported), 120)
 
 
 def main() -> None:
@@ -167,23 +148,16 @@ def main() -> None:
     pairs = list(permutations(FRAMEWORKS, 2))
     print("# Three small models along every pair of frameworks\n")
     print("Made by `python benchmarks/ports.py > docs/ports.md`, on a CPU, with the pinned versions.\n")
-    print("## Right ports\n\nThe largest error of either end, as a share of its proven bound: beyond 1 is a fault.\n")
-    print(f"| from, to | {' | '.join(model.told for model in models('torch'))} |\n|---|---|---|---|")
+    print(
+        f"Each model was trained for {STEPS} steps in the first framework. {BATCH} texts of different lengths are read."
+    )
+    print(f"\n{columns()}\n")
+    print("| from, to | model | agree | saved | exported |\n|---|---|---|---|---|")
     for source, target in pairs:
-        cells = [agree(model, source, target) for model in models(source)]
-        print(f"| {FRAMEWORKS[source]} to {FRAMEWORKS[target]} | {' | '.join(cells)} |", flush=True)
-        print(f"{source} to {target}", file=sys.stderr)
-    print("\n## Wrong ports\n\n*named*: it was noticed, and what was said of it has that name.\n")
-    print(f"| mistake | {' | '.join(f'{FRAMEWORKS[a]} to {FRAMEWORKS[b]}' for a, b in pairs)} |")
-    print("|---" * (1 + len(pairs)) + "|")
-    for name, words in WRONG.items():
-        for word in words:
-            cells = []
-            for source, target in pairs:
-                (model,) = (model for model in models(source) if model.name == name)
-                cells.append(wrong_port(model, source, target, word))
-            print(f"| {word} ({name}) | {' | '.join(cells)} |", flush=True)
-            print(word, file=sys.stderr)
+        for name in NAMES:
+            between = f"{FRAMEWORKS[source].name} to {FRAMEWORKS[target].name}"
+            print(f"| {between} | {TOLD[name]} | {' | '.join(right_port(source, target, name))} |", flush=True)
+            print(f"{between}: {name}", file=sys.stderr)
 
 
 if __name__ == "__main__":

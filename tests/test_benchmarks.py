@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -207,3 +208,23 @@ def test_alarms(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "* torch, gru, default, seed 1: test_stack: outputs[0] = 1" in page
     monkeypatch.setattr(alarms, "suite_digest", lambda: "of another suite")
     assert "Nothing was found that is not known." in alarms.page(alarms.kept())
+
+
+def test_wrong_port(benchmark: Benchmark) -> None:
+    """One of the page: it is noticed, and named."""
+    pytest.importorskip("torch")
+    pytest.importorskip("flax")
+    module = benchmark("wrong_ports")
+    (model,) = (model for model in module.models("torch") if model.name == "characters")
+    assert module.wrong_port(model, "torch", "flax-nnx", "the two biases are exchanged") == "named"
+
+
+def test_what_small_models_learn(benchmark: Benchmark) -> None:
+    """Texts that end in padding, and something to say of each."""
+    trained = benchmark("trained")
+    tokens = trained.texts(0, 5)
+    assert (np.diff((tokens != 0).astype(int), axis=1) <= 0).all()
+    for name in trained.NAMES:
+        right = trained.wanted(name, tokens)
+        assert len(np.unique(right)) > 1
+        assert right.max() < trained.classes(name)
