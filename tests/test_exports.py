@@ -75,8 +75,8 @@ def test_what_is_refused_takes_no_share() -> None:
 
     exports = Exports()
     with pytest.raises(Unsupported, match="no"):
-        exports.get("beside", 0, refuse)
-    assert exports.get("beside", 1, lambda: 1) == 1
+        exports.get(0, refuse, "beside")
+    assert exports.get(1, lambda: 1, "beside") == 1
 
 
 def test_weights_are_found_by_their_marks() -> None:
