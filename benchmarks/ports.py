@@ -4,7 +4,8 @@
 
 Each model is trained for some steps in the first framework (trained.py). What is read from it is put into the model as
 people write it in the second one, and both are held against each other as a user would, with `assert_agree`. So is what
-comes back of it when it is saved, and what it becomes when it is exported. It takes the extras `frameworks` and `exports`.
+comes back of it when it is saved, and what it becomes when it is exported. It takes the extras
+`frameworks` and `exports`.
 """
 
 from __future__ import annotations

@@ -139,6 +139,9 @@ def test_keras_models_go_into_flax(target: str, tmp_path: Path, monkeypatch: pyt
     model = keras.Model(x, layers.Dense(2, activation="softmax", name="out")(layers.LSTM(5, name="lstm")(y)))
     model.save("whole.keras")
     assert "proved: whole model" in run("whole.keras", "--to", target, "--out", "whole")
+    apart = re.search(r"recurrent layers differs by at most (\S+)", Path("whole/PROOF.md").read_text(encoding="utf-8"))
+    assert apart is not None
+    assert float(apart[1]) < 1e-5, "what stands at padded timesteps is not counted, which differs"
     ported = loaded(tmp_path / "whole", monkeypatch)
     tokens = np.array([[3, 4, 5, 0, 0], [1, 2, 3, 4, 5]], np.int32)
     module, variables = ported if target == "flax-linen" else (ported, None)

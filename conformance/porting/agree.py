@@ -82,13 +82,20 @@ def _between(calls: Sequence[tuple[Call, Call]], result: Any, its_result: Any) -
     A port that forgets a layer that is not recurrent, or a sum, shows here, and nowhere else.
     """
     told = []
-    pairs = [(mine.inputs, yours.inputs) for mine, yours in calls]
+    pairs = [_reached(mine, yours) for mine, yours in calls]
     if all(a.shape == b.shape for a, b in pairs):
         told.append(f"what reached its recurrent layers differs by at most {_apart(pairs):.2g} of its size")
     mine, yours = list(_arrays(result)), list(_arrays(its_result))
     if [a.shape for a in mine] == [b.shape for b in yours]:
         told.append(f"what came out of the whole model by {_apart(list(zip(mine, yours, strict=True))):.2g}")
     return f" Not judged, but told: {', and '.join(told)}." if told else ""
+
+
+def _reached(mine: Call, yours: Call) -> tuple[Any, Any]:
+    """The inputs of both; under a mask only what is valid, for beside it each framework puts out what it likes."""
+    if mine.mask is None or yours.mask is None or not np.array_equal(mine.mask, yours.mask):
+        return mine.inputs, yours.inputs
+    return mine.inputs[mine.mask], yours.inputs[yours.mask]
 
 
 def _apart(pairs: Sequence[tuple[Any, Any]]) -> float:
