@@ -114,7 +114,7 @@ class KerasExportNetwork(KerasNetwork):
             raise Unsupported(f"Model.export refuses it: {_shortened(error)}") from error
         kept = self._format.kept(folder, shapes)
         try:
-            self._format.served(kept)
+            self._format.check(kept)
         except RuntimeError as error:
             raise Unsupported(f"the runtime refuses it: {_shortened(error)}") from error
         return kept
