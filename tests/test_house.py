@@ -57,7 +57,7 @@ OF_FRAMEWORK = {
     "haiku": {"haiku", "jax"},
     "mlx": {"mlx"},
     "onnx": {"onnx", "onnxruntime", "openvino"},
-    "exports": {"torch", "onnx", "onnxruntime", "openvino", "jax", "tensorflow"},
+    "exports": {"torch", "onnx", "onnxruntime", "openvino", "jax", "keras", "tensorflow"},
 }
 DESK = {"click", "rich", "jinja2", "markupsafe", "jsonschema", "matplotlib", "safetensors"}
 LONGEST = 400

@@ -91,8 +91,8 @@ onnxruntime = KerasExportAdapter(
     ("fixed", "unrolled"),
     _CONSTANTS,
     {
-        "operators": "of an `LSTM` without a mask tf2onnx makes the operator LSTM; a `GRU`, a `SimpleRNN`, and whatever "
-        "has a mask become a Loop",
+        "operators": "of an `LSTM` without a mask tf2onnx makes the operator LSTM; a `GRU`, a `SimpleRNN`, and "
+        "whatever has a mask become a Loop",
         "stateful": "the state of a stateful layer becomes a constant, without a word",
         "called before": "without an `input_signature`, a model is refused that was never called",
     },
@@ -107,10 +107,10 @@ litert = KerasExportAdapter(
     ("open", "unrolled"),
     _CONSTANTS,
     {
-        "open batch": "a loop over a batch of any size needs operations of TensorFlow (FlexTensorListReserve), which the "
-        "interpreters of ai-edge-litert and of TensorFlow lack: so the batch is fixed, or the layers are unrolled",
-        "other sizes": "an interpreter resizes its inputs to what it is given: of other sizes than those of the export, "
-        "some are refused, some are not",
+        "open batch": "a loop over a batch of any size needs operations of TensorFlow (FlexTensorListReserve), which "
+        "the interpreters of ai-edge-litert and of TensorFlow lack: so the batch is fixed, or the layers are unrolled",
+        "other sizes": "an interpreter resizes its inputs to what it is given: of other sizes than those of the "
+        "export, some are refused, some are not",
     },
 )
 openvino = KerasExportAdapter(
@@ -123,8 +123,8 @@ openvino = KerasExportAdapter(
     ("open", "fixed"),
     _CONSTANTS,
     {
-        "loops": "OpenVINO's frontend for TensorFlow converts no TensorList, of which every loop of Keras is made: so the "
-        "layers are unrolled",
+        "loops": "OpenVINO's frontend for TensorFlow converts no TensorList, of which every loop of Keras is made: so "
+        "the layers are unrolled",
         "one output more": "behind the outputs of the model comes one that it does not have, `(batch, features)`",
     },
 )

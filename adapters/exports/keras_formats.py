@@ -60,24 +60,22 @@ class _SavedModel:
 
 
 class _Constant:
-    """A model with its weights as constants, made ready again with each load."""
+    """A model with its weights as constants, which is made ready again when it is first called after a load."""
 
     def __init__(self, marked: Marked, start: Callable[[Any], Function]) -> None:
         self._marked, self._start = marked, start
-        self._content, self._run = self._ready([])
+        self._content: Any = marked.content
+        self._ready: Function | None = None
 
     def load(self, weights: Sequence[Array]) -> None:
-        self._content, self._run = self._ready(weights)
+        self._content, self._ready = self._marked.filled(weights), None
 
     def weights(self) -> Sequence[Array]:
         return self._marked.weights_in(self._content)
 
     def run(self, given: Sequence[Any]) -> Sequence[Array]:
-        return self._run(given)
-
-    def _ready(self, weights: Sequence[Array]) -> tuple[Any, Function]:
-        content = self._marked.filled(weights) if weights else self._marked.content
-        return content, self._start(content)
+        self._ready = self._ready or self._start(self._content)
+        return self._ready(given)
 
 
 def _named(given: Sequence[Any]) -> dict[str, Any]:
@@ -138,6 +136,11 @@ class Format:
     def kept(self, folder: Folder, shapes: Sequence[tuple[int, ...]]) -> Any:
         """What has to be kept of a folder with a model in it that has weights of these shapes."""
         return Marked(self.parts(folder.path / self.file), shapes, self.layout) if self.layout else folder
+
+    def check(self, kept: Any) -> None:
+        """Make it ready for once. Raises RuntimeError where the runtime refuses it."""
+        if self.start:
+            self.start(kept.content)
 
     def served(self, kept: Any) -> Served:
         """What was kept, in its runtime."""

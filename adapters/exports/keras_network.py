@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rnn_conformance.adapters.exports.keras_formats import Folder, Format, Served
@@ -35,12 +36,13 @@ _LONGEST_MESSAGE = 500
 class KerasExportNetwork(KerasNetwork):
     """Each kind of call is that of a Model, which is exported once and served for as many weights as there are.
 
-    A subclass says on which backend Keras is.
+    Every model but a stateful one gives its final state, which is cut off where it is not asked for. A subclass says on
+    which backend Keras is.
     """
 
     def __init__(self, architecture: Architecture, format: Format, main: str) -> None:
-        super().__init__(architecture)
-        self._format, self._main = format, main
+        super().__init__(architecture if architecture.stateful else replace(architecture, return_state=True))
+        self._format, self._main, self._returns_state = format, main, architecture.return_state
         self._weights: Sequence[Array] = ()
         self._made: dict[Hashable, Served] = {}
         if self._mode == "open":  # so that what is refused is refused now
@@ -60,8 +62,7 @@ class KerasExportNetwork(KerasNetwork):
     def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
         given, arrays = self._arguments(inputs, initial_state, mask)
         outputs, *final = self._called_as(given, inputs.shape[:2]).run(arrays)
-        state = states_of(self._architecture, iter(final)) if self._architecture.return_state else None
-        return Output(outputs, state)
+        return Output(outputs, states_of(self._architecture, iter(final)) if self._returns_state else None)
 
     def reset(self) -> None:
         """What was exported is served anew."""
@@ -114,7 +115,7 @@ class KerasExportNetwork(KerasNetwork):
             raise Unsupported(f"Model.export refuses it: {_shortened(error)}") from error
         kept = self._format.kept(folder, shapes)
         try:
-            self._format.served(kept)
+            self._format.check(kept)
         except RuntimeError as error:
             raise Unsupported(f"the runtime refuses it: {_shortened(error)}") from error
         return kept

@@ -18,7 +18,7 @@ SHARES: Mapping[str, int] = {
     "two directions": 1,
     "mask": 1,
     "stateful": 1,
-    "beside": 1,  # another way or another dtype
+    "beside": 1,  # another way, another dtype, or much at once
 }
 """How many models of each kind a process exports: else the checks that come first would leave none to the others."""
 
@@ -36,8 +36,10 @@ _ALL: list[Exports] = []
 def kind_of(architecture: Architecture, *, started: bool, main: str) -> str:
     """Of SHARES, what a model is that is called with an initial state or without one; `main` is the main mode."""
     directions = {layer.direction for layer in architecture.layers}
+    features = (architecture.stateful, architecture.is_masked, directions != {"forward"}, len(architecture.layers) > 1)
+    crossed = architecture.embedding is not None and sum(features) > 1  # as chapter 12 crosses them
     kinds = {
-        "beside": architecture.mode != main or architecture.dtype != "float32",
+        "beside": architecture.mode != main or architecture.dtype != "float32" or crossed,
         "stateful": architecture.stateful,
         "mask": architecture.is_masked,
         "two directions": "bidirectional" in directions,
