@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.exports.limits import forget
+from rnn_conformance.adapters.exports.kept import forget
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.adapters.pipe.adapter import ProcessAdapter
 from rnn_conformance.adapters.protocol import Unsupported

@@ -12,7 +12,7 @@ import pytest
 from adapting import run_script
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.exports.limits import MODELS, SHARES, TOO_MANY, Exports, forget, kind_of
+from rnn_conformance.adapters.exports.kept import Exports, forget
 from rnn_conformance.adapters.exports.marks import Layout, Marked, marks
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
@@ -33,50 +33,14 @@ def nothing_exported() -> Iterator[None]:
     forget()
 
 
-def test_so_many_models_are_exported_and_no_more() -> None:
-    """What is there is given again, also when no other can be made; then all of it can be forgotten."""
+def test_a_model_is_exported_once() -> None:
+    """And again when all was forgotten."""
     exports, made = Exports(), []
-    wanted = [kind for kind, share in SHARES.items() for _ in range(share)]
-    for k, kind in [*enumerate(wanted), (0, wanted[0])]:
-        assert exports.get(k, lambda k=k: made.append(k) or k, kind) == k  # type: ignore[misc]
-    assert made == [*range(MODELS)]
-    for kind in SHARES:
-        with pytest.raises(Unsupported, match=TOO_MANY):
-            exports.get("another", lambda: 0, kind)
+    for k in [0, 1, 0]:
+        assert exports.get(k, lambda k=k: made.append(k) or k) == k  # type: ignore[misc]
+    assert made == [0, 1]
     forget()
-    assert exports.get("another", lambda: 0, "layer") == 0
-
-
-def test_exports_that_are_not_counted() -> None:
-    """Those that take a second or two, of models of few timesteps, are made as often as a check asks."""
-    exports = Exports()
-    assert [exports.get(k, lambda k=k: k) for k in range(2 * MODELS)] == [*range(2 * MODELS)]  # type: ignore[misc]
-
-
-def test_one_kind_of_model_leaves_the_others_their_shares() -> None:
-    """Layers from zeros, of which the first checks ask for many, are no reason to export no stack."""
-    exports, layer = Exports(), Layer(2, 3)
-    plain, stack = Architecture((layer,), mode="open"), Architecture((layer, Layer(3, 3)), mode="open")
-    kinds = [kind_of(each, started=False, main="open") for each in (plain, stack, replace(plain, mode="fixed"))]
-    assert kinds == ["layer", "stack", "beside"]
-    assert kind_of(plain, started=True, main="open") == "initial state"
-    for k in range(SHARES["layer"]):
-        exports.get(k, lambda: 0, "layer")
-    with pytest.raises(Unsupported, match=TOO_MANY):
-        exports.get("another", lambda: 0, "layer")
-    assert exports.get("another", lambda: 1, "stack") == 1
-
-
-def test_what_is_refused_takes_no_share() -> None:
-    """An exporter that refuses one way leaves the model of its kind to another."""
-
-    def refuse() -> None:
-        raise Unsupported("no")
-
-    exports = Exports()
-    with pytest.raises(Unsupported, match="no"):
-        exports.get(0, refuse, "beside")
-    assert exports.get(1, lambda: 1, "beside") == 1
+    assert exports.get(0, lambda: 2) == 2
 
 
 def test_weights_are_found_by_their_marks() -> None:

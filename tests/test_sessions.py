@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_conformance.adapters.exports.sessions import nested
 from rnn_conformance.adapters.reading import read
 from rnn_conformance.conformance.asserting import NonConforming, assert_agree
-from rnn_conformance.adapters.exports.sessions import nested
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.limits import MANY_SIZES, Exports
+from rnn_conformance.adapters.exports.kept import MANY_SIZES, Exports
 from rnn_conformance.adapters.inlining import example, examples, functions
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters
 from rnn_conformance.adapters.jax.scan import ScanNetwork

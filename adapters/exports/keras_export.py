@@ -8,6 +8,7 @@ from functools import cache
 
 from rnn_conformance.adapters.description import EXTRAS, Description
 from rnn_conformance.adapters.exports import keras_formats
+from rnn_conformance.adapters.exports.kept import MANY_SIZES
 from rnn_conformance.adapters.exports.keras_formats import Format
 from rnn_conformance.adapters.exports.keras_network import (
     NO_SYMBOLIC_SHAPES,
@@ -16,7 +17,6 @@ from rnn_conformance.adapters.exports.keras_network import (
     OnTensorFlow,
 )
 from rnn_conformance.adapters.exports.keras_script import script
-from rnn_conformance.adapters.exports.limits import TOO_MANY
 from rnn_conformance.adapters.inlining import example
 from rnn_conformance.adapters.keras.adapter import KerasAdapter
 from rnn_conformance.adapters.keras.adapter import tensorflow as _tensorflow
@@ -30,7 +30,7 @@ _UNSUPPORTED = {
     **dict.fromkeys(("gradients", "double backward", "training step", "dropout", "recurrent dropout"), _NO_TRAINING),
     **dict.fromkeys(("symbolic shapes", "symbolic state shapes"), NO_SYMBOLIC_SHAPES),
     "parameter count": NOT_COUNTED,
-    "any size": TOO_MANY,
+    "any size": MANY_SIZES,
 }
 
 _NOTES: Mapping[str, str] = {
@@ -63,7 +63,7 @@ class KerasExportAdapter:
 
     def prepare(self, architecture: Architecture) -> KerasExportNetwork:
         refuse_unsupported(_description(self), architecture)
-        return OnTensorFlow(architecture, self.format, self.modes[0])
+        return OnTensorFlow(architecture, self.format)
 
     def script(self, architecture: Architecture, wants: str) -> str:
         """Source of the export and of a call (see keras_script.py)."""

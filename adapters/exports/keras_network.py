@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rnn_conformance.adapters.exports.kept import Exports
 from rnn_conformance.adapters.exports.keras_formats import Folder, Format, Served
-from rnn_conformance.adapters.exports.limits import Exports, kind_of
 from rnn_conformance.adapters.exports.marks import marks
 from rnn_conformance.adapters.keras.backends import TensorFlowNetwork
 from rnn_conformance.adapters.keras.layers import arrays_of, states_of, weights_of
@@ -20,7 +20,7 @@ from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State, StateShapes
 from rnn_conformance.reference.model.weights import Array, Weights
 
-LONGEST_UNROLLED = 64
+LONGEST_UNROLLED = 32
 """The most timesteps of layers that write every step by itself."""
 
 _TOO_LONG = f"unrolled layers: more than {LONGEST_UNROLLED} timesteps are not tried"
@@ -40,9 +40,9 @@ class KerasExportNetwork(KerasNetwork):
     which backend Keras is.
     """
 
-    def __init__(self, architecture: Architecture, format: Format, main: str) -> None:
+    def __init__(self, architecture: Architecture, format: Format) -> None:
         super().__init__(architecture if architecture.stateful else replace(architecture, return_state=True))
-        self._format, self._main, self._returns_state = format, main, architecture.return_state
+        self._format, self._returns_state = format, architecture.return_state
         self._weights: Sequence[Array] = ()
         self._made: dict[Hashable, Served] = {}
         if self._mode == "open":  # so that what is refused is refused now
@@ -89,8 +89,7 @@ class KerasExportNetwork(KerasNetwork):
         if key not in self._made:
             batch, timesteps = sizes if self._mode == "fixed" else (self._architecture.batch, given.timesteps)
             name = (self.backend, self._format.name, self._architecture, key)
-            kind = kind_of(self._architecture, started=given.state, main=self._main)
-            kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps), kind)
+            kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps))
             served = self._format.served(kept)
             if self._weights:
                 served.load(self._weights)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.exports.limits import Exports
+from rnn_conformance.adapters.exports.kept import Exports
 from rnn_conformance.adapters.onnx.network import Run
 from rnn_conformance.adapters.protocol import Inputs, Lengths, Unsupported
 from rnn_conformance.adapters.torch.model import build, is_native_stack, state_dict, weights_of

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
-from rnn_conformance.adapters.exports.limits import MANY_SIZES
+from rnn_conformance.adapters.exports.kept import MANY_SIZES
 from rnn_conformance.adapters.exports.torch_network import NO_SYMBOLIC_SHAPES, NOT_COUNTED, TorchExportNetwork
 from rnn_conformance.adapters.exports.torch_script import script
 from rnn_conformance.adapters.inlining import example, examples

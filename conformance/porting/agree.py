@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.canonical import Call, Canonical, Porter, Survey
+from rnn_conformance.adapters.exports.sessions import is_held, opened
 from rnn_conformance.adapters.reading import porter_of
 from rnn_conformance.conformance.porting.clauses import WEIGHTS
 from rnn_conformance.conformance.porting.conform import (
@@ -25,7 +26,6 @@ from rnn_conformance.conformance.porting.judge import Judged, LayerFailed
 from rnn_conformance.conformance.porting.mistakes import mistakes
 from rnn_conformance.conformance.porting.report import Report, report_of
 from rnn_conformance.conformance.porting.same import difference
-from rnn_conformance.adapters.exports.sessions import is_held, opened
 from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.layers.masking import mask_of_lengths
 from rnn_conformance.reference.model.calls import Output
