@@ -31,7 +31,7 @@ BACKEND = os.environ.get("KERAS_BACKEND") or (BACKENDS or [""])[0]
 
 def is_there(found: registry.Registered) -> bool:
     """Whether an adapter can be tested in this process: its framework is installed, and Keras on its backend."""
-    return not found.missing and (not found.name.startswith("keras-") or found.name == f"keras-{BACKEND}")
+    return not found.missing and (not found.name.startswith("keras-") or found.name.split("+")[0] == f"keras-{BACKEND}")
 
 
 PRESENT = [found.name for found in registry.registered().values() if is_there(found)]
