@@ -22,7 +22,8 @@ def whole(rnns: Iterable[torch.nn.Module], embedding: torch.nn.Module | None = N
             self.layers, self.embedding = torch.nn.ModuleList(rnns), embedding
 
         def forward(self, x: Any, *states: Any) -> Any:
-            rest, final = list(states), list[Any]()
+            final: list[Any] = []
+            rest = list(states)
             y = x if self.embedding is None else self.embedding(x)
             for rnn in self.layers:
                 count = 2 if rnn.mode == "LSTM" else 1
