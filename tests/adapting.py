@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters import registry
-from rnn_conformance.adapters.exports.kept import forget
 from rnn_conformance.adapters.numpy.adapter import NumpyAdapter
 from rnn_conformance.adapters.pipe.adapter import ProcessAdapter
 from rnn_conformance.adapters.protocol import Unsupported
@@ -99,7 +98,6 @@ def prepared(adapter: Any, case: Case) -> Any:
         pytest.skip(f"refused, as declared: {reasons[0]}")
     if entry := left_out(adapter, case):
         pytest.skip(f"left out of all checks by the known deviation {entry.name}: {entry.cause}")
-    forget()  # of exports there are only so many in a process
     found = adapter.prepare(case.architecture)
     found.load(case.next().weights)
     found.load(case.weights)
