@@ -25,6 +25,9 @@ LONGEST_UNROLLED = 32
 
 _TOO_LONG = f"unrolled layers: more than {LONGEST_UNROLLED} timesteps are not tried"
 
+TOKENS = ("int32", "int64")
+"""The types of tokens that models are exported for; one that is made for the first is given any others, too."""
+
 NO_SYMBOLIC_SHAPES = "a runtime is asked for outputs, and infers no shapes before there are any"
 NOT_COUNTED = "what is exported keeps arrays, and counts no parameters"
 
@@ -61,7 +64,7 @@ class KerasExportNetwork(KerasNetwork):
 
     def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
         given, arrays = self._arguments(inputs, initial_state, mask)
-        outputs, *final = self._called_as(given, inputs.shape[:2]).run(arrays)
+        outputs, *final = self._called_as(given, inputs.shape[:2], str(inputs.dtype)).run(arrays)
         return Output(outputs, states_of(self._architecture, iter(final)) if self._returns_state else None)
 
     def reset(self) -> None:
@@ -83,20 +86,21 @@ class KerasExportNetwork(KerasNetwork):
         given = Given(timesteps if self._mode in UNROLLED else None, False, self._architecture.masking == "mask")
         return self._called_as(given, (self._architecture.batch or 2, timesteps))
 
-    def _called_as(self, given: Given, sizes: Sequence[int]) -> Served:
+    def _called_as(self, given: Given, sizes: Sequence[int], dtype: str = TOKENS[0]) -> Served:
         """What serves calls of this kind, with the weights that are loaded. Raises Unsupported for what is refused."""
-        key = (given, tuple(sizes) if self._mode == "fixed" else None)
+        tokens = dtype if self._architecture.embedding and dtype in TOKENS else TOKENS[0]
+        key = (given, tuple(sizes) if self._mode == "fixed" else None, tokens)
         if key not in self._made:
             batch, timesteps = sizes if self._mode == "fixed" else (self._architecture.batch, given.timesteps)
             name = (self.backend, self._format.name, self._architecture, key)
-            kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps))
+            kept = _EXPORTS.get(name, lambda: self._exported(given, batch, timesteps, tokens))
             served = self._format.served(kept)
             if self._weights:
                 served.load(self._weights)
             self._made[key] = served
         return self._made[key]
 
-    def _exported(self, given: Given, batch: int | None, timesteps: int | None) -> Any:
+    def _exported(self, given: Given, batch: int | None, timesteps: int | None, tokens: str) -> Any:
         """What is kept of the export of such a Model, for these sizes or, where they are None, for any."""
         from rnn_conformance.adapters.exports.keras_plain import exported
 
@@ -109,7 +113,7 @@ class KerasExportNetwork(KerasNetwork):
                 variable.assign(array)
         folder = Folder()
         try:
-            exported(model, str(folder.path / self._format.file), self._format.name, batch, timesteps)
+            exported(model, str(folder.path / self._format.file), self._format.name, batch, timesteps, tokens)
         except Exception as error:  # of whatever kind an exporter raises
             raise Unsupported(f"Model.export refuses it: {_shortened(error)}") from error
         kept = self._format.kept(folder, shapes)
