@@ -12,8 +12,14 @@ from rnn_conformance.adapters.jax.arrays import x64
 from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.models import Given
 from rnn_conformance.adapters.keras.network import KerasNetwork, floating
-from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, XLA
+from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, UNROLLED, XLA
+from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.adapters.support import writeable
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.calls import Mask, Output
+from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array
 
 
@@ -224,10 +230,34 @@ class NumpyNetwork(KerasNetwork):
     backend = "numpy"
 
 
+LONGEST_WRITTEN_OUT = 32
+"""The most timesteps that are given to layers of which OpenVINO is given every step by itself."""
+
+_WRITTEN_OUT = (
+    "on OpenVINO, Keras writes out every timestep of a layer that is no LSTM or GRU as they are by default, or has a mask: "
+    f"a call of 64 takes ten seconds, and more than {LONGEST_WRITTEN_OUT} are not tried"
+)
+
+
 class OpenVinoNetwork(KerasNetwork):
     """Called as it is, which makes a graph of constants: it is computed when it is converted to NumPy."""
 
     backend = "openvino"
+
+    def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
+        has_mask = mask is not None or bool(self._architecture.embedding and self._architecture.embedding.mask_zero)
+        operators = not has_mask and self._mode not in UNROLLED and all(map(_is_operator, self._architecture.layers))
+        if inputs.shape[1] > LONGEST_WRITTEN_OUT and not operators:
+            raise Unsupported(_WRITTEN_OUT)
+        return super().run(inputs, initial_state=initial_state, mask=mask)
+
+
+def _is_operator(layer: Layer) -> bool:
+    """Whether OpenVINO has an operator for such a layer (keras/src/backend/openvino/rnn.py: lstm and gru)."""
+    cell = layer.cell
+    if not isinstance(cell, Lstm | Gru) or (isinstance(cell, Gru) and cell.reset != "after"):
+        return False
+    return layer.use_bias and (cell.activation, cell.recurrent_activation) == ("tanh", "sigmoid")
 
 
 _BACKENDS = (TensorFlowNetwork, LegacyNetwork, TorchNetwork, JaxNetwork, NumpyNetwork, OpenVinoNetwork)
