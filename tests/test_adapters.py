@@ -145,6 +145,7 @@ WAYS_OF = {
     "tf-keras": f"compiled eager {_KERAS} xla xla-unrolled".replace(" without-cudnn", ""),
     "mlx": "eager vmapped reloaded",
     "jax+export": "open fixed",
+    "jax+jax2tf": "open fixed",
     "keras-tensorflow+savedmodel": "open fixed unrolled",
     "keras-tensorflow+onnxruntime": "open fixed unrolled",
     "keras-tensorflow+litert": "fixed open unrolled",
@@ -219,9 +220,10 @@ def test_every_way_is_there(adapter: Any, request: pytest.FixtureRequest) -> Non
 
 
 @pytest.mark.parametrize("model", ["stack", "embedding, last output", "lengths", "mask", "mixed precision"])
-def test_scripts_of_gradients(adapter: Any, model: str) -> None:
+def test_scripts_of_gradients(adapter: Any, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script for gradients gives those of the specification, by their names."""
     skip_without(adapter, "gradients")
+    monkeypatch.chdir(tmp_path)  # a script may save a model
     case, start = case_of(adapter, model), start_of(case_of(adapter, model))
     prepared(adapter, case)
     found = run_script(adapter, case, "gradients", start)["gradients"]

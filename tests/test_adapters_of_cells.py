@@ -139,9 +139,12 @@ def test_ways_to_run(adapter: Any, kind: str, tmp_path: Path, monkeypatch: pytes
 
 @KIND
 @pytest.mark.parametrize("model", ["stack", "embedding", "two ways"])
-def test_scripts_of_gradients(adapter: Any, kind: str, model: str) -> None:
+def test_scripts_of_gradients(
+    adapter: Any, kind: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A script for gradients gives those of each gate, and of both parts of the state."""
     skip_without(adapter, "gradients")
+    monkeypatch.chdir(tmp_path)  # a script may save a model
     case = case_of(adapter, MODELS[model](usual(adapter, kind)))
     prepared(adapter, case)
     found = run_script(adapter, case, "gradients", case.initial_state)["gradients"]

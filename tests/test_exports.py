@@ -68,7 +68,7 @@ def test_weights_that_an_exporter_computes_with_are_not_found() -> None:
 
 def test_an_export_is_named_after_its_two_ends() -> None:
     """And its extra by a name that an extra can have."""
-    assert {"torch+onnxruntime", "torch+openvino", "jax+export", "keras-tensorflow+litert"} <= {*NAMES}
+    assert {"torch+onnxruntime", "torch+openvino", "jax+export", "jax+jax2tf", "keras-tensorflow+litert"} <= {*NAMES}
     assert registry.registered()["torch+openvino"].how_to_install == "pip install 'rnn-conformance[torch-openvino]'"
 
 
@@ -134,3 +134,28 @@ def test_kinds_of_cells_in_one_stack() -> None:
     """The states of a stack are told apart by how many parts they have, which is one number."""
     with pytest.raises(Unsupported, match="of one kind"):
         prepared("torch+onnxruntime", Architecture((Layer(2, 3), Layer(3, 3, Lstm(recurrent_bias="all")))))
+
+
+def test_what_was_saved_has_gradients_once() -> None:
+    """A step of training goes where the loaded gradient points; the gradient of that one TensorFlow cannot tell."""
+    network, case = prepared("jax+jax2tf", Architecture((Layer(2, 3),)))
+    targets = np.zeros_like(network.run(case.inputs).outputs)
+
+    def error() -> float:
+        return float(np.mean((network.run(case.inputs).outputs - targets) ** 2))
+
+    before = error()
+    network.train(case.inputs, targets, 0.1)
+    assert error() < before
+    assert "out of scope" in loaded("jax+jax2tf").describe().lacks("double backward")
+
+
+def test_networks_that_share_what_was_saved() -> None:
+    """Each has its own weights, though the variables are one network's after the other's."""
+    (one, case), (other, _) = (prepared("jax+jax2tf", Architecture((Layer(2, 3),))) for _ in range(2))
+    before = one.run(case.inputs).outputs
+    other.load(case.next().weights)
+    assert not np.array_equal(other.run(case.inputs).outputs, before)
+    np.testing.assert_array_equal(one.run(case.inputs).outputs, before)
+    for read, given in zip(other.weights().arrays(), case.next().weights.arrays(), strict=True):
+        np.testing.assert_array_equal(read[1], given[1])

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from rnn_conformance.adapters.description import EXTRAS, Description
+from rnn_conformance.adapters.exports.jax_shapes import names_of_shapes, open_shapes
 from rnn_conformance.adapters.exports.kept import MANY_SIZES, Exports
 from rnn_conformance.adapters.inlining import example, examples, functions
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters
@@ -61,7 +62,7 @@ class _ExportNetwork(ScanNetwork):
         arguments = (parameters, inputs, *given.values())
         everything = replace(self._architecture, return_sequences=True, return_state=True, batch=None, timesteps=None)
         state = given["initial_state"]
-        shapes = None if self._architecture.mode == "fixed" else self._shapes(given)
+        shapes = None if self._architecture.mode == "fixed" else (None, *open_shapes(self._architecture, given))
         sizes = str(each_state(lambda h: h.shape, state)) if shapes is None else state is not None
         key = (everything, str(inputs.dtype), inputs.shape if shapes is None else None, sizes)
 
@@ -70,14 +71,6 @@ class _ExportNetwork(ScanNetwork):
 
         outputs, final = _EXPORTS.get(key, lambda: sent(call, arguments, shapes))(*arguments)
         return outputs, final
-
-    def _shapes(self, given: Any) -> Any:
-        """Names for the axes of each argument that are open."""
-        batch = "batch, " if self._architecture.batched else ""
-        state = None if given["initial_state"] is None else each_state(lambda _: f"{batch}...", given["initial_state"])
-        lengths = None if given["lengths"] is None else (batch.rstrip(", ") or "...")
-        mask = None if given["mask"] is None else f"{batch}timesteps"
-        return None, f"{batch}timesteps, ...", state, lengths, mask
 
 
 def _script(architecture: Architecture, wants: str) -> str:
@@ -89,16 +82,7 @@ def _script(architecture: Architecture, wants: str) -> str:
     before, _, call = source.rpartition("jax.jit(model)")
     arguments, _, after = call.partition(")\n")
     names = arguments.removeprefix("(")
-    shapes = ""
-    if architecture.mode == "open":
-        batch = "batch, " if architecture.batched else ""
-        of = {
-            "inputs": f'"{batch}timesteps, ..."',
-            "initial_state": f'jax.tree.map(lambda _: "{batch}...", initial_state)',
-            "lengths": f'"{batch.rstrip(", ") or "..."}"',
-            "mask": f'"{batch}timesteps"',
-        }
-        shapes = f", ({', '.join(of.get(name, 'None') for name in names.split(', '))})"
+    shapes = f", ({names_of_shapes(architecture, names)})" if architecture.mode == "open" else ""
     first, model, rest = before.partition("\ndef model(")
     first = first.replace("import numpy as np\n", "import numpy as np\nfrom jax import export\n", 1)
     return f"{first}\n{definition}\n\n{model}{rest}sent(model, ({names}){shapes})({names})\n{after}"
