@@ -63,7 +63,7 @@ def _description() -> Description:
             "fixed": "a SavedModel for each shape",
             "gradients": "those of a SavedModel that keeps them: `jax2tf.convert(with_gradient=True)`, which is its "
             "default, and `tf.saved_model.SaveOptions(experimental_custom_gradients=True)`; what is only called is "
-            "saved without, in half the time",
+            "saved without",
             "native serialization": "the one way there is, for `native_serialization=False` is ignored: what is "
             "converted is an operation XlaCallModule, a program that TensorFlow's own XLA compiles for each shape",
         },
