@@ -234,8 +234,8 @@ LONGEST_WRITTEN_OUT = 32
 """The most timesteps that are given to layers of which OpenVINO is given every step by itself."""
 
 _WRITTEN_OUT = (
-    "on OpenVINO, Keras writes out every timestep of a layer that is no LSTM or GRU as they are by default, or has a mask: "
-    f"a call of 64 takes ten seconds, and more than {LONGEST_WRITTEN_OUT} are not tried"
+    "on OpenVINO, Keras writes out every timestep of a layer that is no LSTM or GRU as they are by default, or has a "
+    f"mask: a call of 64 takes ten seconds, and more than {LONGEST_WRITTEN_OUT} are not tried"
 )
 
 

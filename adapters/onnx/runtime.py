@@ -36,7 +36,7 @@ def _description() -> Description:
             BOUND: "`session.run_with_iobinding`",
             "float16": "computed in float32, between Cast nodes that the session adds",
             "layout": "`layout=1` is refused when a session is made",
-            "crashes": "a batch of no sequences ends the process (SIGABRT) in an LSTM and a GRU, and no timesteps in a GRU",
+            "crashes": "no sequences end the process (SIGABRT) in an LSTM and a GRU, no timesteps in a GRU",
         },
         modes=("session",),
         ways=(FED, UNOPTIMISED, RELOADED, BOUND),
