@@ -17,7 +17,7 @@ from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.adapters.support import writeable
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
-from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import State
 from rnn_conformance.reference.model.weights import Array
@@ -245,19 +245,29 @@ class OpenVinoNetwork(KerasNetwork):
     backend = "openvino"
 
     def run(self, inputs: Inputs, *, initial_state: State | None = None, mask: Mask | None = None) -> Output:
-        has_mask = mask is not None or bool(self._architecture.embedding and self._architecture.embedding.mask_zero)
-        operators = not has_mask and self._mode not in UNROLLED and all(map(_is_operator, self._architecture.layers))
-        if inputs.shape[1] > LONGEST_WRITTEN_OUT and not operators:
+        if inputs.shape[1] > LONGEST_WRITTEN_OUT and is_written_out(self._architecture, masked=mask is not None):
             raise Unsupported(_WRITTEN_OUT)
         return super().run(inputs, initial_state=initial_state, mask=mask)
 
 
+def is_written_out(architecture: Architecture, *, masked: bool) -> bool:
+    """Whether OpenVINO is given timesteps one by one, and no operator, as keras/src/backend/openvino/rnn.py decides it.
+
+    `masked` says whether a call is given a mask.
+    """
+    table = architecture.embedding
+    if masked or (table is not None and table.mask_zero) or architecture.mode in UNROLLED:
+        return True
+    return not all(map(_is_operator, architecture.layers))
+
+
 def _is_operator(layer: Layer) -> bool:
-    """Whether OpenVINO has an operator for such a layer (keras/src/backend/openvino/rnn.py: lstm and gru)."""
+    """Whether there is an operator for it. With recurrent dropout, a layer of Keras asks for none."""
     cell = layer.cell
-    if not isinstance(cell, Lstm | Gru) or (isinstance(cell, Gru) and cell.reset != "after"):
+    if layer.recurrent_dropout or not layer.use_bias or not isinstance(cell, Lstm | Gru):
         return False
-    return layer.use_bias and (cell.activation, cell.recurrent_activation) == ("tanh", "sigmoid")
+    default = (cell.activation, cell.recurrent_activation) == ("tanh", "sigmoid")
+    return default and (isinstance(cell, Lstm) or cell.reset == "after")
 
 
 _BACKENDS = (TensorFlowNetwork, LegacyNetwork, TorchNetwork, JaxNetwork, NumpyNetwork, OpenVinoNetwork)
