@@ -106,7 +106,8 @@ class LegacyNetwork(TensorFlowNetwork):
         return tf.convert_to_tensor(array) if self._mode == "layers" else array
 
     def _seed_anew(self, given: Given) -> None:
-        """It is tf.random.set_seed that does so, in tf_keras.utils.set_random_seed."""
+        """It is set_random_seed that does so; what a graph was traced with, it keeps."""
+        self._functions.pop(("training", given), None)
 
     def _variables(self, model: Model) -> list[Any]:
         return list(model.trainable_variables)

@@ -60,6 +60,26 @@ def shown_candidate(cell: Cell) -> dict[str, Gate]:
     return {"i": ON, "f": OFF, "o": ON}
 
 
+def shown_gate(cell: Cell, watched: str, h: float) -> tuple[dict[str, Gate], tuple[float, ...]]:
+    """Gates of a gated cell by which what is put out follows one of them alone, which reads nothing yet.
+
+    With the state to start from, a number for each part; the first is `h`, which is less than 1.
+    """
+    held, one = {**shown_candidate(cell), watched: Gate()}, Gate(b=one_of(cell.activation))
+    match cell.name, watched:
+        case _, cell.candidate:
+            return held, (h, *(0.0 for _ in cell.parts[1:]))
+        case "gru", "r":
+            return {**held, cell.candidate: Gate(U=1 / h)}, (h,)
+        case "gru", _:
+            return {**held, cell.candidate: one}, (h,)
+        case _, "i":
+            return {**held, cell.candidate: one}, (h, 0.0)
+        case _, "f":
+            return {**held, "i": OFF}, (h, 1.0)
+    return {**held, "i": OFF, "f": ON}, (h, one_of(cell.activations["output"]))
+
+
 def adds_both(cell: Cell, gate: str) -> bool:
     """Whether a gate's bias and its recurrent bias are added, whatever the other gates are."""
     return not (cell.name == "gru" and gate == cell.candidate)

@@ -8,10 +8,11 @@ Where there is tanh alone, each output is 0, or what tanh makes of the input div
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,21 +104,20 @@ def test_right_at_rate_zero(check: Check) -> None:
 @pytest.mark.clause("13.3", "13.5", modes="main")
 def test_dropout(check: Check) -> None:
     """Inputs are dropped at the rate that was asked for, the others scaled up, and as often anew as declared."""
-    check.requires("dropout")
-
-    _examine(check, "dropout", recurrent=0, seen=_inputs_seen)
+    _examine(check, "dropout")
 
 
 @pytest.mark.clause("13.4", "13.5", modes="main")
 def test_recurrent_dropout(check: Check) -> None:
     """h_{t-1} is dropped at the rate that was asked for, or scaled up, and as often anew as declared."""
-    check.requires("recurrent dropout")
+    _examine(check, "recurrent dropout")
 
-    def state_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
-        kept = x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
-        return outputs[:, 1:], x[:, 1:], kept, _rounded(check, kept)
 
-    _examine(check, "recurrent dropout", recurrent=1, seen=state_seen)
+@pytest.mark.clause("12.1", "13.3", "13.4", "13.5", modes="main", dtypes=FLOAT32, thrifty=())
+def test_dropout_in_every_way(check: Check) -> None:
+    """In each further way to run a model, inputs and state are dropped as in the main one."""
+    for network, seen, facts in _in_every_way(check, [feature for feature in _FEATURES if check.offers(feature)]):
+        check.example(partial(_drops, check, network, seen), **facts)
 
 
 @pytest.mark.clause("13.4", modes="main", dtypes=FLOAT32, thrifty=(), cells=GATED)
@@ -171,33 +171,71 @@ def _rounded(check: Check, kept: Array) -> Array:
     return (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept
 
 
-def _examine(
-    check: Check, feature: str, recurrent: float, seen: Callable[[Check, _Layers, Array, Array], _Seen]
-) -> None:
+def _state_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
+    kept = x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
+    return outputs[:, 1:], x[:, 1:], kept, _rounded(check, kept)
+
+
+def _examine(check: Check, feature: str) -> None:
     """Judge the dropout of a single layer and of the upper layer of a stack, where the subject has it."""
-    reasons, cell = [], cell_that_shows(check, EXACT if recurrent else (*EXACT, "tanh"))
+    for network, seen, facts in _models(check, feature, check.mode, _layers_below(check, feature)):
+        check.example(partial(_drops, check, network, seen), **facts)
+
+
+_Model = tuple[GuardedNetwork, Callable[[Array, Array], _Seen], Mapping[str, Any]]
+"""A model that drops, how to see what it does, and what a known deviation may be about."""
+
+
+def _models(check: Check, feature: str, mode: str, below: Sequence[int]) -> Iterator[_Model]:
+    """Models in which a layer above so many others drops.
+
+    Raises Unsupported where the subject has none of them.
+    """
+    check.requires(feature)
+    recurrent = feature == "recurrent dropout"
+    cell = cell_that_shows(check, EXACT if recurrent else (*EXACT, "tanh"))
+    seen = _state_seen if recurrent else _inputs_seen
     one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
     bias = np.zeros(_UNITS, check.dtype)
-    for below in _layers_below(check, feature):
+    reasons = []
+    for others in below:
         plain = Layer(_UNITS, _UNITS, cell)
-        layers = (*(plain,) * below, _dropping(plain, feature, _RATE))
-        architecture = Architecture(layers, dtype=check.dtype, mode=check.mode)
+        layers = (*(plain,) * others, _dropping(plain, feature, _RATE))
         try:
-            network = check.subject.network(architecture)
+            network = check.subject.network(Architecture(layers, dtype=check.dtype, mode=mode))
         except Unsupported as reason:
             reasons.append(reason)
             continue
         handed_on, last = (
             candidate_alone(cell, one, none, bias),
-            candidate_alone(cell, one, one * one.dtype.type(recurrent), bias),
+            candidate_alone(cell, one, one if recurrent else none, bias),
         )
-        weights = (*(handed_on,) * below, last)
+        weights = (*(handed_on,) * others, last)
         network.load(Weights(weights))
         of_layers = partial(seen, check, list(zip(layers, weights, strict=True)))
-        facts = {"activation": cell.activation, **facts_of_gates(cell)}
-        check.example(partial(_drops, check, network, of_layers), **facts, layers=below + 1)
-    if len(reasons) == len(_layers_below(check, feature)):
+        facts = {"activation": cell.activation, **facts_of_gates(cell), "layers": others + 1, "mode": mode}
+        yield network, of_layers, facts
+    if len(reasons) == len(below):
         raise reasons[0]
+
+
+def _in_every_way(check: Check, features: Sequence[str]) -> Iterator[_Model]:
+    """A model with each of these features in each way but the main one, as far as the subject has it.
+
+    Raises Unsupported where there is none.
+    """
+    if not features:
+        check.requires(_FEATURES[0])
+    description, reasons = check.subject.description, []
+    # What rounds its weights has no kernel of zeros, nor the identity.
+    ways = [way for way in (*description.modes, *description.ways) if way not in (check.mode, *description.rounding)]
+    for way, feature in product(ways, features):
+        try:
+            yield next(_models(check, feature, way, (0, 1)))
+        except Unsupported as reason:
+            reasons.append(reason)
+    if len(reasons) == len(ways) * len(features):
+        raise reasons[0] if reasons else Unsupported("there is no further way to run a model")
 
 
 def _layers_below(check: Check, feature: str) -> Sequence[int]:
@@ -271,11 +309,18 @@ def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
 def test_seeds(check: Check) -> None:
     """The same seed drops the same numbers, another seed others, and none is dropped in the call thereafter."""
     for network in _identities(check, (0.5, 0.25)):
-        x = np.random.default_rng(check.seed).uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
-        check.example(partial(_judge_seeds, check, network, x))
+        check.example(partial(_judge_seeds, check, network))
 
 
-def _judge_seeds(check: Check, network: GuardedNetwork, x: Array) -> bool:
+@pytest.mark.clause("12.1", "13.6", "13.7", modes="main", dtypes=FLOAT32, thrifty=())
+def test_seeds_in_every_way(check: Check) -> None:
+    """In each further way to run a model, a seed drops what it drops, and nothing is dropped in the call thereafter."""
+    for network, _, facts in _in_every_way(check, [feature for feature in _FEATURES if check.offers(feature)][:1]):
+        check.example(partial(_judge_seeds, check, network), **facts)
+
+
+def _judge_seeds(check: Check, network: GuardedNetwork) -> bool:
+    x = np.random.default_rng(check.seed).uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
     before = network.run(x).outputs.copy()
     first, other, again = (network.ask("run_training", x, check.seed + seed).outputs.copy() for seed in (0, 1, 0))
     same_bits("outputs of a second call in training", again, first, "the seed is the same")

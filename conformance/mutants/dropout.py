@@ -184,3 +184,35 @@ class TrainingLeavesDropoutOn(Sound):
     def run(self, inputs: Inputs, **given: Any) -> Output:
         left, self.left = self.left, False
         return super().run_training(inputs, 0) if left and self.random is None else super().run(inputs, **given)
+
+
+@mutant("12.1", "13.3")
+class UnrolledWithoutDropout(Sound):
+    """Unrolled, a layer with dropout drops nothing."""
+
+    def scales(self, shape: tuple[int, ...], rate: float) -> Array:
+        unrolled = self.architecture.mode == "unrolled"
+        return super().scales(
+            shape, 0 if unrolled and any(layer.dropout for layer in self.architecture.layers) else rate
+        )
+
+
+@mutant("12.1", "13.4")
+class ReloadedRecurrentDropoutNotScaled(_OtherScales):
+    """Loaded again, a layer does not divide by one minus its rate what recurrent dropout leaves of its state."""
+
+    def changed(self, scales: Array, rate: float) -> Array:
+        lost = any(layer.recurrent_dropout == rate for layer in self.architecture.layers)
+        return (scales != 0).astype(scales.dtype) if lost and self.architecture.mode == "reloaded" else scales
+
+
+@mutant("12.1", "13.6")
+class CompiledWithItsSeed(Sound):
+    """Compiled, a call in training drops what the first one dropped: its seed became part of the program."""
+
+    first: int | None = None
+
+    def run_training(self, inputs: Inputs, seed: int) -> Output:
+        if self.first is None:
+            self.first = seed
+        return super().run_training(inputs, self.first if self.architecture.mode == "compiled" else seed)

@@ -159,21 +159,28 @@ class SmallCarriedStatesLost(_OtherKept):
 
 
 class _AddingInItsType(Dropping):
-    """The words of a layer whose products are added up in `dtype`, term after term."""
+    """The words of a layer whose products are added up in `dtype`, term after term: of all gates, or of one `only`."""
 
     dtype: np.dtype[Any]
+    only = ""
 
     def product(self, name: str, x: Array, gates: Sequence[str] = (), *, transposed: bool = False) -> Array:
-        if self.dtype.itemsize > 2 or transposed:
-            return super().product(name, x, gates, transposed=transposed)
+        right = super().product(name, x, gates, transposed=transposed)
+        of = gates or self.rows.gates
+        if self.dtype.itemsize > 2 or transposed or (self.only and (self.only not in of or name not in ("W", "U"))):
+            return right
         terms = self.rows.of(name, gates)[..., np.newaxis] * x[..., np.newaxis, :, :]
-        return np.cumsum(terms.astype(self.dtype), axis=-2, dtype=self.dtype)[..., -1, :].astype(x.dtype)
+        added = np.cumsum(terms.astype(self.dtype), axis=-2, dtype=self.dtype)[..., -1, :].astype(x.dtype)
+        told = np.repeat([not self.only or gate == self.only for gate in of], right.shape[-2] // len(of))
+        return np.where(told[:, np.newaxis], added, right)
 
 
 class _GatesAddedInHalf(Gated):
+    only = ""
+
     def words(self, layer: Layer, weights: LayerWeights) -> Dropping:
         words = _AddingInItsType(weights.named, layer.cell.gates)
-        words.dtype = self.dtype
+        words.dtype, words.only = self.dtype, self.only
         return words
 
 
@@ -183,5 +190,33 @@ class LstmAddedInHalf(_GatesAddedInHalf, LstmLayer):
 
 
 @mutant("2.13")
+class ForgetGateAddedInHalf(_GatesAddedInHalf, LstmLayer):
+    """A half precision LSTM adds up what its forget gate reads in its own type, term after term."""
+
+    only = "f"
+
+
+@mutant("2.13")
+class OutputGateAddedInHalf(_GatesAddedInHalf, LstmLayer):
+    """A half precision LSTM adds up what its output gate reads in its own type, term after term."""
+
+    only = "o"
+
+
+@mutant("2.13")
 class GruAddedInHalf(_GatesAddedInHalf, GruLayer):
     """A half precision GRU adds up in its own type, term after term."""
+
+
+@mutant("2.13")
+class UpdateGateAddedInHalf(_GatesAddedInHalf, GruLayer):
+    """A half precision GRU adds up what its update gate reads in its own type, term after term."""
+
+    only = "z"
+
+
+@mutant("2.13")
+class ResetGateAddedInHalf(_GatesAddedInHalf, GruLayer):
+    """A half precision GRU adds up what its reset gate reads in its own type, term after term."""
+
+    only = "r"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.protocol import Inputs
+from rnn_conformance.adapters.protocol import Inputs, Unsupported
 from rnn_conformance.conformance.mutants.base import (
     MARKED,
     SOUND,
@@ -21,7 +21,7 @@ from rnn_conformance.conformance.mutants.base import (
     mutant,
 )
 from rnn_conformance.reference.layers.gradients import Backpropagated, Pass
-from rnn_conformance.reference.model.architecture import Layer
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import LayerState, State, each_state
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
@@ -99,8 +99,17 @@ class ExportedForTwoSequences(Sound):
         return super().returned(outputs, final)
 
 
+class _BehindAMaskingLayer(Sound):
+    """A model with a layer in front that masks by what it reads; tokens it refuses, as Keras' adapter does."""
+
+    def __init__(self, architecture: Architecture, choices: Choices) -> None:
+        if architecture.mode == "masking-layer" and architecture.embedding:
+            raise Unsupported("a masking layer reads floats, and tokens are masked by their embedding")
+        super().__init__(architecture, choices)
+
+
 @of_way("masking-layer", "12.1")
-class MaskInFrontReachesOneLayer(Sound):
+class MaskInFrontReachesOneLayer(_BehindAMaskingLayer):
     """The mask of a layer in front reaches the first recurrent layer only."""
 
     def layer(
@@ -111,12 +120,12 @@ class MaskInFrontReachesOneLayer(Sound):
 
 
 @of_way("masking-layer", "12.1")
-class MaskingLayerTakesZerosForPadding(Sound):
+class MaskingLayerTakesZerosForPadding(_BehindAMaskingLayer):
     """A masking layer takes a timestep for padding if one of its features is zero."""
 
     def valid(self, inputs: Inputs, mask: Mask | None) -> Mask | None:
         found = super().valid(inputs, mask)
-        if self.architecture.mode != "masking-layer" or found is None or self.architecture.embedding:
+        if self.architecture.mode != "masking-layer" or found is None:
             return found
         return found & (inputs != 0).all(-1)
 

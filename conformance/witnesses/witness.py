@@ -36,6 +36,8 @@ from rnn_conformance.reports.records.records import name_of
 SCHEMA = 2
 """1 told a layer's activation beside its cell, which was a word."""
 
+_READ_BY_A_PERSON = 4096
+"""More numbers of what was seen are not kept: who wants them runs the witness again."""
 
 _ONCE = {"digest": "", "computed_in": "", "cell": "simple_rnn"}
 """What is meant by a witness that is older than these fields."""
@@ -51,7 +53,7 @@ class Witness:
 
     `check` is the check's file and function, such as ``test_values.py::test_recurrence``; `search` counts its searches
     from 0; `seed`, `profile` and `cell` are those of the run. `expected` and `actual` are what was seen, where that is
-    known: an array as data, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its
+    known: an array as data, unless it is a large one, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its
     own. `suite`, `digest` and `specification` say what it was found with.
     """
 
@@ -175,7 +177,9 @@ def parse_witness(text: str) -> Witness:
 
 
 def _as_data(value: Any) -> Any:
-    return array_as_data(value) if isinstance(value, np.ndarray) else str(value)
+    if not isinstance(value, np.ndarray):
+        return str(value)
+    return array_as_data(value) if value.size <= _READ_BY_A_PERSON else f"{value.size} numbers, shape {value.shape}"
 
 
 def _refuse_constant(name: str) -> None:
