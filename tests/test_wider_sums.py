@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 
 from rnn_conformance.adapters.numpy.adapter import adapter
+from rnn_conformance.conformance.cases.wiring import Gate, shown_gate, wired
 from rnn_conformance.conformance.checks import test_types as types
 from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.cells import adapter_of, cell_of
 from rnn_conformance.conformance.selftest.trials import check_of, failure_of
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS
 from rnn_conformance.reference.arithmetic.rounding import dtype_of, standard_precision, wider_sums
 from rnn_conformance.reference.bounds.gradients import expected_gradients
 from rnn_conformance.reference.bounds.steps import propagated_bound, step_residual
+from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
-from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.layers import network
+from rnn_conformance.reference.model.architecture import Architecture, Choices, Layer
 from rnn_conformance.reference.model.calls import Output
 from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
@@ -96,3 +102,40 @@ def test_an_adapter_is_held_to_what_it_declares(dtype: str) -> None:
     assert right.evidence.discriminating >= 8
     wrong = check_of("wrong", Subject(catalogue()["half-added-in-half"].adapter()), dtype, "smoke", 0)
     assert isinstance(failure_of(wrong, types.test_wider_sums), NonConforming)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_each_gate_is_held_to_it(kind: str) -> None:
+    """In every case of a sound cell a sum that lost its small terms would show, whichever gate it is of."""
+    right = check_of("right", Subject(adapter), "bfloat16", "smoke", 1, kind)
+    assert failure_of(right, types.test_wider_sums_of_gates) is None
+    assert right.evidence.discriminating == right.evidence.examples == len(right.cells[0].gates)
+
+
+@pytest.mark.parametrize("name", ["output-gate-added-in-half", "reset-gate-added-in-half"])
+def test_one_gate_that_adds_up_in_its_own_type_is_noticed(name: str) -> None:
+    """All other gates of these mutants add up as declared."""
+    fault = catalogue()[name]
+    wrong = check_of("wrong", Subject(adapter_of(fault)), "bfloat16", "smoke", 0, cell_of(fault))
+    assert isinstance(failure_of(wrong, types.test_wider_sums_of_gates), NonConforming)
+
+
+@pytest.mark.parametrize(("cell", "gates"), [(Lstm(), "ifgo"), (Gru(), "zrn"), (Gru(reset="before"), "zrn")])
+def test_what_is_shown_follows_one_gate(cell: Cell, gates: str) -> None:
+    """With each gate in turn watched, what it reads moves the output, whatever the others would read."""
+    layer = Layer(1, 1, cell)
+    for gate in gates:
+        read, start = shown_gate(cell, gate, 0.5)
+        state = ((tuple(np.full((1, 1), number) for number in start),),)
+        architecture = Architecture((layer,), dtype="float64")
+        shown = [
+            network.run(
+                architecture,
+                Weights((wired(layer, {**read, gate: Gate(W=W)}, "float64"),)),
+                np.full((1, 1, 1), 0.5),
+                state,
+                choices=Choices(),
+            ).outputs.item()
+            for W in (-1.0, 0.0, 1.0)
+        ]
+        assert np.abs(np.diff(shown)).min() > 0.05

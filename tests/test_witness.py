@@ -164,6 +164,14 @@ def test_expected_and_actual_are_kept(tmp_path: Path) -> None:
     assert found.expected == {"dtype": "float64", "shape": [1], "values": [2.0]}
 
 
+def test_what_nobody_would_read_is_not_kept() -> None:
+    """Of a large array the shape is told, and a witness stays a file that can be mailed."""
+    large, small = np.zeros((100, 50), np.float32), np.zeros(3, np.float32)
+    kept = witness(expected=large, actual=small)
+    assert kept.expected == "5000 numbers, shape (100, 50)"
+    assert kept.actual == array_as_data(small)
+
+
 def test_file_name_is_safe(tmp_path: Path) -> None:
     """It names adapter, check, dtype and mode, and has nothing that a file system might not take."""
     path = write_witness(witness(), tmp_path / "deep" / "folder")
