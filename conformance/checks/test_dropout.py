@@ -163,11 +163,8 @@ def _through(check: Check, layer: tuple[Layer, LayerWeights], x: Array, error: A
 
 
 def _rounded(check: Check, kept: Array) -> Array:
-    """How far off such sums may be.
-
-    A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another: 4 roundings,
-    with one to spare. The reference divides and adds in float64: 2 of its own.
-    """
+    """How far off such sums may be: 4 roundings, with one to spare, and 2 of the reference's own in float64."""
+    # A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another.
     return (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept
 
 
@@ -187,10 +184,7 @@ _Model = tuple[GuardedNetwork, Callable[[Array, Array], _Seen], Mapping[str, Any
 
 
 def _models(check: Check, feature: str, mode: str, below: Sequence[int]) -> Iterator[_Model]:
-    """Models in which a layer above so many others drops.
-
-    Raises Unsupported where the subject has none of them.
-    """
+    """Models in which a layer above so many others drops; raises Unsupported where the subject has none of them."""
     check.requires(feature)
     recurrent = feature == "recurrent dropout"
     cell = cell_that_shows(check, EXACT if recurrent else (*EXACT, "tanh"))
@@ -220,10 +214,7 @@ def _models(check: Check, feature: str, mode: str, below: Sequence[int]) -> Iter
 
 
 def _in_every_way(check: Check, features: Sequence[str]) -> Iterator[_Model]:
-    """A model with each of these features in each way but the main one, as far as the subject has it.
-
-    Raises Unsupported where there is none.
-    """
+    """A model with each feature in each way but the main one; raises Unsupported where there is none."""
     if not features:
         check.requires(_FEATURES[0])
     description, reasons = check.subject.description, []
@@ -287,10 +278,8 @@ def _judge_shares(check: Check, masks: Sequence[Mask]) -> None:
 
 
 def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
-    """Raise NonConforming where the mask is not, as declared, the same at all timesteps or drawn anew at each.
-
-    Two fresh masks of 2048 numbers agree with a probability of (p^2 + (1 - p)^2)^2048, which is 10^-418.
-    """
+    """Raise NonConforming where the mask is not, as declared, the same at all timesteps or drawn anew at each."""
+    # Two fresh masks of 2048 numbers agree with a probability of (p^2 + (1 - p)^2)^2048, which is 10^-418.
     for mask in masks:
         same = (mask[:, 1:] == mask[:, :-1]).all((0, 2))
         if _is_fixed(check) and not same.all():
