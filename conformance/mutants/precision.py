@@ -166,7 +166,7 @@ class MixedBiasLost(Sound):
 
     def used(self) -> Weights:
         def without(layer: LayerWeights) -> LayerWeights:
-            return layer.with_arrays(b=None)
+            return layer if layer.b is None else layer.with_arrays(b=np.zeros_like(layer.b))
 
         return in_each_direction(without, super().used()) if self.architecture.weights_dtype else super().used()
 

@@ -53,8 +53,8 @@ class Witness:
 
     `check` is the check's file and function, such as ``test_values.py::test_recurrence``; `search` counts its searches
     from 0; `seed`, `profile` and `cell` are those of the run. `expected` and `actual` are what was seen, where that is
-    known: an array as data, unless it is a large one, or text. `computed_in` is the dtype by whose arithmetic it was judged, if that is not its
-    own. `suite`, `digest` and `specification` say what it was found with.
+    known: an array as data, of a large one its shape, or text. `computed_in` is the dtype by whose arithmetic it was
+    judged, if that is not its own. `suite`, `digest` and `specification` say what it was found with.
     """
 
     adapter: str
