@@ -55,8 +55,8 @@ _EACH = 50
 @click.option(
     "--alone",
     is_flag=True,
-    help="Find the mutants that only the checks of one promise of the layer notice. Takes hours in profile default, and "
-    "minutes in smoke; without MUTANT, those are tried that are said to break one promise.",
+    help="Find the mutants that only the checks of one promise of the layer notice. Takes hours in profile default, "
+    "and minutes in smoke; without MUTANT, those are tried that are said to break one promise.",
 )
 @click.option("--jobs", type=click.IntRange(1), help="Mutants to try at a time.  [default: the number of processors]")
 @engine_options("the catalogue")
