@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from installed import command
+
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.reports.documents.loading import load
 
@@ -64,9 +66,9 @@ def measured(backend: str, cell: str, profile: str, seed: int, seeds: int) -> Ru
     """Make the run. Raises CalledProcessError where it could not be made."""
     with tempfile.TemporaryDirectory() as folder:
         spent = _children()
-        command = ["rnn-conformance", "run", backend, "--profile", profile, "--cell", cell, "--seed", str(seed)]
+        asked = [command(), "run", backend, "--profile", profile, "--cell", cell, "--seed", str(seed)]
         soak = ["--seeds", str(seeds)] if profile == "soak" else []
-        done = subprocess.run([*command, *soak, "--out", folder], check=False, stdout=subprocess.DEVNULL)
+        done = subprocess.run([*asked, *soak, "--out", folder], check=False, stdout=subprocess.DEVNULL)
         if done.returncode > 3:  # 1 to 3 tell what was found
             done.check_returncode()
         (results,) = load([Path(folder)])

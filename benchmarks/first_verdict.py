@@ -24,6 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import rows
+from installed import command
 
 BACKENDS = (
     "numpy",
@@ -67,12 +68,6 @@ class Measured:
         return [self.run, *cpu, f"{first.wall:.1f}", f"{second.wall:.1f}", f"{second.wall / first.wall:.2f}"]
 
 
-def command() -> list[str]:
-    """The command line of this environment, which is beside its Python."""
-    script = Path(sys.executable).with_name("rnn-conformance")
-    return [str(script)] if script.exists() else ["rnn-conformance"]
-
-
 def once(arguments: Sequence[str], environment: Mapping[str, str]) -> Taken:
     """Run it once, and count.
 
@@ -84,7 +79,7 @@ def once(arguments: Sequence[str], environment: Mapping[str, str]) -> Taken:
     before, start = _children(), time.perf_counter()
     with TemporaryDirectory() as out:
         done = subprocess.run(
-            [*command(), "run", *arguments, "--out", out], env=environment, capture_output=True, text=True, check=False
+            [command(), "run", *arguments, "--out", out], env=environment, capture_output=True, text=True, check=False
         )
     taken = Taken(_children() - before, time.perf_counter() - start)
     if done.returncode not in VERDICT:

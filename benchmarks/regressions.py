@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from installed import command
+
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.upgrades.comparison import compare
 
@@ -75,7 +77,7 @@ class Regression:
     def command(self, folder: Path) -> list[str]:
         """The bisection, whose results go to a folder of its name."""
         return [
-            *("rnn-conformance", "bisect", self.backend, self.subject, "--dtype", self.dtype, "--cell", self.cell),
+            *(command(), "bisect", self.backend, self.subject, "--dtype", self.dtype, "--cell", self.cell),
             *("--releases", self.package, "--good", self.good, "--bad", self.bad, *self.options.split()),
             *("--timeout", "3000"),  # on a machine that is busy, what is slow has not ended
             *("--kept", str(folder / "kept"), "--out", str(folder / self.name)),

@@ -15,6 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from installed import command
+
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- made by benchmarks/upgrades.py -->", "<!-- end of what it made -->"
 
@@ -41,8 +43,8 @@ FEW = 6
 def run(folder: Path) -> list[Path]:
     """Run the sweeps, and return their folders."""
     for backend, options in SWEEPS.items():
-        command = ["rnn-conformance", "sweep", backend, *options.split()]
-        subprocess.run([*command, "--kept", str(folder / "kept"), "--out", str(folder / backend)], check=True)
+        sweep = [command(), "sweep", backend, *options.split()]
+        subprocess.run([*sweep, "--kept", str(folder / "kept"), "--out", str(folder / backend)], check=True)
     return [folder / backend for backend in SWEEPS]
 
 
