@@ -43,6 +43,10 @@ def _hangs() -> None:
     time.sleep(600)
 
 
+def _dawdles() -> None:
+    time.sleep(0.5)
+
+
 def _prints() -> None:
     print('{"record": "check"}\n' * 3, flush=True)
     os.write(1, b"\x00\xff not even text")
@@ -84,6 +88,7 @@ def _raises() -> NoReturn:
 segfaults = _on_a_bad_day(_segfaults)  # dies of a signal
 leaves = _on_a_bad_day(_leaves)  # ends the process behind Python's back
 hangs = _on_a_bad_day(_hangs)  # does not return
+dawdles = _on_a_bad_day(_dawdles)  # takes its time
 prints = _on_a_bad_day(_prints)  # writes noise to standard output
 exits = _on_a_bad_day(_exits)  # calls sys.exit
 overwrites = _on_a_bad_day(_overwrites)  # damages the file into which its own results are written

@@ -46,6 +46,14 @@ def test_what_is_raised_costs_one_check(run_here: Supervised, adapter: str, verd
     costs_one_check(run_here(f"misbehaving:{adapter}", "1.10", "6.2"), verdict, message)
 
 
+def test_slow_framework_has_the_time_for_each_example(supervised: Supervised) -> None:
+    """Only one that does not return at all is killed: a check as a whole may take longer."""
+    results = supervised("misbehaving:dawdles", "1.10", timeout=3)
+    assert set(verdicts(results).values()) == {"conforms"}
+    (record,) = (record for record in results.checks if record.check == VICTIM)
+    assert record.seconds > 3
+
+
 def costs_one_check(results: Results, verdict: str, message: str) -> None:
     assert results.footer is not None
     assert {name: v for name, v in verdicts(results).items() if v != "conforms"} == {VICTIM: verdict}

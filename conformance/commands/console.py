@@ -108,7 +108,7 @@ def timeout_option(command: F) -> F:
         default=300,
         show_default=True,
         metavar="SECONDS",
-        help="Kill a framework that does not return for so long in one check, or in one seed of it in a soak.",
+        help="Kill a framework that does not return for so long from one example of a check.",
     )(command)
 
 

@@ -19,7 +19,7 @@ from rnn_conformance.conformance.running.compiled import FOLDERS, settings
 from rnn_conformance.conformance.running.order import Order, Report
 from rnn_conformance.conformance.running.watch import Watch
 from rnn_conformance.conformance.witnesses.item import Item
-from rnn_conformance.conformance.witnesses.journal import running_item
+from rnn_conformance.conformance.witnesses.journal import running_item, sign_of_life
 
 _POLL_SECONDS = 0.1
 _HANDED_OVER = 2
@@ -51,18 +51,18 @@ class Ended:
 
 
 def run_worker(order: Order, adapter: str, watch: Watch, report: Report, stop: Event) -> Ended:
-    """Run one worker until it ends, a check takes too long, or all shall stop; none is left when this returns."""
+    """Run one worker until it ends, an example takes too long, or all shall stop; none is left when this returns."""
     order.journal(adapter).unlink(missing_ok=True)
     arguments = [str(order.results(adapter)), *order.options(adapter)]
     compiled = settings(order.compiled)
     module = "rnn_conformance.conformance.running.worker"
     with started(module, arguments, order.log(adapter), compiled, order.python) as process:
-        running: tuple[Item, int] | None = None
+        last = ""
         since = time.monotonic()
         while process.poll() is None:
             found = running_item(order.journal(adapter))
-            if found != running:  # each seed of a soak has the time for itself
-                running, since = found, time.monotonic()
+            if (sign := sign_of_life(order.journal(adapter))) != last:  # each example has the time for itself
+                last, since = sign, time.monotonic()
             report(watch.progress(_doing(found)))
             limit = order.timeout if found else max(order.timeout, _STARTING_SECONDS)
             if stop.is_set() or time.monotonic() - since > limit:

@@ -76,6 +76,11 @@ def running_item(path: Path) -> tuple[Item, int] | None:
     return (Item(**json.loads(lines[0])), json.loads(lines[1])["seed"]) if len(lines) > 1 else None
 
 
+def sign_of_life(path: Path) -> str:
+    """What stands in the file: another text than a while ago means that the framework has come back since."""
+    return "\n".join(_lines(path))
+
+
 def read_journal(path: Path) -> Running | None:
     """What was running in a process that has ended; None before the first check."""
     found = running_item(path)
