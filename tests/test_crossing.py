@@ -9,6 +9,7 @@ import pytest
 from concluding import concluded
 from test_deviations import frozen
 
+from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.adapters.numpy.adapter import adapter as numpy
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.cases.case import Case
@@ -44,14 +45,18 @@ def known(**cases: object) -> Deviation:
     return replace(entry, frozen=frozen(None, check="test_values.py::test_no_bias"))  # not seen again here
 
 
-def test_what_a_row_says_is_what_its_cases_are() -> None:
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru"])
+def test_what_a_row_says_is_what_its_cases_are(cell: str) -> None:
     """A deviation carves out a row exactly where it carves out the cases of the row, whichever word it uses."""
-    check = Check("", Subject(MutantAdapter(Sound)), "float32", "eager", PROFILES["smoke"], 0, 1, Journal(None))
-    factors = factors_of(SOUND, "simple_rnn")
-    rows = covering_rows(factors, partial(is_allowed, lacking(SOUND, factors)), 0).rows
+    budget = PROFILES["smoke"], 0, 1, Journal(None)
+    check = Check("", Subject(adapter), "float32", "eager", *budget, cell=cell)
+    description = check.subject.description
+    factors = factors_of(description, cell)
+    rows = covering_rows(factors, partial(is_allowed, lacking(description, factors)), 0).rows
     facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
-    # A simple RNN has no gates, and what is wrong or square is a matter of refusals, which are not crossed.
-    for word in set(WORDS) - {"wrong", "square", "recurrent_activation"}:
+    # What is wrong or square is a matter of refusals, which are not crossed, and a simple RNN has no gates.
+    of_gates = {"recurrent_activation", "reset"} if cell == "simple_rnn" else set()
+    for word in set(WORDS) - {"wrong", "square"} - of_gates:
         values = {value for of_row in facts for value in of_row[word]}
         assert values, word
         for value in values:

@@ -190,6 +190,18 @@ def test_all_cases_are_left_out() -> None:
     assert (found.verdict, found.examples) == ("deviation", 0)
 
 
+def test_another_cell_where_all_cases_are_known_to_be_wrong() -> None:
+    """The one shape that smoke looks at in float64 is of tanh; where that is left out, it is looked at in relu."""
+    item = replace(ITEM, check="test_values.py::test_recurrence[float64-eager]", dtype="float64")
+    found = record(adapter(), NO_TANH, item=item)
+    assert (found.verdict, found.deviation) == ("deviation", "no-tanh")
+    assert found.discriminating > 0
+    assert found.worst is not None
+    assert "relu" in found.worst.case
+    assert record(adapter(wrong_everywhere), NO_TANH, item=item).verdict == "fails"
+    assert "tanh" in str(record(adapter(network.run), item=item).worst)
+
+
 def test_nothing_is_left_out() -> None:
     """An entry whose cases do not come up, and whose witness is another check's, leaves no trace."""
     elsewhere = replace(NO_TANH, cases={"masking": ["mask"]}, frozen=frozen(None, check="test_values.py::test_no_bias"))

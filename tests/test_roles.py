@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rnn_conformance.adapters.description import Description
+from rnn_conformance.adapters.function import from_function
 from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.torch.adapter import adapter as torch_adapter
@@ -12,6 +14,7 @@ from rnn_conformance.conformance.engine.subject import Subject
 from rnn_conformance.conformance.selftest.trials import check_of
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.layers import network
 
 BOTH = ("tanh", "sigmoid")
 
@@ -56,3 +59,12 @@ def test_a_cell_that_shows_has_the_activation_wherever_a_number_passes() -> None
     assert cell_that_shows(check_of("a", Subject(adapter), "float32", "default", 0, "gru"), ["relu"]) == Gru("relu")
     with pytest.raises(Unsupported, match="no lstm of the adapter has relu wherever a number passes"):
         cell_that_shows(of_torch, ["relu"])
+
+
+def test_gates_are_the_usual_ones_where_they_are_no_matter() -> None:
+    """Keras' first LSTM of relu has hard gates, of which more is known to be wrong."""
+    from_keras = [Lstm("relu", "hard_sigmoid", output_activation="relu"), Lstm("relu", output_activation="relu")]
+    description = Description("Keras", {}, cells=("lstm",), variants=tuple(from_keras))
+    check = check_of("a", Subject(from_function(network.run, description)), "float32", "default", 0, "lstm")
+    assert cell_that_shows(check, ["relu"]) == from_keras[1]
+    assert {cell for cell, _ in doors_to(check, ["relu"])} == {from_keras[1]}

@@ -140,6 +140,20 @@ def test_numbers_of_a_regime(regime: str, dtype: str) -> None:
         np.testing.assert_array_equal(array, same)
 
 
+@pytest.mark.parametrize("mask_zero", [False, True])
+def test_tokens_come_again_and_stay_away(mask_zero: bool) -> None:
+    """In a large table, where chance alone would hardly take one twice, and in a long batch, that could have all."""
+    for table, timesteps in ((Embedding(10000, 2), 3), (Embedding(5, 2), 65)):
+        architecture = Architecture((Layer(2, 3),), replace(table, mask_zero=mask_zero))
+        drawn = [Case(architecture, 2, timesteps, "unit", seed).inputs for seed in range(50)]
+        told = [len(np.unique(tokens)) < min(tokens.size, table.tokens - mask_zero) for tokens in drawn]
+        assert sum(told) > 25
+        assert {tokens.dtype.name for tokens in drawn} == {"int32"}
+        everything = np.unique(np.concatenate(drawn, axis=None))
+        assert mask_zero <= everything[0] <= everything[-1] < table.tokens
+        assert len(everything) == table.tokens - mask_zero or table.tokens > everything.size > 50
+
+
 def test_failure_is_shrunk() -> None:
     """Whatever is wrong everywhere is shown in the smallest structure, in small whole numbers, of seed 0 or near it."""
     record = record_of(check_of(catalogue()["bias-twice"].adapter(), profile="default"))

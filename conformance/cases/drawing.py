@@ -14,7 +14,7 @@ from rnn_conformance.reference.arithmetic.flags import ignoring_flags
 from rnn_conformance.reference.arithmetic.plain import Rows
 from rnn_conformance.reference.arithmetic.rounding import dtype_of
 from rnn_conformance.reference.cells.cell import Shape
-from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
 from rnn_conformance.reference.model.calls import Mask, Output
 from rnn_conformance.reference.model.states import (
     DirectionState,
@@ -113,11 +113,9 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
         state.append(states)
 
     mask = draw_mask(rng, batch, timesteps, pattern) if pattern else None
-    inputs: np.ndarray = rng.integers(0, table.tokens, (batch, timesteps), np.int32) if table else first.astype(dtype)
-    if table and table.mask_zero:
-        inputs = rng.integers(1, table.tokens, (batch, timesteps), np.int32)
-        if mask is not None:
-            inputs[~mask] = 0
+    inputs: np.ndarray = _tokens(rng, table, (batch, timesteps)) if table else first.astype(dtype)
+    if table and table.mask_zero and mask is not None:
+        inputs[~mask] = 0
     width = architecture.layers[-1].width
     shapes = [(batch, timesteps, width) if architecture.return_sequences else (batch, width)]
     shapes += [h.shape for h in flat(state)]
@@ -132,6 +130,14 @@ def draw(architecture: Architecture, batch: int, timesteps: int, regime: str, se
         return Drawn(weights, inputs, tuple(state), mask, Output(outputs_cotangent, state_cotangent))
     initial, final = (each_state(lambda h: h[0], nested) for nested in (state, state_cotangent))
     return Drawn(weights, inputs[0], initial, None if mask is None else mask[0], Output(outputs_cotangent[0], final))
+
+
+def _tokens(rng: np.random.Generator, table: Embedding, shape: tuple[int, int]) -> Array:
+    """Tokens (batch, timesteps) of as many kinds as it happens, so that some come again, and others not at all."""
+    first = 1 if table.mask_zero else 0
+    kinds = rng.integers(1, min(math.prod(shape), table.tokens - first) + 1)
+    occurring = first + rng.choice(table.tokens - first, kinds, replace=False)
+    return rng.choice(occurring.astype(np.int32), shape)
 
 
 def _with_biases(layer: Layer) -> dict[str, Shape]:

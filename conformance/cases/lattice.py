@@ -54,6 +54,10 @@ class Structure:
         embedding = self.embedding and replace(self.embedding, mask_zero=mask_zero)
         return Architecture(in_direction(self.layers, direction, merge), embedding, **how)
 
+    def in_cell(self, cell: Cell) -> Structure:
+        """The same shape with this cell in each layer."""
+        return replace(self, layers=tuple(replace(layer, cell=cell) for layer in self.layers))
+
 
 def in_direction(layers: Sequence[Layer], direction: str, merge: str = "concat") -> tuple[Layer, ...]:
     """The same layers in another direction, each reading as many features as the one below puts out."""

@@ -17,7 +17,7 @@ def doors_to(check: Check, names: Sequence[str]) -> list[tuple[Cell, Door]]:
     if there is none, or if the subject lacks what they need.
     """
     found: dict[tuple[str, str], tuple[Cell, Door]] = {}
-    for cell in check.cells:
+    for cell in _plain_first(check.cells):
         for door in doors(cell, check.precision.dtype):
             if door.activation in names:
                 found.setdefault((door.role, door.activation), (cell, door))
@@ -39,15 +39,20 @@ def has_state_given(check: Check) -> bool:
 
 
 def cell_that_shows(check: Check, offered: Sequence[str]) -> Cell:
-    """The first cell with such an activation wherever a number passes; its gates it only passes by.
+    """A cell with such an activation wherever a number passes; its gates it only passes by.
 
     Raises Unsupported where there is none.
     """
     for name in offered:
-        for cell in check.cells:
+        for cell in _plain_first(check.cells):
             if {cell.activation, cell.activations.get("output", name)} == {name}:
                 return cell
     raise Unsupported(f"no {check.cell} of the adapter has {' or '.join(offered)} wherever a number passes")
+
+
+def _plain_first(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """These cells, those first whose gates are the usual ones: others are no matter of most of what is looked for."""
+    return sorted(cells, key=lambda cell: cell.activations.get("gate", "sigmoid") != "sigmoid")
 
 
 def _why_not(check: Check, names: Sequence[str]) -> str:

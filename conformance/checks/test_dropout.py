@@ -1,66 +1,51 @@
-"""Chapter 13 of SPEC.md: dropout, seen through layers wired so that every number that is dropped shows.
-
-With W = 1, the layer hands on its inputs, and with U = 0 nothing else: each output is 0, or the input divided by 1 - p.
-With U = 1 as well, h_t - x_t is 0, or h_{t-1} divided by 1 - p. All numbers are positive, and the activation is relu or
-linear, so that nothing else makes a zero. Gates are held open or shut (cases/candidates.py).
-Where there is tanh alone, each output is 0, or what tanh makes of the input divided by 1 - p.
-"""
+"""Chapter 13 of SPEC.md: dropout, seen through models in which what is dropped shows (dropping_models.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
 
 from rnn_conformance.adapters.protocol import Unsupported
-from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone, hands_on
+from rnn_conformance.conformance.cases.candidates import EXACT, candidate_alone
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.profiles import FLOAT32, GATED
-from rnn_conformance.conformance.checks.dropping import judge_share
+from rnn_conformance.conformance.checks.dropping import FEATURES, dropping, is_fixed, judge_share, kinds_of_dropout
+from rnn_conformance.conformance.checks.dropping_models import RATE, UNITS, See, in_every_way, models
 from rnn_conformance.conformance.checks.few import few_cases
 from rnn_conformance.conformance.checks.roles import cell_that_shows
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.subject import GuardedNetwork
 from rnn_conformance.conformance.judging.comparing import Judgement, NonConforming, check_shape, compare, same_bits
-from rnn_conformance.conformance.witnesses.deviations import facts_of_gates
 from rnn_conformance.reference.arithmetic.rounding import gamma
-from rnn_conformance.reference.bounds.layers import expected_layer
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.calls import Mask
-from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights, in_float64
+from rnn_conformance.reference.model.weights import Array, LayerWeights, Weights
 
-_FEATURES = ("dropout", "recurrent dropout")
-_RATE = 0.25
-"""Its double, its half and 1 - p are far from it, and 1 - p is exact."""
-
-_UNITS, _BATCH, _TIMESTEPS = 64, 32, 12
+_BATCH, _TIMESTEPS = 32, 12
 _CALLS = 6
 
 
 @pytest.mark.clause("13.1", modes="main")
 def test_outside_training(check: Check) -> None:
     """Outside training, a model with dropout gives the bits that it gives without."""
-    offered = [feature for feature in _FEATURES if check.offers(feature)]
-    if not offered:
-        check.requires(_FEATURES[0])
     reasons, tried = [], False
-    for feature in offered:
+    for feature in kinds_of_dropout(check):
         for case in few_cases(check, [("layer", "stack")[below] for below in _layers_below(check, feature)]):
             *below, last = case.architecture.layers
-            dropping = replace(case.architecture, layers=(*below, _dropping(last, feature, 0.5)))
+            drops = replace(case.architecture, layers=(*below, dropping(last, feature, 0.5)))
             try:
-                check.subject.network(dropping)
+                check.subject.network(drops)
             except Unsupported as reason:
                 reasons.append(reason)
                 continue
             tried = True
             draws = [replace(case, seed=check.seed + k) for k in range(check.profile.draws)]
-            check.every(draws, partial(_judge_outside_training, check, dropping))
+            check.every(draws, partial(_judge_outside_training, check, drops))
     if not tried:
         raise reasons[0]
 
@@ -75,8 +60,7 @@ def _judge_outside_training(check: Check, dropping: Architecture, case: Case) ->
 @pytest.mark.clause("13.2", modes="main")
 def test_rate_zero(check: Check) -> None:
     """In training at rate 0, a model gives the bits that it gives outside training."""
-    if not any(check.offers(feature) for feature in _FEATURES):
-        check.requires(_FEATURES[0])
+    kinds_of_dropout(check)
 
     def examine(case: Case) -> bool:
         network = check.network(case)
@@ -91,8 +75,7 @@ def test_rate_zero(check: Check) -> None:
 @pytest.mark.clause("13.2", "1.1", modes="main", dtypes=FLOAT32, thrifty=())
 def test_right_at_rate_zero(check: Check) -> None:
     """In training at rate 0, what comes out is right, also where other code than outside gives other last bits."""
-    if not any(check.offers(feature) for feature in _FEATURES):
-        check.requires(_FEATURES[0])
+    kinds_of_dropout(check)
 
     def examine(case: Case) -> bool:
         network = check.network(case)
@@ -116,7 +99,7 @@ def test_recurrent_dropout(check: Check) -> None:
 @pytest.mark.clause("12.1", "13.3", "13.4", "13.5", modes="main", dtypes=FLOAT32, thrifty=())
 def test_dropout_in_every_way(check: Check) -> None:
     """In each further way to run a model, inputs and state are dropped as in the main one."""
-    for network, seen, facts in _in_every_way(check, [feature for feature in _FEATURES if check.offers(feature)]):
+    for network, seen, facts in in_every_way(check, kinds_of_dropout(check)):
         check.example(partial(_drops, check, network, seen), **facts)
 
 
@@ -128,8 +111,8 @@ def test_recurrent_dropout_of_nothing_else(check: Check) -> None:
     def examine(case: Case) -> bool:
         layer, kept = case.architecture.layers[0], case.weights.layers[0]
         weights = Weights((kept.with_arrays(U=np.zeros_like(kept.U)),))
-        dropping = replace(case.architecture, layers=(_dropping(layer, "recurrent dropout", 0.5),))
-        network = check.subject.network(dropping)
+        drops = replace(case.architecture, layers=(dropping(layer, "recurrent dropout", 0.5),))
+        network = check.subject.network(drops)
         network.load(weights)
         output = network.ask("run_training", case.inputs, check.seed)
         return check.judge(case.with_arrays(replace(case.arrays, weights=weights)), output)
@@ -138,111 +121,22 @@ def test_recurrent_dropout_of_nothing_else(check: Check) -> None:
     check.every([replace(case, seed=case.seed + k) for case in cases for k in range(check.profile.draws)], examine)
 
 
-_Layers = Sequence[tuple[Layer, LayerWeights]]
-
-_Seen = tuple[Array, Array, Array, Array]
-"""Some outputs, what they are where something was dropped, what elsewhere, and within which bound."""
-
-
-def _inputs_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
-    if hands_on(layers[-1][0].cell):
-        return outputs, np.zeros_like(x), x / (1 - _RATE), _rounded(check, x / (1 - _RATE))
-    *below, last = layers
-    u, value, error = check.precision.unit_roundoff, x, np.zeros_like(x)
-    for layer in below:
-        value, error = _through(check, layer, value, error)
-    # A number that is kept is multiplied by the inverse of 1 - p, which is rounded.
-    kept, error = value / (1 - _RATE), (error + gamma(2, u) * (value + error)) / (1 - _RATE)
-    return outputs, np.zeros_like(x), *_through(check, last, kept, error)
-
-
-def _through(check: Check, layer: tuple[Layer, LayerWeights], x: Array, error: Array) -> tuple[Array, Array]:
-    """What a layer makes of inputs within an error, and within which bound."""
-    made = expected_layer(layer[0], in_float64(layer[1]), x, None, check.precision, inputs_error=error).outputs
-    return made.value, made.bound
-
-
-def _rounded(check: Check, kept: Array) -> Array:
-    """How far off such sums may be: 4 roundings, with one to spare, and 2 of the reference's own in float64."""
-    # A number that is kept is multiplied by the inverse of 1 - p, which is rounded, and added to another.
-    return (gamma(4, check.precision.unit_roundoff) + gamma(2, 2.0**-53)) * kept
-
-
-def _state_seen(check: Check, layers: _Layers, x: Array, outputs: Array) -> _Seen:
-    kept = x[:, 1:] + outputs[:, :-1] / (1 - _RATE)
-    return outputs[:, 1:], x[:, 1:], kept, _rounded(check, kept)
-
-
 def _examine(check: Check, feature: str) -> None:
     """Judge the dropout of a single layer and of the upper layer of a stack, where the subject has it."""
-    for network, seen, facts in _models(check, feature, check.mode, _layers_below(check, feature)):
+    for network, seen, facts in models(check, feature, check.mode, _layers_below(check, feature)):
         check.example(partial(_drops, check, network, seen), **facts)
-
-
-_Model = tuple[GuardedNetwork, Callable[[Array, Array], _Seen], Mapping[str, Any]]
-"""A model that drops, how to see what it does, and what a known deviation may be about."""
-
-
-def _models(check: Check, feature: str, mode: str, below: Sequence[int]) -> Iterator[_Model]:
-    """Models in which a layer above so many others drops; raises Unsupported where the subject has none of them."""
-    check.requires(feature)
-    recurrent = feature == "recurrent dropout"
-    cell = cell_that_shows(check, EXACT if recurrent else (*EXACT, "tanh"))
-    seen = _state_seen if recurrent else _inputs_seen
-    one, none = np.eye(_UNITS, dtype=check.dtype), np.zeros((_UNITS, _UNITS), check.dtype)
-    bias = np.zeros(_UNITS, check.dtype)
-    reasons = []
-    for others in below:
-        plain = Layer(_UNITS, _UNITS, cell)
-        layers = (*(plain,) * others, _dropping(plain, feature, _RATE))
-        try:
-            network = check.subject.network(Architecture(layers, dtype=check.dtype, mode=mode))
-        except Unsupported as reason:
-            reasons.append(reason)
-            continue
-        handed_on, last = (
-            candidate_alone(cell, one, none, bias),
-            candidate_alone(cell, one, one if recurrent else none, bias),
-        )
-        weights = (*(handed_on,) * others, last)
-        network.load(Weights(weights))
-        of_layers = partial(seen, check, list(zip(layers, weights, strict=True)))
-        facts = {"activation": cell.activation, **facts_of_gates(cell), "layers": others + 1, "mode": mode}
-        yield network, of_layers, facts
-    if len(reasons) == len(below):
-        raise reasons[0]
-
-
-def _in_every_way(check: Check, features: Sequence[str]) -> Iterator[_Model]:
-    """A model with each feature in each way but the main one; raises Unsupported where there is none."""
-    if not features:
-        check.requires(_FEATURES[0])
-    description, reasons = check.subject.description, []
-    # What rounds its weights has no kernel of zeros, nor the identity.
-    ways = [way for way in (*description.modes, *description.ways) if way not in (check.mode, *description.rounding)]
-    for way, feature in product(ways, features):
-        try:
-            yield next(_models(check, feature, way, (0, 1)))
-        except Unsupported as reason:
-            reasons.append(reason)
-    if len(reasons) == len(ways) * len(features):
-        raise reasons[0] if reasons else Unsupported("there is no further way to run a model")
 
 
 def _layers_below(check: Check, feature: str) -> Sequence[int]:
     """How many layers are below the one that drops; in a thrifty profile one for each feature, by turns."""
-    return [(_FEATURES.index(feature) + check.seed) % 2] if check.profile.thrifty else (0, 1)
+    return [(FEATURES.index(feature) + check.seed) % 2] if check.profile.thrifty else (0, 1)
 
 
-def _dropping(layer: Layer, feature: str, rate: float) -> Layer:
-    return replace(layer, dropout=rate) if feature == "dropout" else replace(layer, recurrent_dropout=rate)
-
-
-def _drops(check: Check, network: GuardedNetwork, seen: Callable[[Array, Array], _Seen]) -> bool:
+def _drops(check: Check, network: GuardedNetwork, seen: See) -> bool:
     masks = []
     rng = np.random.default_rng(check.seed)
     for call in range(_CALLS):
-        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, UNITS)).astype(check.dtype)
         outputs = network.ask("run_training", x, check.seed + call).outputs
         check_shape("outputs", outputs, x.shape)
         mask, judged = _mask(check, *seen(x.astype(np.float64), outputs.astype(np.float64)))
@@ -269,10 +163,10 @@ def _judge_shares(check: Check, masks: Sequence[Mask]) -> None:
     neighbouring sequences: both of a pair are dropped, or neither is, with probability p^2 + (1 - p)^2. A fixed mask is
     drawn once for all timesteps, so only one timestep of it counts.
     """
-    drawn = np.stack([mask[:, :1] if _is_fixed(check) else mask for mask in masks])
-    share = judge_share("is dropped", drawn, _RATE)
-    check.evidence.measured["dropped"] = {"rate": _RATE, "share": round(share, 4), "of": drawn.size}
-    alike = _RATE**2 + (1 - _RATE) ** 2
+    drawn = np.stack([mask[:, :1] if is_fixed(check) else mask for mask in masks])
+    share = judge_share("is dropped", drawn, RATE)
+    check.evidence.measured["dropped"] = {"rate": RATE, "share": round(share, 4), "of": drawn.size}
+    alike = RATE**2 + (1 - RATE) ** 2
     judge_share("of pairs of neighbouring units is alike", drawn[..., ::2] == drawn[..., 1::2], alike)
     judge_share("of pairs of neighbouring sequences is alike", drawn[:, ::2] == drawn[:, 1::2], alike)
 
@@ -282,12 +176,12 @@ def _judge_time(check: Check, masks: Sequence[Mask]) -> None:
     # Two fresh masks of 2048 numbers agree with a probability of (p^2 + (1 - p)^2)^2048, which is 10^-418.
     for mask in masks:
         same = (mask[:, 1:] == mask[:, :-1]).all((0, 2))
-        if _is_fixed(check) and not same.all():
+        if is_fixed(check) and not same.all():
             raise NonConforming(
                 f"the mask of timestep {int(same.argmin()) + 1} is another than that before it, "
                 "but should be the same: the adapter declares a fixed one"
             )
-        if not _is_fixed(check) and same.any():
+        if not is_fixed(check) and same.any():
             raise NonConforming(
                 f"the mask of timestep {int(same.argmax()) + 1} is that before it, but should be another: "
                 "the adapter declares a fresh one"
@@ -304,12 +198,12 @@ def test_seeds(check: Check) -> None:
 @pytest.mark.clause("12.1", "13.6", "13.7", modes="main", dtypes=FLOAT32, thrifty=())
 def test_seeds_in_every_way(check: Check) -> None:
     """In each further way to run a model, a seed drops what it drops, and nothing is dropped in the call thereafter."""
-    for network, _, facts in _in_every_way(check, [feature for feature in _FEATURES if check.offers(feature)][:1]):
+    for network, _, facts in in_every_way(check, kinds_of_dropout(check)[:1]):
         check.example(partial(_judge_seeds, check, network), **facts)
 
 
 def _judge_seeds(check: Check, network: GuardedNetwork) -> bool:
-    x = np.random.default_rng(check.seed).uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+    x = np.random.default_rng(check.seed).uniform(1, 2, (_BATCH, _TIMESTEPS, UNITS)).astype(check.dtype)
     before = network.run(x).outputs.copy()
     first, other, again = (network.ask("run_training", x, check.seed + seed).outputs.copy() for seed in (0, 1, 0))
     same_bits("outputs of a second call in training", again, first, "the seed is the same")
@@ -322,7 +216,7 @@ def _judge_seeds(check: Check, network: GuardedNetwork) -> bool:
 @pytest.mark.clause("13.3", "13.4", modes="main", dtypes=FLOAT32, thrifty=())
 def test_rates_together(check: Check) -> None:
     """With both, in each direction, inputs and state are dropped at the rate of each, for each sequence anew."""
-    for feature in _FEATURES:
+    for feature in FEATURES:
         check.requires(feature)
     for network in _identities(check, _RATES):
         check.example(partial(_judge_both, check, network))
@@ -336,22 +230,20 @@ def _identities(check: Check, rates: tuple[float, float]) -> Iterator[GuardedNet
 
     The bias keeps every state away from zero, so that it shows where one is dropped.
     """
-    offered = [feature for feature in _FEATURES if check.offers(feature)]
-    if not offered:
-        check.requires(_FEATURES[0])
+    offered = kinds_of_dropout(check)
     reasons, cell = [], cell_that_shows(check, EXACT)
     directions = ("forward", *(["bidirectional"] if check.offers("bidirectional") else []))
     for direction in directions:
-        layer = Layer(_UNITS, _UNITS, cell, direction=direction)
-        for feature, rate in zip(_FEATURES, rates, strict=True):
-            layer = _dropping(layer, feature, rate) if feature in offered else layer
+        layer = Layer(UNITS, UNITS, cell, direction=direction)
+        for feature, rate in zip(FEATURES, rates, strict=True):
+            layer = dropping(layer, feature, rate) if feature in offered else layer
         try:
             network = check.subject.network(Architecture((layer,), dtype=check.dtype, mode=check.mode))
         except Unsupported as reason:
             reasons.append(reason)
             continue
-        one = np.eye(_UNITS, dtype=check.dtype)
-        both = candidate_alone(cell, one, one, np.ones(_UNITS, check.dtype))
+        one = np.eye(UNITS, dtype=check.dtype)
+        both = candidate_alone(cell, one, one, np.ones(UNITS, check.dtype))
         network.load(Weights((LayerWeights.of([both] * (1 + layer.is_bidirectional)),)))
         yield network
     if len(reasons) == len(directions):
@@ -363,15 +255,15 @@ def _judge_both(check: Check, network: GuardedNetwork) -> bool:
     rng = np.random.default_rng(check.seed)
     dropped: list[list[Mask]] = []
     for call in range(_CALLS):
-        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, _UNITS)).astype(check.dtype)
+        x = rng.uniform(1, 2, (_BATCH, _TIMESTEPS, UNITS)).astype(check.dtype)
         outputs = network.ask("run_training", x, check.seed + call).outputs.astype(np.float64)
-        forward, backward = outputs[..., :_UNITS], outputs[..., _UNITS:]
+        forward, backward = outputs[..., :UNITS], outputs[..., UNITS:]
         turned = [(x.astype(np.float64), forward)]
         if backward.shape[-1]:
             turned.append((x[:, ::-1].astype(np.float64), backward[:, ::-1]))
         dropped += [[mask for each in turned for mask in _both_masks(check, *each)]]
     # A fixed mask is drawn once for all timesteps, so only one timestep of it counts.
-    drawn = [np.stack(masks)[:, :, : 1 if _is_fixed(check) else None] for masks in zip(*dropped, strict=True)]
+    drawn = [np.stack(masks)[:, :, : 1 if is_fixed(check) else None] for masks in zip(*dropped, strict=True)]
     for k, masks in enumerate(drawn):
         rate, what = _RATES[k % 2], ("inputs", "the state")[k % 2]
         judge_share(f"of {what} is dropped", masks, rate)
@@ -393,7 +285,3 @@ def _both_masks(check: Check, x: Array, h: Array) -> tuple[Mask, Mask]:
     bound = (gamma(7, check.precision.unit_roundoff) + gamma(5, 2.0**-53)) * wanted
     check.evidence.add(compare("outputs", h[:, 1:], wanted, bound, check.dtype), None)
     return which < 2, which % 2 == 0
-
-
-def _is_fixed(check: Check) -> bool:
-    return check.subject.description.choices.dropout_mask == "fixed"

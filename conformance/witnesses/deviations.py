@@ -21,6 +21,7 @@ from rnn_conformance.conformance.cases.patterns import PATTERNS, SELDOM
 from rnn_conformance.conformance.witnesses.witness import Witness, parse_witness
 from rnn_conformance.reference.arithmetic.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reference.model.architecture import DIRECTIONS, MASKINGS, MERGES
 from rnn_conformance.reference.model.weights import direction_shapes
@@ -40,6 +41,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "mode": str,
     "cell": tuple(CELLS),
     "activation": tuple(ACTIVATIONS),
+    "reset": Gru.choices["reset"],
     "recurrent_activation": tuple(GATE_ACTIVATIONS),
     "direction": DIRECTIONS,
     "merge": MERGES,
@@ -144,9 +146,7 @@ def facts_of(case: Case) -> Facts:
         "dtype": {architecture.dtype},
         "weights_dtype": {architecture.weights_dtype or architecture.dtype},
         "mode": {architecture.mode},
-        "cell": {layer.cell.name for layer in layers},
-        "activation": {layer.cell.activation for layer in layers},
-        "recurrent_activation": {name for layer in layers for name in facts_of_gates(layer.cell).values()},
+        **facts_of_cells([layer.cell for layer in layers]),
         "direction": {layer.direction for layer in layers},
         "merge": {layer.merge for layer in layers if layer.is_bidirectional},
         "masking": {architecture.masking, *(["mask"] if table and table.mask_zero else [])},
@@ -165,6 +165,16 @@ def facts_of(case: Case) -> Facts:
         "square": {len(set(direction_shapes(layer)["W"])) == 1 for layer in layers},
         "batch": {case.batch},
         "timesteps": {case.timesteps},
+    }
+
+
+def facts_of_cells(cells: Sequence[Cell]) -> Facts:
+    """The facts of the cells of a model."""
+    return {
+        "cell": {cell.name for cell in cells},
+        "activation": {cell.activation for cell in cells},
+        "recurrent_activation": {name for cell in cells for name in facts_of_gates(cell).values()},
+        "reset": {cell.reset for cell in cells if isinstance(cell, Gru)},
     }
 
 
