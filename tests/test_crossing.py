@@ -9,7 +9,6 @@ import pytest
 from concluding import concluded
 from test_deviations import frozen
 
-from rnn_conformance.adapters.numpy.adapter import adapter
 from rnn_conformance.adapters.numpy.adapter import adapter as numpy
 from rnn_conformance.adapters.protocol import Inputs
 from rnn_conformance.conformance.cases.case import Case
@@ -49,7 +48,7 @@ def known(**cases: object) -> Deviation:
 def test_what_a_row_says_is_what_its_cases_are(cell: str) -> None:
     """A deviation carves out a row exactly where it carves out the cases of the row, whichever word it uses."""
     budget = PROFILES["smoke"], 0, 1, Journal(None)
-    check = Check("", Subject(adapter), "float32", "eager", *budget, cell=cell)
+    check = Check("", Subject(numpy), "float32", "eager", *budget, cell=cell)
     description = check.subject.description
     factors = factors_of(description, cell)
     rows = covering_rows(factors, partial(is_allowed, lacking(description, factors)), 0).rows

@@ -76,11 +76,6 @@ def running_item(path: Path) -> tuple[Item, int] | None:
     return (Item(**json.loads(lines[0])), json.loads(lines[1])["seed"]) if len(lines) > 1 else None
 
 
-def sign_of_life(path: Path) -> str:
-    """What stands in the file: another text than a while ago means that the framework has come back since."""
-    return "\n".join(_lines(path))
-
-
 def read_journal(path: Path) -> Running | None:
     """What was running in a process that has ended; None before the first check."""
     found = running_item(path)
@@ -92,4 +87,9 @@ def read_journal(path: Path) -> Running | None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_bytes().partition(b"\0")[0].decode().split("\n") if path.exists() else []
+    return text.split("\n") if (text := sign_of_life(path)) else []
+
+
+def sign_of_life(path: Path) -> str:
+    """What the file says: another text than a while ago means that the framework has come back since."""
+    return path.read_bytes().partition(b"\0")[0].decode() if path.exists() else ""
