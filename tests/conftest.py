@@ -48,7 +48,7 @@ def run_here(tmp_path: Path) -> Iterator[Supervised]:
 def runner(folder: Path) -> Supervised:
     def run(name: str, *only: str, timeout: float = 60) -> Results:
         order = Order("smoke", 0, Selection(only), 1, timeout, folder)
-        (results,) = run_all(order, [name], 1, lambda step: None)
+        (results,) = run_all([order], [name], 1, lambda step: None)
         return read(results)
 
     return run

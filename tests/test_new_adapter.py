@@ -58,7 +58,7 @@ def test_conforms_on_the_first_check(written: str, tmp_path: Path) -> None:
     assert list(Inspection(written).mistakes()) == []
     order = Order("smoke", 0, Selection((), ("test_recurrence",), ("float32",)), 1, 60, tmp_path / "results")
     with workers_in_this_process():
-        (results,) = run_all(order, [written], 1, lambda step: None)
+        (results,) = run_all([order], [written], 1, lambda step: None)
     (record,) = read(results).checks
     assert (record.check, record.verdict) == ("test_values.py::test_recurrence[float32-eager]", "conforms")
 

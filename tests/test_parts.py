@@ -22,6 +22,7 @@ from rnn_conformance.conformance.running.order import Order
 from rnn_conformance.conformance.running.results import EVIDENCE
 from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.conformance.running.supervisor import run_all as run_here
+from rnn_conformance.conformance.running.turns import SECONDS
 from rnn_conformance.conformance.selftest.trials import try_mutant
 from rnn_conformance.conformance.selftest.worker import main, read
 from rnn_conformance.conformance.sweeping import engines
@@ -31,7 +32,7 @@ from rnn_conformance.conformance.sweeping.job import RESULTS, Job, Made, Skipped
 from rnn_conformance.conformance.sweeping.parts import parts_of, run_in_parts
 from rnn_conformance.conformance.sweeping.places import Engine
 from rnn_conformance.conformance.sweeping.trying import Task, try_in_parts
-from rnn_conformance.conformance.sweeping.turns import SECONDS, expected_seconds, longest_first
+from rnn_conformance.conformance.sweeping.turns import expected_seconds, longest_first
 from rnn_conformance.reports.documents.loading import load
 from rnn_conformance.reports.records import records
 
@@ -44,7 +45,7 @@ SOAK = replace(WHOLE, profile="soak", seeds=2, asked=Selection(["4"]))
 def run_job_here(job: Job, folder: Path) -> Made:
     """What the job comes to, run by this process and in its environment."""
     order = Order(job.profile, job.seed, job.asked, job.seeds, job.timeout, folder, cell=job.cell)
-    (path,) = run_here(order, [job.adapter], 1, lambda step: None)
+    (path,) = run_here([order], [job.adapter], 1, lambda step: None)
     evidence = [file for name in EVIDENCE for file in (folder / name).glob("*")]
     found: Mapping[str, bytes] = {file.relative_to(folder).as_posix(): file.read_bytes() for file in evidence}
     return Made({RESULTS: path.read_bytes(), **found})
@@ -59,7 +60,7 @@ def test_run_in_parts_equals_the_whole_one(asked: Job, tmp_path: Path) -> None:
         (path,) = run_in_parts([asked], 3, Engine(here), tmp_path / "parts", lambda step: None)
         whole = tmp_path / "whole"
         order = Order(asked.profile, 0, asked.asked, asked.seeds, 3000, whole)
-        (at_once,) = run_here(order, ["numpy"], 1, lambda step: None)
+        (at_once,) = run_here([order], ["numpy"], 1, lambda step: None)
         compared = CliRunner().invoke(cli, ["compare", str(at_once), str(path), "--format", "json"])
     parts = [part.asked.shard for part in parts_of(asked, 3)]
     assert [job.asked.shard for job in here.ran] == parts

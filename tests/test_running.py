@@ -10,13 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner
 
 from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.conformance.running import supervisor
 from rnn_conformance.conformance.running.interrupts import as_interrupts, status_of
 from rnn_conformance.conformance.running.lock import InUse, alone_in
+from rnn_conformance.conformance.running.order import Order, Report
+from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.reports.records.records import read
 
 pytestmark = pytest.mark.slow
@@ -88,6 +92,20 @@ def test_selftest_leaves_no_process_behind_when_it_is_killed(tmp_path: Path) -> 
         assert is_running(pid)
         parent.kill()
     assert becomes_true(lambda: not is_running(pid))
+
+
+def test_slowest_backend_is_started_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every kind of cell, before any other; results come in the order in which they were asked for."""
+    started = []
+
+    def run_at_once(order: Order, adapter: str, report: Report, stop: Event) -> None:
+        started.append((adapter, order.cell))
+
+    monkeypatch.setattr(supervisor, "run_one", run_at_once)
+    orders = [Order("smoke", 0, Selection(), 1, 600, tmp_path, cell=cell) for cell in ("lstm", "gru")]
+    paths = supervisor.run_all(orders, ["numpy", "keras-jax"], 1, lambda step: None)
+    assert started == [(adapter, cell) for adapter in ("keras-jax", "numpy") for cell in ("lstm", "gru")]
+    assert [path.stem for path in paths] == ["numpy-lstm", "keras-jax-lstm", "numpy-gru", "keras-jax-gru"]
 
 
 def test_run_that_is_terminated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,5 +53,4 @@ def installed() -> list[str]:
         click.echo(f"{adapter.name} is not installed: {adapter.how_to_install}", err=True)
     for adapter in old:
         click.echo(f"{adapter.too_old}: {adapter.how_to_install}", err=True)
-    # From the end of the alphabet: torch, which compiles longest, should not be left to run alone at the end.
-    return sorted(names, reverse=True)
+    return sorted(names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -128,8 +127,8 @@ def run(
             if engine_asked:
                 paths = run_on_engine(orders, chosen, engine_asked, jobs, parts)
             else:
-                here = min(jobs or os.cpu_count() or 1, len(chosen))
-                paths = [path for order in orders for path in _run(order, chosen, here)]
+                here = min(jobs or os.cpu_count() or 1, len(orders) * len(chosen))
+                paths = _run(orders, chosen, here)
     except KeyboardInterrupt as interrupt:
         paths = [path for order in orders for adapter in chosen if (path := order.results(adapter)).exists()]
         if paths:
@@ -159,11 +158,11 @@ def _asked_about(asked: Selection, profile: Profile, cells: Iterable[str]) -> It
     yield from about
 
 
-def _run(order: Order, adapters: Sequence[str], jobs: int) -> list[Path]:
-    """Run these adapters on one kind of cell, show how far they are, and return their results files."""
-    names = {adapter: name_of(adapter, order.cell) for adapter in adapters}
-    with live_progress(Console(stderr=True), list(names.values())) as report:
-        return run_all(order, adapters, jobs, lambda step: report(replace(step, adapter=names[step.adapter])))
+def _run(orders: Sequence[Order], adapters: Sequence[str], jobs: int) -> list[Path]:
+    """Run these orders on each adapter, show how far they are, and return their results files."""
+    names = [name_of(adapter, order.cell) for order in orders for adapter in adapters]
+    with live_progress(Console(stderr=True), names) as report:
+        return run_all(orders, adapters, jobs, report)
 
 
 def _for_compiled() -> Path | None:

@@ -66,7 +66,8 @@ class Order:
 class Progress:
     """How far an adapter is: checks done of those planned (0 while its framework starts), and what is running.
 
-    `found` are the records that are new since the last step.
+    The adapter is named as its results are, such as torch-lstm; `found` are the records that are new since the last
+    step.
     """
 
     adapter: str

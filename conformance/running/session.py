@@ -60,7 +60,8 @@ class Session:
         self._seeds = seeds
         self._results = results
         # What is known of a cell is known of that alone, and seen again in it.
-        self._deviations = [] if witness else [d for d in known_deviations() if d.witness.cell == self.cell]
+        known = [] if witness else [d for d in known_deviations() if adapter in d.adapters]
+        self._deviations = [d for d in known if d.witness.cell == self.cell]
         self.journal = Journal(journal_path(results) if results else None)
         os.environ.setdefault("JAX_TRACEBACK_FILTERING", "off")  # it shows whether an exception is JAX's (blame.py)
         self._loaded = registry.load(adapter)

@@ -13,28 +13,33 @@ from rnn_conformance.conformance.running.deaths import write_broken, write_death
 from rnn_conformance.conformance.running.order import Order, Report
 from rnn_conformance.conformance.running.process import Ended, run_worker
 from rnn_conformance.conformance.running.results import finish
+from rnn_conformance.conformance.running.turns import seconds_of
 from rnn_conformance.conformance.running.watch import Watch
 from rnn_conformance.conformance.witnesses.journal import read_journal
 from rnn_conformance.reports.records import records
+from rnn_conformance.reports.records.records import name_of
 
 _DEATHS_IN_A_ROW = 5
 """After so many checks one after the other that killed the process, the rest of an adapter is not tried."""
 
 
-def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) -> list[Path]:
-    """Run these adapters, `jobs` at a time, and return their results files.
+def run_all(orders: Sequence[Order], adapters: Sequence[str], jobs: int, report: Report) -> list[Path]:
+    """Run each order on each of these adapters, `jobs` at a time, and return their results files, order by order.
 
-    What an earlier run left of them is removed first. `report` is called from several threads. On KeyboardInterrupt all
-    workers are killed; what they found remains.
+    What takes longest is started first, so that it is not left to run alone at the end. What an earlier run left of
+    them is removed before. `report` is called from several threads. On KeyboardInterrupt all workers are killed; what
+    they found remains.
     """
-    order.folder.mkdir(parents=True, exist_ok=True)
-    for adapter in adapters:
+    runs = [(order, adapter) for order in orders for adapter in adapters]
+    for order, adapter in runs:
+        order.folder.mkdir(parents=True, exist_ok=True)
         for old in order.files(adapter):
             old.unlink(missing_ok=True)
     suite_digest()  # made once, before several threads ask for it
     stop = Event()
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_one, order, adapter, report, stop) for adapter in adapters]
+        slowest_first = sorted(runs, key=lambda run: -seconds_of(run[1]))
+        futures = [pool.submit(run_one, order, adapter, report, stop) for order, adapter in slowest_first]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -42,7 +47,7 @@ def run_all(order: Order, adapters: Sequence[str], jobs: int, report: Report) ->
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [order.results(adapter) for adapter in adapters]
+    return [order.results(adapter) for order, adapter in runs]
 
 
 def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
@@ -50,7 +55,7 @@ def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:
 
     Goes on with the results file that there may be.
     """
-    watch = Watch(adapter, order.results(adapter))
+    watch = Watch(name_of(adapter, order.cell), order.results(adapter))
     deaths, after = 0, ""
     while after != "over" and deaths < _DEATHS_IN_A_ROW and not stop.is_set():
         done = watch.done

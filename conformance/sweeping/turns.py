@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from rnn_conformance.conformance.running.turns import seconds_of
 from rnn_conformance.conformance.sweeping.cache import Cache
 from rnn_conformance.conformance.sweeping.job import Job
 from rnn_conformance.reports.records import records
 from rnn_conformance.reports.records.records import Results
-
-SECONDS: Mapping[str, float] = {
-    "numpy": 20,
-    "torch": 42,
-    "keras-torch": 65,
-    "jax-scan": 107,
-    "keras-tensorflow": 112,
-    "flax-nnx": 124,
-    "flax-linen": 140,
-    "keras-jax": 150,
-}
-"""What the checks of a backend take on an LSTM in smoke: medians of runs on two busy cores. Only their order
-counts."""
 
 
 def longest_first(jobs: Sequence[Job], cache: Cache) -> list[Job]:
@@ -37,12 +25,9 @@ def longest_first(jobs: Sequence[Job], cache: Cache) -> list[Job]:
 
 
 def expected_seconds(job: Job, earlier: Results | None) -> float:
-    """What the checks of a job took in earlier results of its backend and cell, or else what its backend takes.
-
-    A backend that nothing is known of is taken for the slowest.
-    """
+    """What the checks of a job took in earlier results of its backend and cell, or else what its backend takes."""
     if earlier is None:
-        return SECONDS.get(job.adapter, max(SECONDS.values()))
+        return seconds_of(job.adapter)
     taken = [each.check for each in earlier.checks if job.asked.takes(each.check, each.clauses, each.dtype)]
     part = set(job.asked.part_of(taken))
     return sum(each.seconds for each in earlier.checks if each.check in part)
