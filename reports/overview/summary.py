@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rnn_conformance.reports.overview.cells import DTYPES, FIRST, Cell, Facet, counts, in_order
 from rnn_conformance.reports.overview.verdicts import MISSING, NOT_RUN, PROBLEMS, SEVERITY, gravest, worst
@@ -80,7 +81,7 @@ class Backend:
         """The suite that made the results."""
         return Suite(self.results.header.suite, self.results.header.digest)
 
-    @property
+    @cached_property
     def dtype(self) -> str:
         """The dtype to show first: float32, or, of a backend that does not offer it, the first that it does."""
         if _offers(self.results, FIRST):
@@ -151,7 +152,7 @@ class Summary:
         """The dtypes that any of the backends was asked in, float32 first."""
         return in_order(dtype for backend in self.backends for dtype in backend.facets)
 
-    @property
+    @cached_property
     def dtype(self) -> str:
         """The dtype to show first: float32, unless no backend offers it."""
         first = [backend.dtype for backend in self.backends]
