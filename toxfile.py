@@ -1,9 +1,10 @@
-"""A plugin of tox: any backend with any version of its packages, such as ``tox run -e keras-jax-keras3.10``.
+"""A plugin of tox: a backend with any version of its packages, such as ``tox run -e keras-jax-keras3.10``.
 
 The name of an environment is that of a backend and, behind it, packages with their versions, or the beginning of them:
 ``flax-nnx-flax0.10.0-jax0.5``; a kind of cell other than the simple RNN stands between the two, as in
 ``flax-nnx-lstm-flax0.10``. The backend's other packages are those that pyproject.toml pins. The backend is run with the
-profile of the baselines, and compared with its own; what follows ``--`` are options of `rnn-conformance compare`.
+profile of the baselines, and compared with its own; what follows ``--`` are options of `rnn-conformance compare`. Of a
+backend that has none, `compare` says which have.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Upgrade:
         if self.cell:
             run += ["--cell", self.cell]
             results = f"{self.backend}-{self.cell}.jsonl"
-        compare = ["rnn-conformance", "compare", f"reports/baselines/{results}", f"{out}/{results}", *options]
+        compare = ["rnn-conformance", "compare", "pinned", f"{out}/{results}", *options]
         return [Command(["-", *run]), Command(compare)]
 
 

@@ -147,7 +147,7 @@ def columns() -> str:
 def main() -> None:
     """Print the page."""
     pairs = list(permutations(FRAMEWORKS, 2))
-    print("# Three small models along every pair of frameworks\n")
+    print("# Three small models along every pair of PyTorch, Keras and Flax NNX\n")
     print("Made by `python benchmarks/ports.py > docs/ports.md`, on a CPU, with the pinned versions.\n")
     print(
         f"Each model was trained for {STEPS} steps in the first framework. {BATCH} texts of different lengths are read."

@@ -156,7 +156,7 @@ def running(layer: Any, target: str, wrong: Call) -> Callable[..., Any]:
 def main() -> None:
     """Print the page."""
     pairs = list(permutations(FRAMEWORKS, 2))
-    print("# Wrong ports along every pair of frameworks\n")
+    print("# Wrong ports along every pair of PyTorch, Keras and Flax NNX\n")
     print("Made by `python benchmarks/wrong_ports.py > docs/wrong-ports.md`, on a CPU, with the pinned versions.\n")
     print("*named*: it was noticed, and what was said of it has that name.\n")
     print(f"| mistake | {' | '.join(f'{FRAMEWORKS[a]} to {FRAMEWORKS[b]}' for a, b in pairs)} |")

@@ -1,1 +1,1 @@
-"""What is checked: cases, checks (one test file for each chapter of SPEC.md), judging, running, the command line."""
+"""What is checked: cases, checks (by the chapters of SPEC.md), judging, running, the command line."""

@@ -5,6 +5,7 @@ For tests of what comes of a run. Those of its process, such as how it ends, nee
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -29,6 +30,7 @@ def workers_in_this_process(diagnosis: str = "") -> Iterator[None]:
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # which the worker may set
         patch.syspath_prepend(str(Path(__file__).parent))
         patch.setattr(supervisor, "run_worker", _run_worker)
+        patch.setattr(os, "cpu_count", lambda: 1)  # workers at a time, since a process can have one session of pytest
         patch.setattr(collecting, "explain", lambda *_: diagnosis)
         yield
 

@@ -132,6 +132,41 @@ def test_activation_that_raises(folder: Path) -> None:
     assert only in found.traceback
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "said"),
+    [
+        (
+            "run_training",
+            "return Output(np.ones((5, 4, 3, 1), self.dtype))",
+            "outputs.shape = (5, 4, 3, 1), but should",
+        ),
+        ("train", "self._weights.no_such_name", "train raised AttributeError: "),
+        ("second_gradient", "return 1.0", "second_gradient returned is a float, but should be a numpy.ndarray"),
+        ("symbolic_state_shapes", "return [3]", "symbolic_state_shapes is a list, but should be a tuple of layers"),
+        ("run_training", 'raise Unsupported("there is none")', "run_training says that dropout is unsupported"),
+    ],
+)
+def test_what_is_called_in_training(folder: Path, method: str, body: str, said: str) -> None:
+    """And what else is offered beside running the layer and its gradients: each is called once."""
+    (folder / "my_module.py").write_text(
+        "from dataclasses import replace\nimport numpy as np\n"
+        "from rnn_conformance.adapters.numpy.adapter import NumpyAdapter\n"
+        "from rnn_conformance.adapters.numpy.network import NumpyNetwork\n"
+        "from rnn_conformance.adapters.protocol import Unsupported\n"
+        "from rnn_conformance.reference.model.calls import Output\n\n"
+        f"class MyNetwork(NumpyNetwork):\n    def {method}(self, *asked):\n        {body}\n\n"
+        "class MyAdapter(NumpyAdapter):\n"
+        "    def describe(self):\n"
+        "        return replace(super().describe(), ways=(), cells=('simple_rnn',), variants=(), examples={})\n"
+        "    def prepare(self, architecture):\n        return MyNetwork(architecture, self.choices)\n\n"
+        "adapter = MyAdapter()\n",
+        encoding="utf-8",
+    )
+    found = first("my_module:adapter")
+    assert said in found.what
+    assert re.match(rf"my_module\.py, line \d+, in MyNetwork\.{method}: ", found.where) or found.traceback
+
+
 def test_class_in_place_of_an_instance(folder: Path) -> None:
     write(folder)
     found = first("my_module:MyAdapter")

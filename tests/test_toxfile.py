@@ -75,7 +75,7 @@ def test_cell(toxfile: Any, project: dict[str, Any]) -> None:
     run, compare = found.commands([])
     assert run.args[-2:] == ["--cell", "lstm"]
     assert compare.args[2:] == [
-        "reports/baselines/keras-jax-lstm.jsonl",
+        "pinned",
         "results/keras-jax-lstm-keras3.10/keras-jax-lstm.jsonl",
     ]
 
@@ -89,7 +89,7 @@ def test_commands(toxfile: Any, project: dict[str, Any]) -> None:
     assert compare.args == [
         "rnn-conformance",
         "compare",
-        "reports/baselines/keras-jax.jsonl",
+        "pinned",
         "results/keras-jax-keras3.10/keras-jax.jsonl",
         "--fail-on",
         "bits",

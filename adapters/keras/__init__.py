@@ -1,1 +1,1 @@
-"""Keras on TensorFlow, PyTorch and JAX."""
+"""Keras on each of its backends, and Keras 2."""

@@ -1,1 +1,1 @@
-"""PyTorch: torch.nn.RNN."""
+"""PyTorch: torch.nn.RNN, LSTM and GRU, and their cells."""

@@ -1,4 +1,4 @@
-"""What the checks of chapters 3 and 9 to 11 share: kinds of masking, parts of an output, faults that should show."""
+"""What the checks of many chapters share: kinds of masking, parts of an output, faults that should show."""
 
 from __future__ import annotations
 

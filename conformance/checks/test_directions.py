@@ -1,4 +1,4 @@
-"""Chapter 10 of SPEC.md: directions. The checks of 10.5 to 10.7 run with each direction that is offered."""
+"""Chapter 10 of SPEC.md: directions. Those of 10.5 to 10.7 run with what directions there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clauses 16.6, 16.7 and 17.4 of SPEC.md: LSTMs and GRUs wired as finite machines, of which every bit is known."""
+"""Clauses 1.11, 16.6, 16.7 and 17.4: LSTMs and GRUs wired as finite machines, of which every bit is known."""
 
 from __future__ import annotations
 

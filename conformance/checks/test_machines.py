@@ -1,4 +1,4 @@
-"""Clauses 1.9 and 1.11 of SPEC.md: layers wired as finite machines, whose every bit a person can predict."""
+"""Clauses 1.8, 1.9, 1.11 and 2.8 of SPEC.md: layers wired as finite machines, whose every bit a person can predict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clauses 12.3 and 12.4 of SPEC.md: one step of training, in numbers so coarse that all of it is exact.
+"""Clauses 12.3 to 12.5 of SPEC.md: a step of training and a second one, in numbers so coarse that all of it is exact.
 
 Inputs, biases and the table of an embedding are whole multiples of q = 1/8, the kernels small whole numbers, and the
 activation is relu or linear: so outputs y are multiples of q. With N outputs, a power of two, the gradient of the mean

@@ -1,4 +1,4 @@
-"""Clauses 2.8, 2.9, 2.12 and 2.13 of SPEC.md: half precisions, mixed precision, wider sums, and the types of tokens."""
+"""Clauses 2.4, 2.8, 2.9, 2.12 and 2.13: half precisions, mixed precision, wider sums, and the types of tokens."""
 
 from __future__ import annotations
 

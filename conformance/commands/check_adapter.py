@@ -23,8 +23,9 @@ def check_adapter(adapter: str, timeout: float) -> None:
     """Say quickly what is wrong with an adapter, with the file and the line of its own.
 
     ADAPTER is package.module:attribute, the manifest of a program in any language, or a registered name. Each thing
-    that it says it has is tried once, in a process of its own: whether it is built, what it returns, and whether the
-    numbers are within their bounds. `run` says how right a layer is; this, whether the adapter is ready for that.
+    that it says it has is tried once, but for mixed precision, in a process of its own: whether it is built, what it
+    returns, and whether the numbers are within their bounds. `run` says how right a layer is; this, whether the adapter
+    is ready for that.
 
     \b
     rnn-conformance check-adapter my_layer:adapter

@@ -103,7 +103,8 @@ def compare(
         if not is_pinned(path) and (missing := [adapter for adapter in mine if adapter not in theirs])
     }
     if not pairs:
-        told = "; ".join(f"{where}: {', '.join(adapters)}" for where, adapters in alone.items())
+        pinned = [("pinned are", list(mine)) for path, mine in ((old, before), (new, after)) if is_pinned(path)]
+        told = "; ".join(f"{where}: {', '.join(adapters)}" for where, adapters in (*alone.items(), *pinned))
         raise WrongUsage(f"there is nothing to compare, as no adapter is in both ({told})")
     comparisons, refused = [], []
     for pair in pairs:

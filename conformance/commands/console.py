@@ -1,4 +1,4 @@
-"""What the commands share: the options --format and --timeout, and tables."""
+"""What the commands share: options of what to check, where and for how long, the option --format, and tables."""
 
 from __future__ import annotations
 

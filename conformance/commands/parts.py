@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 
 from rnn_conformance.conformance.commands.errors import DidNotWork, WrongUsage
 from rnn_conformance.conformance.running.order import Order
+from rnn_conformance.conformance.running.parts import remove_earlier
 from rnn_conformance.conformance.selftest.trials import Trial
 
 
@@ -57,8 +58,9 @@ def run_on_engine(
     except ValueError as error:
         raise WrongUsage(error) from None
     folder = orders[0].folder
-    for old in {file for order in orders for adapter in adapters for file in order.files(adapter)}:
-        old.unlink(missing_ok=True)
+    for order in orders:
+        for adapter in adapters:
+            remove_earlier(order, adapter)
     try:
         with engine(asked, jobs, folder) as place, show_progress() as tell:
             return run_in_parts(wholes, parts, place, folder, tell)

@@ -49,7 +49,10 @@ from rnn_conformance.reports.records.records import DamagedResults, name_of
     "--shard", default="", metavar="N/OF", help="Check this part only, such as 3/8; `report` joins the parts."
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Adapters, or parts, to run at a time.  [default: the number of processors]"
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes to run at a time: one for each adapter and cell, or, where there are fewer of these, for parts of "
+    "them.  [default: the number of processors]",
 )
 @engine_options("each backend on each kind of cell")
 @click.option("--seeds", type=click.IntRange(1), default=200, show_default=True, help="How many, for soak.")
@@ -127,8 +130,7 @@ def run(
             if engine_asked:
                 paths = run_on_engine(orders, chosen, engine_asked, jobs, parts)
             else:
-                here = min(jobs or os.cpu_count() or 1, len(orders) * len(chosen))
-                paths = _run(orders, chosen, here)
+                paths = _run(orders, chosen, jobs or os.cpu_count() or 1)
     except KeyboardInterrupt as interrupt:
         paths = [path for order in orders for adapter in chosen if (path := order.results(adapter)).exists()]
         if paths:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _CALLS = 330
-"""So many times an example is run again; the check of many calls (test_rare.py) makes as many."""
+"""So many times an example is run again; the check of many calls (test_rare.py) makes nearly as many."""
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,19 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.pipe.adapter import ProcessAdapter
 from rnn_conformance.adapters.pipe.manifest import is_manifest
 from rnn_conformance.adapters.protocol import Adapter, Unsupported
+from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.engine.blame import home_of
+from rnn_conformance.conformance.engine.returned import check_output
 from rnn_conformance.conformance.engine.subject import GuardedNetwork, Subject, SubjectExited, SubjectRaised
 from rnn_conformance.conformance.inspecting.hints import hint
-from rnn_conformance.conformance.inspecting.models import SIZES, Trial, trials
+from rnn_conformance.conformance.inspecting.models import PLAIN, SIZES, Trial, trials
 from rnn_conformance.conformance.inspecting.places import method_of, own_traceback, place_of
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.judging.outputs import judge
 from rnn_conformance.reference.model.calls import Output
+
+_RATE = 2.0**-6
+"""Of one step of training: what comes of it is not looked at."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Inspection:
     def _tried(self, adapter: Adapter, subject: Subject, trial: Trial) -> Iterator[Mistake]:
         """What goes wrong with one model, up to the first call that does."""
         self._begin(f"prepare, for {trial.what}")
+        description = subject.description
         model, network = f"{trial.what}: {trial.case}", None
         doing = "prepare"
         try:
@@ -110,10 +116,12 @@ class Inspection:
                     "prepare returned None, but should return a network: is a `return` missing?", where, model
                 )
                 return
-            for doing, call in self._calls(subject.description, network, trial):
+            for doing, call in self._calls(description, network, trial):
                 self._begin(f"{doing}, for {trial.what}")
                 call()
         except Unsupported as reason:
+            if trial.case.architecture.mode in description.ways:
+                return  # which says itself where it does not go
             yield Mistake(
                 f"{doing} says that {trial.what} is unsupported ({reason}), but the description does not: add it to "
                 f"`unsupported`, with the reason, or take it out of what the description has",
@@ -138,6 +146,9 @@ class Inspection:
         given: dict[str, Any] = {**case.given, **({"initial_state": case.initial_state} if trial.from_state else {})}
         yield "load", partial(network.load, case.weights)
         yield "weights", partial(_same_weights, network, case.weights)
+        if any(layer.dropout or layer.recurrent_dropout for layer in case.architecture.layers):
+            yield "run_training", partial(_run_training, network, case)
+            return
         yield "run", partial(self._run, description, network, trial, given)
         if not description.lacks("parameter count"):
             yield "parameter_count", partial(network.ask, "parameter_count")
@@ -147,10 +158,16 @@ class Inspection:
             yield "gradients", partial(network.gradients, case.inputs, case.cotangent, **given)
         if case.architecture.stateful:
             yield "reset", partial(network.ask, "reset")
+        if case.architecture.return_state and not description.lacks("symbolic state shapes"):
+            yield "symbolic_state_shapes", partial(network.ask, "symbolic_state_shapes")
+        if trial.what == PLAIN and not description.lacks("double backward"):
+            yield "second_gradient", partial(network.ask, "second_gradient", case.inputs, case.cotangent)
+        if trial.what == PLAIN and not description.lacks("training step"):
+            yield "train", partial(network.ask, "train", case.inputs, case.cotangent.outputs, _RATE)
 
     def _run(self, description: Description, network: GuardedNetwork, trial: Trial, given: dict[str, Any]) -> None:
         output = network.run(trial.case.inputs, **given)
-        if trial.what == "a plain layer":
+        if trial.what == PLAIN:
             self._usual[trial.case.architecture.dtype] = output
         self._latest = output
         precision = description.precision[trial.case.architecture.dtype]
@@ -168,6 +185,11 @@ class Inspection:
         if isinstance(adapter, ProcessAdapter):
             return f"{adapter.manifest.path}: the answer to {method}"
         return place_of(method_of(adapter, network and network._network, method))
+
+
+def _run_training(network: GuardedNetwork, case: Case) -> None:
+    """Whether a call in training gives what is of the right shapes; which numbers, no single call can tell."""
+    check_output(case.architecture, case.inputs, network.ask("run_training", case.inputs, case.seed))
 
 
 def _same_weights(network: GuardedNetwork, loaded: Any) -> None:

@@ -8,12 +8,17 @@ from dataclasses import dataclass, replace
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.cells.cell import Cell
-from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
+from rnn_conformance.reference.cells.lstm import Lstm
+from rnn_conformance.reference.model.architecture import MERGES, Architecture, Embedding, Layer
 
 SIZES: Mapping[str, int] = {"batch": 5, "timesteps": 4, "features": 2, "units": 3}
 """All differ, so that no axis is taken for another."""
 
+PLAIN = "a plain layer"
+"""What is said of the first model, in which nothing is particular."""
+
 _TOKENS = 7
+_RATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ def trials(description: Description) -> Iterator[Trial]:
     def has(feature: str) -> bool:
         return not description.lacks(feature)
 
-    yield trial("a plain layer", plain)
+    yield trial(PLAIN, plain)
     yield trial("the last output alone", replace(plain, return_sequences=False))
     if has("final state"):
         yield trial("a final state", replace(plain, return_state=True))
@@ -71,5 +76,19 @@ def trials(description: Description) -> Iterator[Trial]:
         if has(direction):
             turned = replace(plain, layers=(replace(layer, direction=direction),))
             yield trial(f"a {direction} layer", replace(turned, return_state=has("final state")))
+    if has("bidirectional") and has("merge modes"):
+        for merge in MERGES[1:]:
+            both = replace(layer, direction="bidirectional", merge=merge)
+            yield trial(f"two directions, merged by {merge}", replace(plain, layers=(both,)))
     if has("stateful"):
         yield trial("a stateful layer", replace(plain, stateful=True, batch=SIZES["batch"]))
+    if has("projection"):
+        for cell in filter(lambda cell: isinstance(cell, Lstm), description.variants_of("lstm")[:1]):
+            yield trial("a projection", replace(plain, layers=(replace(layer, cell=replace(cell, projection=2)),)))
+    # In a stack, since that of PyTorch drops the inputs of all layers but the first.
+    below = (layer,) if has("stack") else ()
+    above = replace(layer, features=layer.width) if below else layer
+    if has("dropout"):
+        yield trial("dropout", replace(plain, layers=(*below, replace(above, dropout=_RATE))))
+    if has("recurrent dropout"):
+        yield trial("recurrent dropout", replace(plain, layers=(*below, replace(above, recurrent_dropout=_RATE))))

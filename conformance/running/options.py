@@ -98,9 +98,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Explain a wrong name at once; raises UsageError, listing the right ones."""
     config.addinivalue_line(
         "markers",
-        "clause(*numbers, modes='all', dtypes=('float32', 'float64'), thrifty=dtypes, cells=all, frozen=True): the "
+        "clause(*numbers, modes='all', dtypes=('float32', 'float64'), thrifty=None, cells=all, frozen=True): the "
         "clauses of SPEC.md that a check is about, none for an observation, and where it is run; `thrifty` are the "
-        "dtypes of a thrifty profile, `cells` the kinds of cells, where these are not all; whether it is `frozen`, too",
+        "dtypes of a thrifty profile (of itself all but float64), `cells` the kinds of cells, where these are not all; "
+        "whether it is `frozen`, too",
     )
     if config.getoption("--conformance-results") and _is_distributed(config):
         raise pytest.UsageError(

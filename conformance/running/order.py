@@ -15,7 +15,7 @@ from rnn_conformance.reports.records.records import CheckRecord, name_of
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: the options of the worker, how long a check may take, and where results go.
+    """What to run: the options of the worker, how long one example may take, and where results go.
 
     With a `witness`, its example alone. `compiled` is the folder for what frameworks compile, if it is to be kept.
     `python` is that of the worker's environment.
@@ -43,6 +43,10 @@ class Order:
     def journal(self, adapter: str) -> Path:
         """Where the worker notes what it is doing."""
         return journal_path(self.results(adapter))
+
+    def parts(self, adapter: str) -> Path:
+        """The folder of the parts of a run, as long as it is run in parts."""
+        return self.results(adapter).with_suffix(".parts")
 
     def files(self, adapter: str) -> list[Path]:
         """All files that a run of this adapter writes: what is there of an earlier one."""

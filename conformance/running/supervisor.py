@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Literal
@@ -11,6 +12,7 @@ from typing import Literal
 from rnn_conformance.conformance.identity import suite_digest
 from rnn_conformance.conformance.running.deaths import write_broken, write_death
 from rnn_conformance.conformance.running.order import Order, Report
+from rnn_conformance.conformance.running.parts import in_parts, processes_that_fit, remove_earlier
 from rnn_conformance.conformance.running.process import Ended, run_worker
 from rnn_conformance.conformance.running.results import finish
 from rnn_conformance.conformance.running.turns import seconds_of
@@ -26,20 +28,32 @@ _DEATHS_IN_A_ROW = 5
 def run_all(orders: Sequence[Order], adapters: Sequence[str], jobs: int, report: Report) -> list[Path]:
     """Run each order on each of these adapters, `jobs` at a time, and return their results files, order by order.
 
-    What takes longest is started first, so that it is not left to run alone at the end. What an earlier run left of
-    them is removed before. `report` is called from several threads. On KeyboardInterrupt all workers are killed; what
-    they found remains.
+    What takes longest is started first, so that it is not left to run alone at the end; where there are more jobs than
+    runs, each is run in parts. What an earlier run left of them is removed before. `report` is called from several
+    threads. On KeyboardInterrupt all workers are killed; what they found remains.
     """
     runs = [(order, adapter) for order in orders for adapter in adapters]
     for order, adapter in runs:
         order.folder.mkdir(parents=True, exist_ok=True)
-        for old in order.files(adapter):
-            old.unlink(missing_ok=True)
+        remove_earlier(order, adapter)
     suite_digest()  # made once, before several threads ask for it
+    slowest_first = sorted(runs, key=lambda run: -seconds_of(run[1]))
+    most = processes_that_fit(jobs) // len(runs)
+    with ExitStack() as in_the_end:
+        parts = [
+            (part, adapter, tell)
+            for order, adapter in slowest_first
+            for part, tell in in_the_end.enter_context(in_parts(order, adapter, most, report))
+        ]
+        _run_at_once(parts, jobs)
+    return [order.results(adapter) for order, adapter in runs]
+
+
+def _run_at_once(runs: Sequence[tuple[Order, str, Report]], jobs: int) -> None:
+    """Run these, `jobs` at a time; none of their workers is left when this returns, or raises."""
     stop = Event()
     with ThreadPoolExecutor(jobs) as pool:
-        slowest_first = sorted(runs, key=lambda run: -seconds_of(run[1]))
-        futures = [pool.submit(run_one, order, adapter, report, stop) for order, adapter in slowest_first]
+        futures = [pool.submit(run_one, order, adapter, tell, stop) for order, adapter, tell in runs]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -47,7 +61,6 @@ def run_all(orders: Sequence[Order], adapters: Sequence[str], jobs: int, report:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [order.results(adapter) for order, adapter in runs]
 
 
 def run_one(order: Order, adapter: str, report: Report, stop: Event) -> None:

@@ -53,7 +53,7 @@ class UvFailed(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an environment should hold: requirements, and neighbours of them that were there at the end of a `day`.
+    """What an environment should hold: requirements, and neighbours that were there at the end of the day after `day`.
 
     `exempt` names packages that may be newer, each with a day of its own, or with none.
     """

@@ -63,7 +63,7 @@ def run_task(task: Task, stop: Event | None = None) -> list[Trial]:
 def try_in_parts(task: Task, parts: int, engine: Engine, report: Callable[[Trial], object]) -> list[Trial]:
     """Try the mutants in at most so many jobs, and return the trials in the order of seeds and mutants.
 
-    `report` is told of each trial. Raises what ended a job, when the others are done.
+    `report` is told of each trial. Raises what ended a job, at once.
     """
     running = [engine.run(run_task, _some(task, k, parts)) for k in range(min(parts, len(task.mutants)))]
     trials: list[Trial] = []

@@ -1,4 +1,4 @@
-"""Results of one backend at several versions, as a timeline: a row for each clause, a column for each version."""
+"""Results of one backend at several versions, as a timeline: a row for clauses alike, a column for each version."""
 
 from __future__ import annotations
 

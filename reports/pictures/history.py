@@ -1,4 +1,4 @@
-"""A picture of a timeline: a row for each clause that does not always conform, a column for each version."""
+"""A picture of a timeline: a row for clauses alike that do not always conform, a column for each version."""
 
 from __future__ import annotations
 

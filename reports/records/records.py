@@ -29,7 +29,7 @@ VERDICTS = {
     "deviation": "departs from the specification in a way that is known and explained",
     "fails": "departs from the specification",
     "observed": "the specification is silent: what happened is recorded",
-    "untrusted": "passed, but no example could have failed",
+    "untrusted": "passed, but too few examples could have failed",
     "unsupported": "the framework's layer does not offer this",
     "crashed": "the framework took the process down",
     "timed out": "the framework did not return",
