@@ -23,6 +23,7 @@ def write_death(results: records.Results, running: Running, ended: Ended) -> Non
         versions=of.versions,
         profile=of.profile,
         seed=running.seed,
+        cell=of.cell,
         search=running.search,
         verdict=ended.verdict,
         message=ended.how,
