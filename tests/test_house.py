@@ -27,8 +27,8 @@ MAY_IMPORT = {
 # Within a room, each part may import from those before it, and from itself.
 ORDER = {
     "reference": "spec arithmetic cells model layers bounds",
-    "adapters": "description protocol support gates inlining function pipe registry two_biases canonical graph numpy "
-    "torch jax keras flax equinox haiku mlx onnx exports tensorflowjs porting reading",
+    "adapters": "description protocol support room gates inlining function pipe registry two_biases canonical graph "
+    "numpy torch jax keras flax equinox haiku mlx onnx exports tensorflowjs porting reading",
     "reports": "records overview upgrades documents pictures renderings site",
     "conformance": "identity cases judging witnesses engine checks mutants explaining inspecting running selftest "
     "porting asserting sweeping vectors skeletons commands",

@@ -9,6 +9,7 @@ import pytest
 from adapting import assert_exact, expected, expected_gradients, named, run_script
 
 from rnn_conformance.adapters import registry
+from rnn_conformance.adapters.jax import room
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
@@ -18,6 +19,9 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # what frameworks warn of among themselves is no error of ours
     pytest.mark.skipif(not importlib.util.find_spec("flax"), reason="Flax is not installed"),
 ]
+
+if importlib.util.find_spec("jax"):
+    import jax
 
 BOTH: dict[str, Any] = {"direction": "bidirectional"}
 TWO_WAYS = (Layer(3, 2, SimpleRnn("relu"), **BOTH),)
@@ -30,6 +34,21 @@ def prepared(name: str, mode: str, **changes: Any) -> tuple[Any, Any, Case]:
     network: Any = adapter.prepare(case.architecture)
     network.load(case.weights)
     return adapter, network, case
+
+
+def test_what_was_compiled_is_dropped_where_little_room_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And compiled again when it is called again, to the same bits."""
+    _, network, case = prepared("jax-scan", "compiled")
+    before = network.run(case.inputs, **case.given).outputs
+    dropped: list[bool] = []
+    clear = jax.clear_caches
+    monkeypatch.setattr(jax, "clear_caches", lambda: (dropped.append(True), clear()))
+    prepared("jax-scan", "compiled", return_state=True)
+    assert dropped == []
+    monkeypatch.setattr(room, "mapped", lambda: 0.9)
+    prepared("jax-scan", "compiled", return_state=True)
+    assert dropped == [True]
+    assert network.run(case.inputs, **case.given).outputs.tobytes() == before.tobytes()
 
 
 @pytest.mark.parametrize("sequences", [True, False])

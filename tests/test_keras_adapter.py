@@ -19,6 +19,7 @@ from rnn_conformance.adapters.keras import adapter as keras_adapters
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.ways import GATED, MASKED_BY, WAYS, seldom_on
 from rnn_conformance.adapters.protocol import Unsupported
+from rnn_conformance.adapters.room import Recent
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Embedding, Layer
@@ -54,6 +55,24 @@ def prepared(case: Case) -> KerasNetwork:
     network = ADAPTER.prepare(case.architecture)
     network.load(case.weights)
     return network
+
+
+@pytest.mark.parametrize("mode", [mode for mode in (*ADAPTER.modes, "reloaded") if mode != "eager"])
+def test_what_was_compiled_for_others_is_dropped(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And compiled again, to the same bits, when a network that was not used for long is used again."""
+    monkeypatch.setattr("rnn_conformance.adapters.keras.network._RECENT", Recent(1))
+    case = case_of(replace(STACK, return_state=False), mode=mode)
+    network = prepared(case)
+    before = network.run(case.inputs)
+    assert network._functions
+    prepared(case_of(STACK))
+    assert not network._functions
+    assert network.run(case.inputs).outputs.tobytes() == before.outputs.tobytes()
+    stateful = case_of(replace(STACK, stateful=True, batch=2))
+    keeping = prepared(stateful)
+    keeping.run(stateful.inputs)
+    prepared(case)
+    assert keeping._functions
 
 
 @pytest.mark.parametrize("way", [way for way in (*WAYS, *seldom_on(BACKEND)) if way not in GATED])

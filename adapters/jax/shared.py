@@ -8,6 +8,7 @@ from typing import Any
 
 from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.jax.arrays import x64
+from rnn_conformance.adapters.jax.room import make_room
 from rnn_conformance.adapters.protocol import Network, Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported
 from rnn_conformance.reference.arithmetic.rounding import standard_precision, wider_sums
@@ -54,6 +55,7 @@ class JaxAdapter:
         refuse_unsupported(self.description(), architecture)
         if architecture.mode == "vmapped" and not architecture.batched:
             raise Unsupported("jax.vmap runs over the batch, and a single sequence has none")
+        make_room()
         with x64(architecture.dtype):
             network: Network = self.network(architecture)
         return network

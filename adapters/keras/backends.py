@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.jax.arrays import x64
+from rnn_conformance.adapters.jax.room import make_room
 from rnn_conformance.adapters.keras.arrays import Function, Model, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.models import Given
 from rnn_conformance.adapters.keras.network import KerasNetwork, floating
@@ -158,6 +159,10 @@ class JaxNetwork(KerasNetwork):
     """jax.jit of Model.stateless_call, which takes the variables and returns those that a call changes."""
 
     backend = "jax"
+
+    def __init__(self, architecture: Architecture) -> None:
+        make_room()
+        super().__init__(architecture)
 
     def _called(self, model: Model, training: bool) -> Function:
         import jax

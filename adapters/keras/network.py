@@ -25,10 +25,14 @@ from rnn_conformance.adapters.keras.models import Given, apply, connect, reloade
 from rnn_conformance.adapters.keras.plain import filled
 from rnn_conformance.adapters.keras.ways import MASKED_BY, UNROLLED
 from rnn_conformance.adapters.protocol import Inputs, Unsupported
+from rnn_conformance.adapters.room import Recent
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.calls import Gradients, Mask, Output
 from rnn_conformance.reference.model.states import State, StateShapes, flat
 from rnn_conformance.reference.model.weights import Array, Weights
+
+_RECENT = Recent(64)
+"""A graph of TensorFlow takes some megabytes, and a check that crosses features has hundreds of networks."""
 
 
 class KerasNetwork:
@@ -56,7 +60,17 @@ class KerasNetwork:
             self._behind = make_behind(self._keras, architecture)
             self._built[self._plain] = self._connect(self._plain)
 
+    def release(self) -> None:
+        """Drop what was compiled; not where layers keep a state, which may be that of a Model that came from a file."""
+        if self._architecture.stateful:
+            return
+        self._functions.clear()
+        self._trainers.clear()
+        for model in self._used.values():
+            model.predict_function = None
+
     def load(self, weights: Weights) -> None:
+        _RECENT.use(self)
         if self._mode in ("reloaded", "closed-over"):
             for kept in (self._used, self._trainers, self._functions):
                 kept.clear()
