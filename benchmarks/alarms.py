@@ -132,8 +132,8 @@ def page(runs: Sequence[Run]) -> Iterator[str]:
 INTRODUCTION = """A check that now and then fails on a layer that is right would be believed no more. This page counts
 whole runs with one seed after another, each drawing other architectures, weights and inputs, and names each of their
 findings that was not known when they were made: one that [deviations](deviations.md) explains by now, or that an
-adapter was mended for since, was found by its seed. `python benchmarks/alarms.py --help` says how to go on; what was run is kept, and counts
-until the suite's digest changes, which is `{digest}` today."""
+adapter was mended for since, was found by its seed. `python benchmarks/alarms.py --help` says how to go on; what was
+run is kept, and counts until the suite's digest changes, which is `{digest}` today."""
 
 
 def _children() -> float:

@@ -42,6 +42,7 @@ class Model(Protocol):
     outputs: list[Tensor]
     trainable_variables: Sequence[Variable]
     non_trainable_variables: Sequence[Variable]
+    predict_function: Any  # what `predict` has compiled; None before
 
     def __call__(self, inputs: Any, **options: Any) -> Any: ...
 

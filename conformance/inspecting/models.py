@@ -83,8 +83,9 @@ def trials(description: Description) -> Iterator[Trial]:
     if has("stateful"):
         yield trial("a stateful layer", replace(plain, stateful=True, batch=SIZES["batch"]))
     if has("projection"):
-        for cell in filter(lambda cell: isinstance(cell, Lstm), description.variants_of("lstm")[:1]):
-            yield trial("a projection", replace(plain, layers=(replace(layer, cell=replace(cell, projection=2)),)))
+        projecting = [replace(cell, projection=2) for cell in description.variants_of("lstm") if isinstance(cell, Lstm)]
+        for cell in projecting[:1]:
+            yield trial("a projection", replace(plain, layers=(replace(layer, cell=cell),)))
     # In a stack, since that of PyTorch drops the inputs of all layers but the first.
     below = (layer,) if has("stack") else ()
     above = replace(layer, features=layer.width) if below else layer

@@ -1,4 +1,4 @@
-"""What mutants of gated cells are made of: their layers in small steps, over states of parts (lstm_*.py, gru_*.py)."""
+"""What mutants of gated cells are made of: their layers in small steps, over states of several parts (gates_*.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants that make what does not fit fit, where it should be refused, or refuse or ignore what is asked for."""
+"""Mutants that make what does not fit fit, where it should be refused."""
 
 from __future__ import annotations
 
