@@ -1,7 +1,7 @@
 """Writes what sweeps have found into docs/upgrades.md, with their pictures: ``python benchmarks/upgrades.py SWEEP...``.
 
-SWEEP is the folder that `rnn-conformance sweep --out` has written. The sweeps of the page, which take hours, are run
-with ``python benchmarks/upgrades.py --run FOLDER``; what was run before is not run again.
+SWEEP is the folder that `rnn-conformance sweep --out` has written; what the page has of others stays. The sweeps of the
+page, which take hours, are run with ``python benchmarks/upgrades.py --run FOLDER``; what was run before, not again.
 """
 
 from __future__ import annotations
@@ -49,13 +49,17 @@ def run(folder: Path) -> list[Path]:
 
 
 def write(sweeps: Sequence[Path]) -> None:
-    """Put the section into the page, and the pictures beside it."""
+    """Put what they found into the page, and the pictures beside it; what the page has of other sweeps stays."""
     page = DOCS / "upgrades.md"
     # At the end of the page, if it is not there yet.
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    lines = [line for sweep in sweeps for each in timelines(sweep) for line in section(each)]
-    page.write_text("\n".join([f"{before}{BEGIN}", INTRODUCTION, *lines, f"{END}{after}"]), encoding="utf-8")
+    old, _, after = rest.partition(END)
+    sections = {each.partition("\n")[0]: f"### {each}".rstrip("\n") for each in old.split("\n### ")[1:]}
+    for sweep in sweeps:
+        for each in timelines(sweep):
+            sections[each["name"]] = "\n".join(section(each)).rstrip("\n")
+    told = "\n\n".join(sections.values())
+    page.write_text(f"{before}{BEGIN}\n{INTRODUCTION}\n{told}\n\n{END}{after}", encoding="utf-8")
     for sweep in sweeps:
         for picture in sweep.glob("sweep-*.svg"):
             shutil.copyfile(picture, DOCS / picture.name)
