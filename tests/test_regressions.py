@@ -23,6 +23,12 @@ from rnn_conformance.conformance.sweeping.plan import packages_of
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _beside_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Benchmarks import one another, as scripts of one folder do."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
 def script(name: str) -> ModuleType:
     """A benchmark, which is no part of the package."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
