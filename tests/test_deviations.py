@@ -343,18 +343,23 @@ def test_example_of_an_unknown_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("planned", "lost"),
+    ("planned", "of", "lost"),
     [
-        (["test_values.py::test_recurrence[float32-eager]"], []),
-        (["test_values.py::test_recurrence[float64-eager]"], ["deviation no-tanh"]),
-        (["test_values.py::test_no_bias[float32-eager]"], []),
+        (["test_values.py::test_recurrence[float32-eager]"], {}, []),
+        (["test_values.py::test_recurrence[float64-eager]"], {}, ["deviation no-tanh"]),
+        (["test_values.py::test_recurrence[float64-eager]"], {"dtype": ["float32"]}, []),
+        (["test_values.py::test_no_bias[float32-eager]"], {}, []),
     ],
 )
 def test_witness_that_no_check_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planned: list[str], lost: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planned: list[str], of: dict[str, list[str]], lost: list[str]
 ) -> None:
-    """An entry whose check is run, but not where its witness belongs, is broken; one whose check is not run is not."""
+    """An entry whose check is run, but not where its witness belongs, is broken; one whose check is not run is not.
+
+    Nor is one of another dtype, which leaves nothing out.
+    """
     entry = replace(NO_TANH, adapters=["planted:transposed"], versions={"planted": ">=1"})
+    entry = replace(entry, cases={**entry.cases, **of})
     monkeypatch.setattr(session, "known_deviations", lambda: [entry])
     run = Session("planted:transposed", "smoke", 0, 1, tmp_path / "results.jsonl", None)
     assert planted.transposed.describe().versions == {"planted": "1.0"}
