@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnn_conformance.reports.records import records
+from rnn_conformance.reports.records.merging import write
 from rnn_conformance.reports.records.records import (
     VERDICTS,
     Cause,
@@ -186,9 +186,5 @@ def hostile() -> Results:
 
 def written(path: Path, wanted: Results) -> Path:
     """Write results as a run does, line by line."""
-    records.append(path, wanted.header)
-    for record in wanted.checks:
-        records.append(path, record)
-    if wanted.footer is not None:
-        records.append(path, wanted.footer)
+    write(wanted, path)
     return path

@@ -15,7 +15,7 @@ from rnn_conformance.conformance.running.order import Order, Progress, Report
 from rnn_conformance.conformance.running.results import EVIDENCE
 from rnn_conformance.conformance.running.selection import Selection
 from rnn_conformance.reports.records import records
-from rnn_conformance.reports.records.merging import merged
+from rnn_conformance.reports.records.merging import merged, write
 from rnn_conformance.reports.records.records import Results
 
 _FEWEST = 8
@@ -25,7 +25,7 @@ _MOST = 4
 """So many parts a run has at most: each starts a framework, and compiles for itself."""
 
 _LARGEST = 4 * 2**30
-"""So many bytes the process of a framework may come to hold: TensorFlow's does in a whole run."""
+"""So many bytes are counted for a process of a framework, which hands over at less than that (room.py)."""
 
 
 def shards_of(asked: Selection, profile: str, cell: str, most: int, fewest: int = 1) -> list[Selection]:
@@ -87,7 +87,7 @@ def bring_together(parts: Sequence[Path], whole: Path) -> None:
     for results in merged(_described_alike([replace(records.read(source), path=whole) for source in parts])):
         has_all = not results.header.shard
         header = replace(results.header, shard="")
-        _write(_in_order(replace(results, header=header, footer=results.footer if has_all else None)), whole)
+        write(_in_order(replace(results, header=header, footer=results.footer if has_all else None)), whole)
 
 
 def _described_alike(parts: Sequence[Results]) -> list[Results]:
@@ -144,11 +144,3 @@ def _in_order(whole: Results) -> Results:
     planned = sorted(whole.header.planned, key=turn)
     found = sorted(whole.checks, key=lambda record: turn(record.check))
     return replace(whole, header=replace(whole.header, planned=planned), checks=found)
-
-
-def _write(results: Results, path: Path) -> None:
-    records.append(path, results.header)
-    for record in results.checks:
-        records.append(path, record)
-    if results.footer is not None:
-        records.append(path, results.footer)

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rnn_conformance.reports.records.records import CheckRecord, Footer, Header, Results, Worst
+from rnn_conformance.reports.records.records import CheckRecord, Footer, Header, Results, Worst, append
 
 _FREE = {"planned", "shard", "seed", "started", "environment", "detection", "description", "parts"}
 """What may differ between the headers of two parts of one."""
@@ -26,6 +26,15 @@ def merged(results: Sequence[Results]) -> list[Results]:
     for each in results:
         groups.setdefault(_identity(each.header), []).append(each)
     return [whole for group in groups.values() for whole in _together(group)]
+
+
+def write(results: Results, path: Path) -> None:
+    """Write results line by line, as a run does: whole ones end with their footer."""
+    append(path, results.header)
+    for record in results.checks:
+        append(path, record)
+    if results.footer is not None:
+        append(path, results.footer)
 
 
 def _together(group: Sequence[Results]) -> Iterator[Results]:
