@@ -36,6 +36,7 @@ EXAMPLES = """examples:
   python benchmarks/alarms.py                                             write docs/alarms.md
   python benchmarks/alarms.py torch keras-jax --cell lstm --seeds 20      run what is missing of seeds 0 to 19
   python benchmarks/alarms.py torch --profile soak --seeds 1000           the same of a soak, a hundred at a time
+  python benchmarks/alarms.py flax-nnx --seeds 1 --keep alarms            ... with the witness of each finding
 """
 
 
@@ -62,9 +63,13 @@ class Run:
         return self.backend, self.cell, self.profile, self.seed, self.seeds, self.digest
 
 
-def measured(backend: str, cell: str, profile: str, seed: int, seeds: int) -> Run:
-    """Make the run. Raises CalledProcessError where it could not be made."""
-    with tempfile.TemporaryDirectory() as folder:
+def measured(backend: str, cell: str, profile: str, seed: int, seeds: int, keep: Path | None = None) -> Run:
+    """Make the run; its results, logs and witnesses go to a folder of its own in `keep`.
+
+    Raises CalledProcessError where it could not be made.
+    """
+    with tempfile.TemporaryDirectory() as passing:
+        folder = str(keep / f"{backend}-{cell}-{profile}-{seed}") if keep else passing
         spent = _children()
         asked = [command(), "run", backend, "--profile", profile, "--cell", cell, "--seed", str(seed)]
         soak = ["--seeds", str(seeds)] if profile == "soak" else []
@@ -90,7 +95,7 @@ def kept() -> Sequence[Run]:
     return [Run(**json.loads(line)) for line in KEPT.read_text(encoding="utf-8").splitlines()]
 
 
-def run(backends: Sequence[str], cells: Sequence[str], profile: str, seeds: int) -> None:
+def run(backends: Sequence[str], cells: Sequence[str], profile: str, seeds: int, keep: Path | None) -> None:
     """Run what is missing of these, one seed of each after another, and keep each as soon as it has ended."""
     done = {each.asked for each in kept()}
     size = SOAKED if profile == "soak" else 1
@@ -100,7 +105,7 @@ def run(backends: Sequence[str], cells: Sequence[str], profile: str, seeds: int)
                 asked = (backend, cell, profile, seed, min(size, seeds - seed))
                 if (*asked, suite_digest()) in done:
                     continue
-                became = measured(*asked)
+                became = measured(*asked, keep)
                 with KEPT.open("a", encoding="utf-8") as file:
                     file.write(f"{json.dumps(asdict(became))}\n")
                 print(*asked, f"{became.examples:,} examples, {len(became.found)} findings", flush=True)
@@ -152,9 +157,10 @@ def main() -> None:
     parser.add_argument("--cell", nargs="+", default=["simple_rnn", "lstm", "gru"], help="kinds of cells")
     parser.add_argument("--profile", choices=["smoke", "default", "soak"], default="default")
     parser.add_argument("--seeds", type=int, default=20, help="from 0 on; what is there is not run again")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep each run's results, logs and witnesses here")
     asked = parser.parse_args()
     if asked.backends:
-        run(asked.backends, asked.cell, asked.profile, asked.seeds)
+        run(asked.backends, asked.cell, asked.profile, asked.seeds, asked.keep)
     PAGE.write_text("\n".join([*page(kept()), ""]), encoding="utf-8")
 
 

@@ -192,15 +192,15 @@ def test_alarms(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(alarms, "suite_digest", lambda: "0123456789ab")
     asked = []
 
-    def measured(backend: str, cell: str, profile: str, seed: int, seeds: int) -> object:
+    def measured(backend: str, cell: str, profile: str, seed: int, seeds: int, keep: Path | None) -> object:
         asked.append((profile, seed, seeds))
         found = ["test_stack: outputs[0] = 1"] if seed == 1 else []
         return alarms.Run(backend, cell, profile, seed, seeds, "0123456789ab", {}, "x86_64", 9, 1000, 60.0, found)
 
     monkeypatch.setattr(alarms, "measured", measured)
-    alarms.run(["torch"], ["gru"], "default", 1)
-    alarms.run(["torch"], ["gru"], "default", 2)
-    alarms.run(["torch"], ["gru"], "soak", 150)
+    alarms.run(["torch"], ["gru"], "default", 1, None)
+    alarms.run(["torch"], ["gru"], "default", 2, None)
+    alarms.run(["torch"], ["gru"], "soak", 150, tmp_path)
     assert asked == [("default", 0, 1), ("default", 1, 1), ("soak", 0, 100), ("soak", 100, 50)]
     page = list(alarms.page(alarms.kept()))
     assert "| torch | gru | default | 2 | 2,000 | 1 | 2 |" in page
