@@ -30,6 +30,14 @@ def told(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
+def test_each_is_told_of() -> None:
+    """Whoever may run a script finds in the README what it measures."""
+    told_of = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    scripts = [path for path in BENCHMARKS.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in scripts if path.name not in told_of] == []
+    assert len(scripts) > 10
+
+
 def test_startup(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each start is timed as often as asked for, and its median held against that of Python alone."""
     startup = benchmark("startup")
