@@ -161,3 +161,13 @@ def test_rows_of_a_gated_cell() -> None:
     assert [layer.cell for layer in layers.architecture.layers] == [Lstm(), Gru(reset="before"), SimpleRnn()]
     assert "variant tanh reset before" in row_in_words(row)
     assert [str(stack) for stack in factors_of(numpy.describe(), "simple_rnn")["stack"]][-1] == "two of other widths"
+
+
+def test_few_rows_meet_several_cells() -> None:
+    """In smoke, too, a run about a gated cell has a stack of several cells; LSTMs with a projection are crossed."""
+    for cell in ("lstm", "gru"):
+        rows = concluded(numpy, CROSSED, cell=cell).rows
+        assert len(rows) == 3
+        assert "stack of several cells" in next(iter(rows))
+    assert "of projected outputs" in map(str, factors_of(numpy.describe(), "lstm")["stack"])
+    assert "of projected outputs" not in map(str, factors_of(numpy.describe(), "gru")["stack"])

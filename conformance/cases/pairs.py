@@ -45,9 +45,10 @@ def pairs_of(row: Row) -> set[Pair]:
     return {frozenset(pair) for pair in combinations(row.items(), 2)}
 
 
-def all_pairs(factors: Factors) -> list[Pair]:
-    """Every two values of different factors."""
-    return [frozenset(((a, u), (b, v))) for a, b in combinations(factors, 2) for u in factors[a] for v in factors[b]]
+def all_pairs(factors: Factors, around: str = "") -> list[Pair]:
+    """Every two values of different factors; with `around`, those of which one is a value of that factor."""
+    two = [both for both in combinations(factors, 2) if not around or around in both]
+    return [frozenset(((a, u), (b, v))) for a, b in two for u in factors[a] for v in factors[b]]
 
 
 def covering_rows(
@@ -73,7 +74,7 @@ def covering_rows(
     row only where it brings more pairs than any other does.
     """
     rng = np.random.default_rng(seed)
-    pairs = [pair for pair in all_pairs(factors) if not around or around in dict(pair)]
+    pairs = all_pairs(factors, around)
     order = [pairs[k] for k in rng.permutation(len(pairs))]
     cover = _cover(order, factors, allowed, refuses, rng, dear)
     sound = set().union(*(pairs_of(row) for row in cover.rows if not known(row)))
@@ -158,14 +159,14 @@ def _completed(
     return None
 
 
-def summary(factors: Factors, cover: Cover, judged: Sequence[Row]) -> dict[str, Any]:
-    """Which pairs have met in the rows that were judged, for the report, in words.
+def summary(factors: Factors, cover: Cover, judged: Sequence[Row], around: str = "") -> dict[str, Any]:
+    """Which pairs have met in the rows that were judged, for the report, in words; with `around`, those of that factor.
 
     A pair that is impossible or refused is not possible, nor is one whose every row is known to be wrong; a possible
     one is missing where not all rows were judged.
     """
     met = {pair for row in judged for pair in pairs_of(row)}
-    possible = set(all_pairs(factors)) - cover.impossible - cover.refused.keys() - cover.known.keys()
+    possible = set(all_pairs(factors, around)) - cover.impossible - cover.refused.keys() - cover.known.keys()
     return {
         "covered": len(possible & met),
         "possible": len(possible),

@@ -9,17 +9,18 @@ from rnn_conformance.reference.model.calls import Mask
 PATTERNS = ("right", "left", "gaps", "ends", "full")
 """Padding after each sequence, before it, within it, around it, and none at all."""
 
-SELDOM = ("alike", "single", "empty")
-"""As many timesteps of each sequence though not all, one of each, and none of one beside others that have some."""
+SELDOM = ("alike", "single", "empty", "nothing")
+"""As many timesteps of each sequence though not all, one of each, none of one beside others that have some, none."""
 
 PATTERNS_OF_LENGTHS = ("right", "full", *SELDOM)
 """What lengths can say."""
 
 
 def draw_mask(rng: np.random.Generator, batch: int, timesteps: int, pattern: str) -> Mask:
-    """A mask (batch, timesteps), True where valid, with a valid timestep in each sequence, but for one in ``empty``.
+    """A mask (batch, timesteps), True where valid.
 
-    Raises ValueError for another pattern.
+    In each sequence a timestep is valid, but for one of ``empty`` and all of ``nothing``. Raises ValueError for another
+    pattern.
     """
     mask = np.ones((batch, timesteps), np.bool_)
     if pattern == "full" or timesteps == 1:
@@ -30,6 +31,8 @@ def draw_mask(rng: np.random.Generator, batch: int, timesteps: int, pattern: str
         if pattern == "empty":
             lengths = rng.integers(1, timesteps + 1, batch)
             lengths[rng.integers(batch)] = 0
+        elif pattern == "nothing":
+            lengths[:] = 0
         mask[:] = step < lengths[:, np.newaxis]
         return mask
     for row in mask:

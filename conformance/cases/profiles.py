@@ -69,7 +69,7 @@ PROFILES = {
         Profile("smoke", "some minutes, in the main mode only", 2, 8, 1, 1, 1, 20_000, other_dtypes=(), thrifty=True),
         Profile("default", "before you believe it", 8, 60, 4, 2, 4, 500_000),
         Profile("thorough", "before a release", 24, 400, 8, 4, 16, 5_000_000),
-        Profile("soak", "overnight: --seeds of them", 2, 4, 1, 1, 1, 20_000, other_dtypes=(), repeats=True),
+        Profile("soak", "overnight: --seeds of them", 2, 4, 1, 1, 1, 20_000, other_dtypes=FLOAT32, repeats=True),
     )
 }
 """Every profile by name."""

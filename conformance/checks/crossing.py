@@ -17,6 +17,7 @@ from rnn_conformance.conformance.cases.patterns import PATTERNS, PATTERNS_OF_LEN
 from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.witnesses.deviations import Deviation, Facts, facts_of_cells
 from rnn_conformance.reference.cells.cell import Cell
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.model.architecture import MASKINGS, MERGES, Architecture, Embedding, Layer
 
 _DIRECTIONS = ("forward", "backward", *MERGES)
@@ -50,22 +51,30 @@ _GENTLEST = ("small", "small")
 
 @dataclass(frozen=True)
 class Stack:
-    """The layers of a model: their units and, where it is no stack of one cell, what stands in for the row's own."""
+    """The layers of a model: their units and, where it is no stack of one cell, what stands in for the row's own.
+
+    With a `projection`, each of its layers is an LSTM that has one.
+    """
 
     name: str
     units: tuple[int, ...]
     others: tuple[Cell | None, ...] = ()
+    projection: int = 0
 
     def __str__(self) -> str:
         return self.name
 
     def cells(self, variant: Cell) -> tuple[Cell, ...]:
         """The cell of each layer; the variant is that of the row."""
+        if self.projection and isinstance(variant, Lstm):
+            variant = replace(variant, projection=self.projection)
         return tuple(other or variant for other in self.others) or (variant,) * len(self.units)
 
 
 def _stacks(description: Description, kind: str) -> Iterator[Stack]:
     yield from (Stack(name, units) for name, units in _STACKS.items())
+    if kind == "lstm" and not description.lacks("projection"):
+        yield Stack("of projected outputs", (4, 3), projection=2)
     kinds = [each for each in _MIXED if each in description.cells]
     if kind in kinds[:-1]:
         others = tuple(None if each == kind else description.variants_of(each)[0] for each in kinds)
@@ -128,6 +137,12 @@ def in_turn(rows: Sequence[Row]) -> list[Row]:
         rounds.append((seen[row["way"]], row))
         seen[row["way"]] += 1
     return [row for _, row in sorted(rounds, key=lambda pair: pair[0])]
+
+
+def mixed_first(rows: Sequence[Row]) -> list[Row]:
+    """The rows, one with a stack of several cells before all others, if there is one: a few rows shall meet it."""
+    k = next((k for k, row in enumerate(rows) if row["stack"].others), 0)
+    return [*rows[k : k + 1], *rows[:k], *rows[k + 1 :]]
 
 
 def up_to(number: int, rows: Iterable[Row], known: Callable[[Row], str]) -> list[Row]:

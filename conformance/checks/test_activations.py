@@ -154,6 +154,8 @@ def _sweep(check: Check, names: Sequence[str], examine: Examine) -> None:
     # Where a cell has several doors, they share the numbers and the sizes.
     has_several = len(check.cells[0].activations) > 1
     sizes = _UNITS[: _FEW_UNITS if has_several else None]
+    first = check.first_of(1) % len(sizes)  # of many seeds, others begin with others
+    sizes = (*sizes[first:], *sizes[:first])
     for cell, door in doors_to(check, names)[: 1 if check.is_spare else None]:
         for units in sizes[: 1 if check.profile.thrifty else check.profile.structures]:
 

@@ -127,7 +127,7 @@ def test_models_in_two_threads(check: Check) -> None:
 
 @pytest.mark.clause("8.7", modes="main", dtypes=FLOAT32)
 def test_calls_after_a_refused_one(check: Check) -> None:
-    """Inputs, a state, lengths or weights that were refused leave the model as it was."""
+    """Inputs, a state, lengths or a mask that were refused leave the model as it was."""
     refused: set[str] = set()
 
     def examine(case: Case) -> bool:

@@ -101,8 +101,7 @@ def _search_padded_outputs(
         wrong = (laws.reference_run(case, other, from_given_state=given) for other in others)
         return any(laws.tells(check, case, output, "padded outputs", from_given_state=given) for output in wrong)
 
-    state, where = check.offers("final state"), laws.has_parts if kinds == _KINDS else laws.is_short
-    laws.for_each(check, kinds, ways, examine, where=where, return_state=state)
+    laws.for_each(check, kinds, ways, examine, where=laws.has_parts if kinds == _KINDS else laws.is_short)
 
 
 @pytest.mark.clause("9.5")
@@ -151,8 +150,7 @@ def _search_paddings(
             same_bits(name, actual, wanted, why)
         return _shows(laws.without_mask(check, case), laws.without_mask(check, case, inputs=inputs), valid)
 
-    state, where = check.offers("final state"), laws.has_parts if kinds == _KINDS else laws.is_short
-    laws.for_each(check, kinds, ways, examine, where=where, return_state=state)
+    laws.for_each(check, kinds, ways, examine, where=laws.has_parts if kinds == _KINDS else laws.is_short)
 
 
 def _shows(one: Output, other: Output, valid: Mask) -> bool:

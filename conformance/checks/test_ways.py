@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import chain, product
@@ -15,7 +15,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.cases.lattice import KINDS
 from rnn_conformance.conformance.cases.magnitudes import largest_sum
-from rnn_conformance.conformance.cases.pairs import Cover, Row, covering_rows, row_in_words, summary
+from rnn_conformance.conformance.cases.pairs import Cover, Factors, Row, covering_rows, row_in_words, summary
 from rnn_conformance.conformance.checks.crossing import (
     BATCH,
     DEAR,
@@ -29,6 +29,7 @@ from rnn_conformance.conformance.checks.crossing import (
     is_allowed,
     known_of,
     lacking,
+    mixed_first,
     up_to,
 )
 from rnn_conformance.conformance.checks.few import few_cases
@@ -44,6 +45,8 @@ from rnn_conformance.reference.model.states import each_state
 from rnn_conformance.reference.model.weights import in_float64
 
 _RELOADED = "reloaded"
+_WEIGHTS = "weights"
+"""The factor of the types that weights are kept in."""
 _FEW_ROWS = 3
 """So many in a thrifty profile, which runs them in the main mode: others for another seed."""
 _PARTS = 10
@@ -55,9 +58,21 @@ def test_features_crossed(check: Check) -> None:
     """Each two features meet at least once, in each way to run a model, and what comes out is right."""
     # With a pin the example is given, and to find what is refused takes long.
     cover, rows = (Cover(), []) if check.pin else _rows(check)
+    _examine_rows(check, factors_of(description_of(check), check.cell), cover, rows, partial(cases_of, check))
+
+
+def _examine_rows(
+    check: Check,
+    factors: Factors,
+    cover: Cover,
+    rows: Sequence[Row],
+    cases_of_row: Callable[[Row], Iterable[Case]],
+    around: str = "",
+) -> None:
+    """Examine the cases of these rows, and note down which pairs of features were judged."""
     cases: dict[tuple[bool, bool], dict[Case, str]] = {}
     for row in rows:
-        of_row = dict.fromkeys(cases_of(check, row), row_in_words(row))
+        of_row = dict.fromkeys(cases_of_row(row), row_in_words(row))
         cases.setdefault((row["initial state"], row["gradient"]), {}).update(of_row)
     try:
         # A search for each: what a case does not say follows from the number of its search.
@@ -67,7 +82,7 @@ def test_features_crossed(check: Check) -> None:
     finally:
         if rows and not check.profile.repeats:
             judged = [row for row in rows if check.evidence.has_judged(row_in_words(row))]
-            check.evidence.measured["pairs"] = summary(factors_of(description_of(check), check.cell), cover, judged)
+            check.evidence.measured["pairs"] = summary(factors, cover, judged, around)
 
 
 def _rows(check: Check) -> tuple[Cover, list[Row]]:
@@ -81,7 +96,7 @@ def _rows(check: Check) -> tuple[Cover, list[Row]]:
         allowed = partial(is_allowed, lacking(description, factors))
         cover = covering_rows(factors, allowed, check.seed, known=known)
         # Without gradients, which take longest to compile.
-        spared = ({**row, "gradient": False} for row in cover.rows)
+        spared = ({**row, "gradient": False} for row in mixed_first(cover.rows))
         offered = (row for row in spared if known(row) or not _refused(check, {}, row))
         return cover, up_to(_FEW_ROWS, offered, known)
     cover = _offered_cover(check, check.shapes_seed)
@@ -183,20 +198,20 @@ def test_types_crossed(check: Check) -> None:
     description = check.subject.description
     mixed = check.dtype != "float64" and check.offers("mixed precision")
     plain = factors_of(description, check.cell)
-    factors = {**plain, "weights": ("", "float32") if mixed else ("",)}
-    cases: dict[tuple[bool, bool], list[Case]] = {}
+    factors = {**plain, _WEIGHTS: ("", "float32") if mixed else ("",)}
+    cover = Cover()
     if not check.pin:
         allowed, known = (
             partial(is_allowed, lacking(description, plain)),
             partial(known_of, check.deviations, dtype=check.dtype),
         )
         refused = partial(_refused, check, {})
-        cover = covering_rows(factors, allowed, check.shapes_seed, refused, known, around="weights", dear=DEAR)
-        for row in cover.rows:
-            key = row["initial state"], row["gradient"]
-            cases.setdefault(key, []).extend(case for case in cases_of(check, row) if _stays_small(case))
-    for given, gradient in product((False, True), (False, True)):
-        check.every(cases.get((given, gradient), []), partial(_examine, check, given, gradient), initial_state=given)
+        cover = covering_rows(factors, allowed, check.shapes_seed, refused, known, around=_WEIGHTS, dear=DEAR)
+
+    def small(row: Row) -> Iterator[Case]:
+        return filter(_stays_small, cases_of(check, row))
+
+    _examine_rows(check, factors, cover, cover.rows, small, _WEIGHTS)
 
 
 def _stays_small(case: Case) -> bool:

@@ -46,7 +46,7 @@ _OF_THEMES = (
     Family("memory or state outlives what it belongs to", "lifetimes*"),
     Family(
         "one way of running a model does something else",
-        "ways* ways_seldom* weight-decay-in-training momentum-in-training",
+        "ways* ways_seldom* last-output-of-predict-in-single weight-decay-in-training momentum-in-training",
     ),
     Family("dropout is not applied as it should be", "dropout*"),
     Family("what does not fit is accepted, or what fits is refused", "refusals*"),
@@ -121,7 +121,7 @@ _ACROSS_THEMES = (
         "wrong-at-the-first-step wrong-past-step-8 wrong-past-step-32 wrong-past-step-1000 wrong-in-batch-of-one "
         "wrong-in-the-last-row wrong-for-one-unit wrong-for-one-feature wrong-around-8-units wrong-from-31-units "
         "wrong-from-200-units wrong-for-one-timestep last-bit-past-step-250 latches-forget rough-tanh-of-many-units "
-        "predict-drops-the-last-row rare* long-backward-outputs-otherwise",
+        "predict-drops-the-last-row rare* last-of-sixteen-units-alone long-backward-outputs-otherwise",
     ),
     Family(
         "a layer starts from another state than it should",
@@ -135,7 +135,8 @@ _ACROSS_THEMES = (
     ),
     Family(
         "what is masked is read, or what is valid is not",
-        "masks* lengths* backward-reads-the-padding mask-not-turned half-ignores-the-mask compiled-ignores-the-mask "
+        "masks* lengths* batch-of-nothing-ends-in-zeros "
+        "backward-reads-the-padding mask-not-turned half-ignores-the-mask compiled-ignores-the-mask "
         "unrolled-backward-masked mask-of-the-first-batch predict-with-the-first-mask mask-ignored-in-gradients "
         "padding-has-gradients lengths-in-abyte",
     ),
@@ -223,13 +224,16 @@ _ACROSS_THEMES = (
 )
 
 _GATED = (
-    Family("a gate of an LSTM, or what becomes of it, is another", "lstm_gates* lstm_equation* lstm_projection*"),
+    Family(
+        "a gate of an LSTM, or what becomes of it, is another",
+        "lstm_gates* lstm_equation* lstm_projection* input-and-forget-gate-multiplied",
+    ),
     Family("a part of an LSTM's state is lost, mixed up or given wrongly", "lstm_states* lstm_time* lstm_masks*"),
     Family("a gate of a GRU, or what becomes of it, is another", "gru_gates* gru_equation*"),
     Family("the state of a GRU is lost, mixed up or given wrongly", "gru_states*"),
     Family("weights of a gated layer are not those that were loaded", "lstm_weights* gru_weights*"),
     Family("a gradient of a gated layer is not the derivative of what was computed", "lstm_gradients* gru_gradients*"),
-    Family("a gated layer is not trained, or drops, as it should be", "gated_training*"),
+    Family("a gated layer is not trained, or drops, as it should be", "gated_training* gated_training_steps*"),
     Family("numbers of a gated layer are less accurate than they should be, or cut", "gated_precision*"),
 )
 

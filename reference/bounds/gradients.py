@@ -41,11 +41,13 @@ def expected_gradients(
     *,
     mask: Mask | None = None,
     choices: Choices = Choices(),
+    outputs_error: Array | None = None,
 ) -> dict[str, Expected]:
     """What the gradients of a model should be, by the names that `Gradients.arrays` gives them.
 
-    The arguments are those of `gradients`; weights and initial state are in float64. `without_recurrence` is what a
-    gradient would be in a layer that does not pass it on from a timestep to the one before.
+    The arguments are those of `gradients`; weights and initial state are in float64. `outputs_error` is how far the
+    cotangent of the outputs may be off, where it was computed. `without_recurrence` is what a gradient would be in a
+    layer that does not pass it on from a timestep to the one before.
     """
     x, state, mask = as_batch(architecture, weights, inputs, initial_state, mask)
     error: Array | None = None
@@ -63,7 +65,7 @@ def expected_gradients(
 
     found: dict[str, Expected] = {}
     precision = precision.without_wider_sums()  # a gradient may be added up over time in the dtype
-    d_outputs, d_final = _cotangents(architecture, cotangent, runs, precision)
+    d_outputs, d_final = _cotangents(architecture, cotangent, outputs_error, runs, precision)
     for k, layer in reversed(list(enumerate(architecture.layers))):
         shown = [run.h.each(run.one.course.show) for run in runs[k]]
         d_inputs: list[Cotangent] = []
@@ -236,7 +238,11 @@ def slope_error(activation: str, h: Expected, precision: Precision) -> Array:
 
 
 def _cotangents(
-    architecture: Architecture, cotangent: Output, runs: Sequence[Sequence[_Run]], precision: Precision
+    architecture: Architecture,
+    cotangent: Output,
+    outputs_error: Array | None,
+    runs: Sequence[Sequence[_Run]],
+    precision: Precision,
 ) -> tuple[Cotangent, list[list[list[Cotangent]]]]:
     """The cotangents of all outputs of the last layer, and of each part of each final state of each layer."""
     whole = (...,) if architecture.batched else (np.newaxis,)
@@ -250,6 +256,9 @@ def _cotangents(
     for k, layer_state in enumerate(cotangent.final_state or ()):
         d_final[k] = [[exactly(np.asarray(d)[whole].astype(np.float64)) for d in parts] for parts in layer_state]
     d_outputs = exactly(np.asarray(cotangent.outputs)[whole].astype(np.float64))
+    if outputs_error is not None:
+        error = outputs_error[whole]
+        d_outputs = Cotangent(d_outputs.value, error, d_outputs.size + error)
     if architecture.return_sequences:
         return d_outputs, d_final
     top, last = architecture.layers[-1], runs[-1]
