@@ -1,7 +1,7 @@
 """How long a first verdict takes from a cold start, and a second one with what was compiled for the first.
 
     python benchmarks/first_verdict.py                          # every backend in smoke, alone and then all together
-    python benchmarks/first_verdict.py keras-jax --profile default --json measured.jsonl
+    python benchmarks/first_verdict.py keras-jax --cell lstm --json measured.jsonl
 
 Each backend is run twice by the command line of this environment, whichever version of the suite that is: with an
 empty folder for caches (XDG_CACHE_HOME), then with what the first run left there. CPU seconds are those of the command
@@ -105,13 +105,16 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="How long a first verdict takes, and a second one.")
     parser.add_argument("backends", nargs="*", default=BACKENDS, metavar="BACKEND")
     parser.add_argument("--profile", default="smoke")
+    parser.add_argument("--cell", action="append", default=[], help="this kind of cell; repeatable")
     parser.add_argument("--only", action="append", default=[], metavar="CLAUSE", help="this clause or chapter only")
     parser.add_argument("--jobs", type=int, default=2, help="backends at a time, where all are run together")
     parser.add_argument("--alone", action=argparse.BooleanOptionalAction, default=True, help="each backend by itself")
     parser.add_argument("--together", action=argparse.BooleanOptionalAction, default=True, help="all by one command")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append each row to this file, a line of JSON")
     asked = parser.parse_args(given)
-    options = ["--profile", asked.profile, *(word for clause in asked.only for word in ("--only", clause))]
+    options = ["--profile", asked.profile]
+    options += [word for cell in asked.cell for word in ("--cell", cell)]
+    options += [word for clause in asked.only for word in ("--only", clause)]
     runs = {name: [name, "--jobs", "1"] for name in asked.backends} if asked.alone else {}
     if asked.together:
         runs[f"together, {asked.jobs} at a time"] = [*asked.backends, "--jobs", str(asked.jobs)]

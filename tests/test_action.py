@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from example_results import check, results, written
 
+from rnn_conformance.conformance.commands.main import cli
+from rnn_conformance.reference.cells.kinds import CELLS
 from rnn_conformance.reports.upgrades.change import KINDS
 
 pytestmark = pytest.mark.slow
@@ -27,7 +31,7 @@ STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
 SUITE = """#!/usr/bin/env bash
 if [ "$1" = run ]; then
   echo "$@" >> asked
-  mkdir -p "$6" && cp new.jsonl "$6/torch.jsonl"
+  mkdir -p "$6" && cp new*.jsonl "$6"
   exit "$(cat status)"
 fi
 exec {python} -c '
@@ -37,6 +41,9 @@ baseline.PINNED = Path("pinned-here")
 from rnn_conformance.conformance.commands.main import cli
 cli()' "$@"
 """
+
+
+ALL_CELLS = " ".join(f"--cell {cell}" for cell in CELLS)
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,18 @@ def test_outputs_and_kinds() -> None:
     assert all(each["description"].strip() for each in (*ACTION["inputs"].values(), *ACTION["outputs"].values()))
 
 
+def test_readme_has_inputs_that_there_are() -> None:
+    """Its example gives every required one, and kinds of cells that there are."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "OWNER/NAME" in block)
+    given = yaml.safe_load(example)[-1]["with"]
+    assert set(given) <= set(ACTION["inputs"])
+    assert {name for name, each in ACTION["inputs"].items() if each.get("required")} <= set(given)
+    assert set(given["cell"].split()) <= set(CELLS)
+    for cell in CELLS:
+        assert cell in ACTION["inputs"]["cell"]["description"]
+
+
 def test_install(tmp_path: Path) -> None:
     """The suite with its desk, and the packages word by word: no star is a pattern for files."""
     (tmp_path / "keras==3.16").touch()
@@ -156,7 +175,61 @@ def test_compare(folder: Path, conforms: int, inputs: dict[str, str], status: in
     assert ran.outputs == {"report": "my report", "status": str(status)}
     assert "**torch, torch 1 → 2**: meaning 1 worse" in ran.summary
     assert "numpy" not in ran.summary  # which is pinned, and was not asked for
-    assert ran.asked == "run torch --profile smoke --out my report\n"
+    assert ran.asked == f"run torch --profile smoke --out my report {ALL_CELLS}\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "asked"),
+    [
+        ("lstm gru", "--cell lstm --cell gru"),
+        ("- gru\n- lstm\n", "--cell gru --cell lstm"),
+        ("\n  simple_rnn\n", "--cell simple_rnn"),
+        (" \n", ALL_CELLS),
+    ],
+)
+def test_cells(folder: Path, cell: str, asked: str) -> None:
+    """Those that are named, in one line or in several; all that there are where none is."""
+    ran = step(folder, "Check and compare", backend="torch", cell=cell, out="report")
+    assert ran.asked == f"run torch --profile smoke --out report {asked}\n"
+
+
+def test_wrong_cell(folder: Path) -> None:
+    """The command line, given what the action asks of it, names the right ones, and the step ends there."""
+    ran = step(folder, "Check and compare", 2, backend="torch", cell="lstm, gru", out="report")
+    assert (ran.status, ran.outputs) == (2, {})
+    told = CliRunner().invoke(cli, shlex.split(ran.asked))
+    assert told.exit_code == 2
+    assert "'lstm,' is not one of 'simple_rnn', 'lstm', 'gru'" in told.stderr
+
+
+def test_each_cell_is_compared_with_its_own(folder: Path) -> None:
+    """A cell that got worse fails, whichever it is."""
+    good, bad = [check()], [check(verdict="fails", message="wrong")]
+    for cell in CELLS:
+        written(folder / "pinned-here" / f"torch-{cell}.jsonl", results(checks=good, cell=cell))
+        written(folder / f"new-{cell}.jsonl", results(checks=bad if cell == "gru" else good, cell=cell))
+    for file in (folder / "pinned-here" / "torch.jsonl", folder / "new.jsonl"):
+        file.unlink()
+    ran = step(folder, "Check and compare", backend="torch")
+    assert ran.status == 1
+    told = re.findall(r"^\*\*(.*)\*\*: (.*) \(1 check\)", ran.summary, re.MULTILINE)
+    assert told == [
+        ("torch-gru (torch 2.13.0)", "meaning 1 worse"),
+        ("torch-lstm (torch 2.13.0)", "nothing changed"),
+        ("torch 2.13.0", "nothing changed"),
+    ]
+
+
+def test_baseline_of_one_cell(folder: Path) -> None:
+    """It is compared with that cell, and the summary says which ones it is not compared with."""
+    for cell in ("lstm", "gru"):
+        written(folder / f"new-{cell}.jsonl", results(checks=[check()], cell=cell))
+    written(folder / "mine.jsonl", results(checks=[check()], cell="lstm"))
+    ran = step(folder, "Check and compare", 1, backend="torch", baseline="mine.jsonl", out="report")
+    assert (ran.status, ran.outputs["status"]) == (0, "0")
+    assert "**torch-lstm (torch 2.13.0)**: nothing changed" in ran.summary
+    assert "> only in report: torch-gru, torch\n" in ran.summary
+    assert "meaning" not in ran.summary  # the simple RNN got worse than the pinned one, which nobody asked about
 
 
 def test_a_baseline_of_ones_own(folder: Path) -> None:

@@ -92,7 +92,13 @@ def test_nothing_is_wrong_with_the_right_one(folder: Path) -> None:
     done = CliRunner().invoke(cli, ["check-adapter", "my_module:adapter"])
     assert done.exit_code == 0, done.output
     assert done.output.startswith("✓ My layer numpy ")
-    assert "rnn-conformance run my_module:adapter --profile smoke" in done.output
+    assert "rnn-conformance run my_module:adapter --profile smoke\n" in done.output
+
+
+def test_command_that_comes_next_is_about_the_adapters_cells() -> None:
+    """Where nothing is said it would be about the simple RNN alone."""
+    done = CliRunner().invoke(cli, ["check-adapter", "numpy"])
+    assert done.output.endswith("rnn-conformance run numpy --profile smoke --cell simple_rnn --cell lstm --cell gru\n")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

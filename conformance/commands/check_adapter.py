@@ -14,6 +14,7 @@ from rnn_conformance.conformance.commands.installed import check_installed, plai
 from rnn_conformance.conformance.inspecting.inspection import Mistake
 from rnn_conformance.conformance.running.trial import inspected
 from rnn_conformance.reports.records.harmless import shown
+from rnn_conformance.reports.records.records import USUAL_CELL
 
 
 @click.command(name="check-adapter")
@@ -46,7 +47,9 @@ def check_adapter(adapter: str, timeout: float) -> None:
         click.echo(f"{adapter}: {count} mistake{'s' if count > 1 else ''} in {found.calls} steps")
         sys.exit(1)
     click.echo(f"✓ {shown(found.who)}: nothing is wrong in {found.calls} steps")
-    click.echo(f"  rnn-conformance run {adapter} --profile smoke")
+    # Where nothing is said, `run` is about the simple RNN, which the adapter need not have.
+    cells = "" if list(found.cells) == [USUAL_CELL] else "".join(f" --cell {cell}" for cell in found.cells)
+    click.echo(f"  rnn-conformance run {adapter} --profile smoke{shown(cells)}")
 
 
 def _lines(mistake: Mistake) -> Iterator[str]:

@@ -21,9 +21,10 @@ from rnn_conformance.conformance.running.process import TOO_LONG, ended, started
 
 @dataclass(frozen=True)
 class Inspected:
-    """What came of an inspection: who it was, in words, how many calls were made, and what is wrong."""
+    """What came of an inspection: who it was, in words, its cells, how many calls were made, and what is wrong."""
 
     who: str
+    cells: Sequence[str]
     calls: int
     mistakes: Sequence[Mistake]
     log: str
@@ -47,10 +48,10 @@ def inspected(adapter: str, timeout: float) -> Inspected:
         lines: list[dict[str, Any]] = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         steps = [line["begin"] for line in lines if "begin" in line]
         mistakes = [Mistake(**line["mistake"]) for line in lines if "mistake" in line]
-        who = next((line["who"] for line in lines if "who" in line), "")
+        who, cells = next(((line["who"], line["cells"]) for line in lines if "who" in line), ("", []))
         if not who:
             mistakes.append(Mistake(f"{steps[-1]}: {how or ended(process.returncode).how}"))
-        return Inspected(who, len(steps), mistakes, said)
+        return Inspected(who, cells, len(steps), mistakes, said)
 
 
 def main(adapter: str, file: Path) -> None:
@@ -68,7 +69,10 @@ def main(adapter: str, file: Path) -> None:
         versions = ", ".join(
             f"{name} {version}" for name, version in (description.versions if description else {}).items()
         )
-        tell(who=" ".join(filter(None, (description.framework if description else adapter, versions))))
+        tell(
+            who=" ".join(filter(None, (description.framework if description else adapter, versions))),
+            cells=list(description.cells) if description else [],
+        )
 
 
 if __name__ == "__main__":
