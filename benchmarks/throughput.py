@@ -80,7 +80,7 @@ def compare(backend: str) -> dict[str, float]:
 
     rounds = [(by_hand("drawn", k), by_hand("seeded", k), suite(k)) for k in range(2, 2 + ROUNDS)]
     drawn, seeded, judged = (statistics.median(column) for column in zip(*rounds, strict=True))
-    in_framework = _time_in_framework(subject)
+    in_framework = time_in_framework(subject)
     total = suite(99)
     return {
         "drawn": 1 / drawn,
@@ -93,7 +93,7 @@ def compare(backend: str) -> dict[str, float]:
     }
 
 
-def _time_in_framework(subject: Any) -> Callable[[], float]:
+def time_in_framework(subject: Any) -> Callable[[], float]:
     """From here on, count the CPU seconds spent in the adapter's load and run; returns a function that tells them."""
     spent = 0.0
 

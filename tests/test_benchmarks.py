@@ -11,6 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from rnn_conformance.reference.cells.gru import Gru
+from rnn_conformance.reference.cells.lstm import Lstm
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 Benchmark = Callable[[str], ModuleType]
@@ -191,6 +194,21 @@ def test_gradient_bounds(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) 
     assert size == "8, 16"
     assert 0 < float(first_order) < float(absolute) < 1
     assert 0 < float(error) < 0.2
+
+
+def test_harness(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell is measured, on as many models of the same sizes."""
+    harness = benchmark("harness")
+    for name, value in {"ROUNDS": 1, "EXAMPLES": 16, "MODELS": 3}.items():
+        monkeypatch.setattr(harness, name, value)
+    found = {kind: (call, rest) for kind, call, rest in harness.measured("numpy", 3)}
+    assert list(found) == ["simple_rnn", "lstm", "gru"]
+    assert all(call > 0 and rest > 0 for call, rest in found.values())
+    of_lstm, of_gru = (harness.models(cell, 3, "eager") for cell in (Lstm(), Gru()))
+    assert [len(model.layers) for model, *_ in of_lstm] == [1, 2, 3]
+    assert [[layer.units for layer in model.layers] for model, *_ in of_lstm] == [
+        [layer.units for layer in model.layers] for model, *_ in of_gru
+    ]
 
 
 def test_alarms(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
