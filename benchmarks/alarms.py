@@ -112,26 +112,38 @@ def run(backends: Sequence[str], cells: Sequence[str], profile: str, seeds: int,
 
 
 def page(runs: Sequence[Run]) -> Iterator[str]:
-    """The lines of the page, of the runs of today's suite."""
+    """The lines of the page: of the runs of today's suite, and then of those of earlier ones."""
     today = [each for each in runs if each.digest == suite_digest()]
-    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for each in today:
-        groups[each.backend, each.cell, each.profile].append(each)
+    earlier = [each for each in runs if each.digest != suite_digest()]
     yield from ("# False alarms", "", INTRODUCTION.format(digest=suite_digest()), "")
-    yield "| backend | cell | profile | seeds | examples | runs with a finding | CPU minutes |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for (backend, cell, profile), of_it in sorted(groups.items()):
+    found = list(_found(today))
+    if today:
+        yield from (*_table(today), "")
+        yield from ("What was found:", "", *found) if found else ("Nothing was found that is not known.",)
+    else:
+        yield "Nothing was run on this suite yet."
+    if earlier:
+        yield from ("", "## Earlier suites", "", EARLIER, "", *_table(earlier), "", "What was found:", "")
+        yield from _found(earlier)
+
+
+def _table(runs: Sequence[Run]) -> Iterator[str]:
+    groups: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
+    for each in runs:
+        groups[each.backend, each.cell, each.profile, each.digest].append(each)
+    yield "| backend | cell | profile | suite | seeds | examples | runs with a finding | CPU minutes |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for what, of_it in sorted(groups.items()):
         sums = sum(each.seeds for each in of_it), sum(each.examples for each in of_it)
         wrong, minutes = sum(bool(each.found) for each in of_it), sum(each.cpu for each in of_it) / 60
-        yield f"| {backend} | {cell} | {profile} | {sums[0]} | {sums[1]:,} | {wrong} | {minutes:.0f} |"
-    yield ""
-    found = [(each, message) for each in today for message in each.found]
-    if not found:
-        yield "Nothing was found that is not known."
-        return
-    yield from ("What was found:", "")
-    for each, message in found:
-        yield f"* {each.backend}, {each.cell}, {each.profile}, seed {each.seed}: {' '.join(message.split())[:400]}"
+        yield f"| {' | '.join(what)} | {sums[0]} | {sums[1]:,} | {wrong} | {minutes:.0f} |"
+
+
+def _found(runs: Sequence[Run]) -> Iterator[str]:
+    for each in runs:
+        for message in each.found:
+            told = " ".join(message.split())[:400]
+            yield f"* {each.backend}, {each.cell}, {each.profile}, seed {each.seed}: {told}"
 
 
 INTRODUCTION = """A check that now and then fails on a layer that is right would be believed no more. This page counts
@@ -139,6 +151,10 @@ whole runs with one seed after another, each drawing other architectures, weight
 findings that was not known when they were made: one that [deviations](deviations.md) explains by now, or that an
 adapter was mended for since, was found by its seed. `python benchmarks/alarms.py --help` says how to go on; what was
 run is kept, and counts until the suite's digest changes, which is `{digest}` today."""
+
+
+EARLIER = """Runs of suites that had other checks, other cases or other bounds. What they found was looked into then; of
+today's false alarms they say little."""
 
 
 def _children() -> float:

@@ -229,11 +229,13 @@ def test_alarms(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path:
     alarms.run(["torch"], ["gru"], "soak", 150, tmp_path)
     assert asked == [("default", 0, 1), ("default", 1, 1), ("soak", 0, 100), ("soak", 100, 50)]
     page = list(alarms.page(alarms.kept()))
-    assert "| torch | gru | default | 2 | 2,000 | 1 | 2 |" in page
-    assert "| torch | gru | soak | 150 | 2,000 | 0 | 2 |" in page
+    assert "| torch | gru | default | 0123456789ab | 2 | 2,000 | 1 | 2 |" in page
+    assert "| torch | gru | soak | 0123456789ab | 150 | 2,000 | 0 | 2 |" in page
     assert "* torch, gru, default, seed 1: test_stack: outputs[0] = 1" in page
     monkeypatch.setattr(alarms, "suite_digest", lambda: "of another suite")
-    assert "Nothing was found that is not known." in alarms.page(alarms.kept())
+    later = list(alarms.page(alarms.kept()))
+    assert "Nothing was run on this suite yet." in later
+    assert later.index("## Earlier suites") < later.index("* torch, gru, default, seed 1: test_stack: outputs[0] = 1")
 
 
 def test_wrong_port(benchmark: Benchmark) -> None:
