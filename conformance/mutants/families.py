@@ -229,7 +229,7 @@ _GATED = (
         "lstm_gates* lstm_equation* lstm_projection* input-and-forget-gate-multiplied",
     ),
     Family("a part of an LSTM's state is lost, mixed up or given wrongly", "lstm_states* lstm_time* lstm_masks*"),
-    Family("a gate of a GRU, or what becomes of it, is another", "gru_gates* gru_equation*"),
+    Family("a gate of a GRU, or what becomes of it, is another", "gru_gates* gru_equation* above-another-cell-halved"),
     Family("the state of a GRU is lost, mixed up or given wrongly", "gru_states*"),
     Family("weights of a gated layer are not those that were loaded", "lstm_weights* gru_weights*"),
     Family("a gradient of a gated layer is not the derivative of what was computed", "lstm_gradients* gru_gradients*"),

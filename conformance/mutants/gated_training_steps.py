@@ -62,6 +62,16 @@ class OutputGateTrainedUphill(LstmLayer, _StepOfAGate):
 
 
 @mutant("12.3")
+class InputGateAboveTrainedTwice(LstmLayer, _StepOfAGate):
+    """A step of training changes the weights of the input gates of a stack's upper LSTMs by twice what it should."""
+
+    trained, times = "i", 2.0
+
+    def steps(self, k: int) -> bool:
+        return k > 0
+
+
+@mutant("12.3")
 class UpdateGateTrainedTwice(GruLayer, _StepOfAGate):
     """A step of training changes the weights of a GRU's update gate by twice what it should."""
 

@@ -1,4 +1,4 @@
-"""More mutants whose fault is rare: of some numbers of units, in a batch of nothing, in one return mode of one way."""
+"""More mutants whose fault is rare: of some numbers of units, in a batch of nothing, between cells, in one way."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_conformance.conformance.mutants.base import Sound, mutant
-from rnn_conformance.conformance.mutants.cells import LstmLayer
+from rnn_conformance.conformance.mutants.cells import GruLayer, LstmLayer
 from rnn_conformance.reference.arithmetic.words import Arithmetic, N
 from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.layers.gradients import Pass
 from rnn_conformance.reference.model.architecture import Layer
 from rnn_conformance.reference.model.calls import Mask, Output
-from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.states import LayerState, State
 from rnn_conformance.reference.model.weights import Array, LayerWeights
 
 
@@ -59,3 +59,15 @@ class InputAndForgetGateMultiplied(LstmLayer):
         i, f, g, o = super().gates(on, cell, x, h, c)
         both = on.mul(i, f)
         return both, both, g, o
+
+
+@mutant("4.1", "12.1")
+class AboveAnotherCellHalved(GruLayer):
+    """A GRU on top of a layer of another cell reads half of what that puts out."""
+
+    def layer(
+        self, layer: Layer, weights: LayerWeights, x: Array, start: LayerState | None, mask: Mask | None
+    ) -> tuple[Array, LayerState]:
+        k = len(self.passes)
+        mixed = k > 0 and layer.cell.name == self.of_cell != self.architecture.layers[k - 1].cell.name
+        return super().layer(layer, weights, x / 2 if mixed else x, start, mask)
