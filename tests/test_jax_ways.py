@@ -1,7 +1,8 @@
-"""What is special to ways of running JAX's layers: nnx.jit of modules, and functions that close over parameters."""
+"""What is special to ways of running JAX's layers: nnx.jit of modules, what closes over parameters, cells of Flax."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import Any
 
@@ -12,8 +13,14 @@ from rnn_conformance.adapters import registry
 from rnn_conformance.adapters.jax import room
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.conformance.cases.case import Case
+from rnn_conformance.conformance.judging.gradients import judge_gradients
+from rnn_conformance.conformance.judging.outputs import judge
+from rnn_conformance.reference.cells.lstm import Lstm
 from rnn_conformance.reference.cells.simple_rnn import SimpleRnn
 from rnn_conformance.reference.model.architecture import Architecture, Layer
+from rnn_conformance.reference.model.calls import Gradients
+from rnn_conformance.reference.model.states import state_of
+from rnn_conformance.reference.model.weights import Weights, parameter_count
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # what frameworks warn of among themselves is no error of ours
@@ -88,3 +95,50 @@ def test_parameters_that_are_closed_over(name: str) -> None:
         assert_exact(named(network.run(each.inputs, **each.given)), named(expected(adapter, each)))
     with pytest.raises(Unsupported, match="constants"):
         network.gradients(case.inputs, case.cotangent, **case.given)
+
+
+OTHER_CLASS = {
+    "flax-nnx": ("flax.nnx", "gate-by-gate", "LSTMCell", "OptimizedLSTMCell"),
+    "flax-linen": ("flax.linen", "optimised", "OptimizedLSTMCell", "LSTMCell"),
+}
+"""Of each adapter its module in Flax, the way in which an LSTM has the other class, that class and the usual one."""
+
+
+@pytest.mark.parametrize("name", OTHER_CLASS)
+def test_other_class_of_an_lstm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both directions, under lengths and from a given state, and so is the script of it; a GRU stays as it is."""
+    module, way, other, usual = OTHER_CLASS[name]
+    monkeypatch.delattr(importlib.import_module(module), usual)  # none of it is there to be called
+    adapter = registry.load(name)
+    gru = adapter.describe().variants_of("gru")[0]
+    layers = (Layer(3, 4, Lstm(), **BOTH), Layer(8, 3, gru), Layer(3, 2, Lstm(), direction="backward"))
+    case = Case(Architecture(layers, mode=way, masking="lengths", return_state=True), 2, 5, "unit", 1, "right")
+    network: Any = adapter.prepare(case.architecture)
+    network.load(case.next().weights)
+    network.load(case.weights)
+    assert_exact(dict(network.weights().arrays()), dict(case.weights.arrays()))
+    assert network.parameter_count() == parameter_count(case.architecture)
+
+    start, of_dtype = case.initial_state, (adapter.describe().precision["float32"], adapter.describe().choices)
+    output = network.run(case.inputs, initial_state=start, **case.given)
+    assert judge(case, output, *of_dtype, from_given_state=True).discriminates
+    found = network.gradients(case.inputs, case.cotangent, initial_state=start, **case.given)
+    assert judge_gradients(case, found, *of_dtype, from_given_state=True).discriminates
+
+    assert f"{module.rpartition('.')[2]}.{other}(" in adapter.script(case.architecture, "outputs")
+    arrays = run_script(adapter, case, "gradients", start)["gradients"]
+    found = Gradients(Weights.of(arrays), arrays["inputs"], state_of("initial_state", arrays))
+    assert judge_gradients(case, found, *of_dtype, from_given_state=True).discriminates
+
+    with pytest.raises(AttributeError, match=usual):
+        adapter.prepare(Architecture((Layer(3, 2, Lstm()),)))
+
+
+@pytest.mark.parametrize("name", OTHER_CLASS)
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru"])
+def test_cells_of_one_class(name: str, cell: str) -> None:
+    """A model without an LSTM is refused where an LSTM would have its other class."""
+    module, way, other, _ = OTHER_CLASS[name]
+    adapter = registry.load(name)
+    with pytest.raises(Unsupported, match=rf"{module}\.{other} is another class of an LSTM"):
+        adapter.prepare(Architecture((Layer(3, 2, adapter.describe().variants_of(cell)[0]),), mode=way))

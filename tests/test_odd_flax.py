@@ -52,6 +52,14 @@ if "flax-nnx" in TARGETS:
                 carry, y = cell(carry, x[:, t])
             return linen.Dense(2)(y)
 
+    class Minimal(linen.Module):
+        """A layer of a cell that Linen has and the specification has not, behind one that it has."""
+
+        @linen.compact
+        def __call__(self, x: Any) -> Any:
+            x = linen.RNN(linen.GRUCell(4))(x)
+            return linen.RNN(linen.MGUCell(3))(x)
+
     class Twice(linen.Module):
         """A layer that is called twice, and one within another module."""
 
@@ -158,6 +166,7 @@ ODD = {
     "directions joined by hand": lambda: Odd(joined_by_hand, {}, ("merge_fn",)),
     "unrolled": lambda: Odd(lambda: of(nnx.GRUCell(4, 3, rngs=rngs()), unroll=3), {"rnn": 1}),
     "Linen: a loop of a cell, beside a layer": lambda: Odd(lambda: in_linen(Loop()), {"RNN_0": 1}, ("cell",)),
+    "Linen: a minimal gated unit behind a layer": lambda: Odd(lambda: in_linen(Minimal()), {"RNN_0": 1}, ("cell",)),
     "Linen: called twice, in both directions": lambda: Odd(
         lambda: in_linen(Twice()), {"twice": 2, "Bidirectional_0": 1}
     ),
@@ -166,7 +175,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_model(name: str) -> None:
-    """Fifteen of them."""
+    """Sixteen of them."""
     judge(ODD[name]())
 
 

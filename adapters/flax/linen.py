@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.flax.linen_cells import KINDS, Kind
+from rnn_conformance.adapters.flax.linen_cells import KINDS, OPTIMISED, Kind, class_of
 from rnn_conformance.adapters.flax.linen_script import script
-from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
+from rnn_conformance.adapters.flax.shared import (
+    bidirectional_options,
+    describe,
+    in_our_order,
+    refuse_without_an_lstm,
+    rnn_options,
+)
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, Parameters, activation
 from rnn_conformance.adapters.jax.model import apply_layers
 from rnn_conformance.adapters.jax.network import JaxNetwork
@@ -47,8 +53,17 @@ def _description() -> Description:
             "embedding": '`params["embedding"]`, `(tokens, features)`',
         },
         "the tree through `flax.serialization.to_bytes` and `from_bytes`",
-        {"closed-over": "`jax.jit` of a function that closes over the tree, anew for each load"},
+        {
+            "closed-over": "`jax.jit` of a function that closes over the tree, anew for each load",
+            OPTIMISED: "an LSTM of `OptimizedLSTMCell` in place of `LSTMCell`: the same tree, whose kernels are put "
+            "side by side in each step",
+        },
         "flax/linen_example.py",
+        {
+            "minimal gated unit": "`MGUCell` is not run: `f = sigmoid(W_f x + b_f + U_f h)`, "
+            "`n = tanh(W_n x + b_n + f * (U_n h + c))`, `h' = (1 - f) * n + f * h` is a GRU with one gate in place of "
+            "z and r, and every GRU here has weights for each of them. With `reset_gate=False` neither f nor c is in n",
+        },
     )
 
 
@@ -59,6 +74,8 @@ class _LinenNetwork(JaxNetwork):
         import jax
         from flax import linen
 
+        if architecture.mode == OPTIMISED:
+            refuse_without_an_lstm(architecture, "flax.linen.OptimizedLSTMCell")
         dtype, param_dtype = dtype_of(architecture.dtype), dtype_of(architecture.weights_dtype or architecture.dtype)
         table = architecture.embedding
         embedding = linen.Embed(table.tokens, table.features, dtype=dtype, param_dtype=param_dtype) if table else None
@@ -128,7 +145,7 @@ def _layer(architecture: Architecture, layer: Layer) -> Any:
     from flax import linen
 
     def rnn() -> Any:
-        cell = getattr(linen, KINDS[layer.cell.name].cell)(
+        cell = getattr(linen, class_of(architecture, layer))(
             layer.units,
             activation_fn=activation(layer.cell.activation),
             dtype=dtype_of(architecture.dtype),

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnn_conformance.reference.model.architecture import Architecture, Layer
+
+OPTIMISED = "optimised"
+"""The way in which an LSTM is one of OptimizedLSTMCell, which puts the kernels of all gates together in each call."""
+
 
 @dataclass(frozen=True)
 class Kind:
-    """The class of a cell in flax.linen, and what comes before ``params_of`` and ``weights_in`` in linen_example.py."""
+    """The class of a cell in flax.linen, and what comes before ``params_of`` and ``weights_in`` in linen_example.py.
+
+    `optimised` is the class in the way of that name, whose parameters have the same names.
+    """
 
     cell: str
     prefix: str = ""
+    optimised: str = ""
 
     def params_of(self, weights: Mapping[str, Any]) -> dict[str, Any]:
         """The tree of parameters with these arrays of one direction."""
@@ -32,7 +41,13 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "simple_rnn": Kind("SimpleCell"),
-    "lstm": Kind("LSTMCell", "lstm_"),
+    "lstm": Kind("LSTMCell", "lstm_", "OptimizedLSTMCell"),
     "gru": Kind("GRUCell", "gru_"),
 }
-"""Every cell that Flax Linen has."""
+"""Every cell of Flax Linen that is one of ours; of MGUCell a note in linen.py says why it is none."""
+
+
+def class_of(architecture: Architecture, layer: Layer) -> str:
+    """The class of a layer's cell in flax.linen."""
+    kind = KINDS[layer.cell.name]
+    return kind.optimised if architecture.mode == OPTIMISED and kind.optimised else kind.cell

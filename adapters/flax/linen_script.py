@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_conformance.adapters.flax.linen_cells import KINDS
+from rnn_conformance.adapters.flax.linen_cells import KINDS, class_of
 from rnn_conformance.adapters.flax.script import (
     bidirectional_arguments,
     cell_arguments,
@@ -46,7 +46,7 @@ def _layers(architecture: Architecture) -> list[str]:
         lines.append(f"embed = {call('linen.Embed', table.tokens, table.features, *cell_arguments(architecture))}")
     lines.append("rnns = [")
     for layer in architecture.layers:
-        cell = call(f"linen.{KINDS[layer.cell.name].cell}", layer.units, *cell_arguments(architecture, layer))
+        cell = call(f"linen.{class_of(architecture, layer)}", layer.units, *cell_arguments(architecture, layer))
         rnn = call("linen.RNN", cell, *rnn_arguments(architecture, layer))
         if layer.is_bidirectional:
             rnn = call("linen.Bidirectional", rnn, rnn, *bidirectional_arguments(layer))

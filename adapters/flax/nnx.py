@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from packaging.version import Version
 
 from rnn_conformance.adapters.description import Description
-from rnn_conformance.adapters.flax.nnx_script import CELLS, script
-from rnn_conformance.adapters.flax.shared import bidirectional_options, describe, in_our_order, rnn_options
+from rnn_conformance.adapters.flax.nnx_script import GATE_BY_GATE, class_of, script
+from rnn_conformance.adapters.flax.shared import (
+    bidirectional_options,
+    describe,
+    in_our_order,
+    refuse_without_an_lstm,
+    rnn_options,
+)
 from rnn_conformance.adapters.gates import z_and_r_swapped
 from rnn_conformance.adapters.jax.arrays import JaxArray, Parameters, activation, x64
 from rnn_conformance.adapters.jax.model import apply_layers, last_output
@@ -49,7 +55,11 @@ def _description() -> Description:
         },
         "the pure dict of the state through `flax.serialization.to_bytes` and `from_bytes`, whose arrays are NumPy's "
         "and may only be read: `param[...] = array` raises until they are replaced",
-        {NNX_JIT: "`nnx.jit` of a function of the modules, `nnx.jit` of `nnx.grad` for its gradients"},
+        {
+            NNX_JIT: "`nnx.jit` of a function of the modules, `nnx.jit` of `nnx.grad` for its gradients",
+            GATE_BY_GATE: "an LSTM of `LSTMCell` in place of `OptimizedLSTMCell`: of each gate a layer for x, "
+            "`rnn.cell.ii`, `if_`, `ig` and `io`, and one with the bias for h, `rnn.cell.hi` and so on",
+        },
         "flax/nnx_example.py",
     )
 
@@ -60,6 +70,8 @@ class _NnxNetwork(JaxNetwork):
     def __init__(self, architecture: Architecture) -> None:
         from flax import nnx
 
+        if architecture.mode == GATE_BY_GATE:
+            refuse_without_an_lstm(architecture, "flax.nnx.LSTMCell")
         modules = _modules(architecture)
         # The others are those of the random numbers, which RNN asks for and SimpleCell does not use.
         graph, *states = nnx.split(modules, nnx.Param, ...)
@@ -106,8 +118,10 @@ class _NnxNetwork(JaxNetwork):
         params = _params(self._architecture, self._loaded)
         with x64(self._architecture.dtype):
             for name, array in weights.arrays():
-                # Copied first: JAX may read an array after the call.
-                _write(params[name], jnp.array(np.array(_there(self._architecture, name, array))))
+                there = _there(self._architecture, name, array)
+                for param, part in zip(params[name], _parts(there, len(params[name])), strict=True):
+                    # Copied first: JAX may read an array after the call.
+                    _write(param, jnp.array(np.array(part)))
             self._parameters = nnx.state(self._modules, nnx.Param) if self._modules else self._loaded
             if self._architecture.mode == "reloaded":
                 self._parameters = _reloaded(self._architecture, self._loaded)
@@ -116,8 +130,9 @@ class _NnxNetwork(JaxNetwork):
         return self.unpack(self._modules or self._parameters)
 
     def unpack(self, parameters: Parameters) -> Weights:
-        params = {name: _read(param) for name, param in _params(self._architecture, parameters).items()}
-        return Weights.of({name: _here(self._architecture, name, array) for name, array in params.items()})
+        params = _params(self._architecture, parameters)
+        found = {name: _joined([_read(param) for param in each]) for name, each in params.items()}
+        return Weights.of({name: _here(self._architecture, name, array) for name, array in found.items()})
 
     def train(self, inputs: Inputs, targets: NDArray[np.floating], rate: float) -> None:
         from flax import nnx
@@ -196,7 +211,7 @@ def _modules(architecture: Architecture) -> list[Any]:
     rngs = nnx.Rngs(0)
 
     def rnn(layer: Layer) -> Any:
-        cell = getattr(nnx, CELLS[layer.cell.name])(
+        cell = getattr(nnx, class_of(architecture, layer))(
             layer.features,
             layer.units,
             dtype=dtype,
@@ -240,17 +255,35 @@ def _here(architecture: Architecture, name: str, array: Any) -> Any:
     return z_and_r_swapped(array.T) if architecture.layers[place.layer].cell.name == "gru" else array.T
 
 
-def _params(architecture: Architecture, tree: Any) -> dict[str, Any]:
-    """The nnx.Param of each weight by its name, in a list of modules or in their split state."""
-    from rnn_conformance.adapters.flax.nnx_example import lstm_params_in, params_in
-
+def _params(architecture: Architecture, tree: Any) -> dict[str, list[Any]]:
+    """The nnx.Params of each weight by its name, in a list of modules or in their split state: one, or one a gate."""
     first = 1 if architecture.embedding else 0
-    params = {"embedding": tree[0].embedding} if first else {}
+    params = {"embedding": [tree[0].embedding]} if first else {}
     for k, layer in enumerate(architecture.layers):
-        module, found_in = tree[first + k], lstm_params_in if layer.cell.name == "lstm" else params_in
+        module = tree[first + k]
         for j, rnn in enumerate((module.forward_rnn, module.backward_rnn) if layer.is_bidirectional else (module,)):
-            params |= {name_of("layers", k, j, part): param for part, param in found_in(rnn.cell).items()}
+            found = _params_in(class_of(architecture, layer), rnn.cell)
+            params |= {name_of("layers", k, j, part): each for part, each in found.items()}
     return params
+
+
+def _params_in(kind: str, cell: Any) -> dict[str, list[Any]]:
+    from rnn_conformance.adapters.flax.nnx_example import gate_by_gate_params_in, lstm_params_in, params_in
+
+    if kind == "LSTMCell":
+        return gate_by_gate_params_in(cell)
+    found = (lstm_params_in if kind == "OptimizedLSTMCell" else params_in)(cell)
+    return {part: [param] for part, param in found.items()}
+
+
+def _parts(array: Any, number: int) -> list[Any]:
+    """An array as NNX has it, cut along its last axis, on which the gates are; one part is the array itself."""
+    return np.split(array, number, axis=-1) if number > 1 else [array]
+
+
+def _joined(parts: list[Any]) -> Any:
+    """The inverse of `_parts`."""
+    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
 
 
 def _apply(

@@ -44,6 +44,25 @@ def lstm_read(cell: Any) -> dict[str, Any]:
     return {name: np.asarray(param[...]).T for name, param in lstm_params_in(cell).items()}
 
 
+def gate_by_gate_params_in(cell: Any) -> dict[str, list[Any]]:
+    """The parameters of LSTMCell, a layer for each gate, i, f, g, o; the one bias is beside the recurrent kernel."""
+    i, h = [cell.ii, cell.if_, cell.ig, cell.io], [cell.hi, cell.hf, cell.hg, cell.ho]
+    return {"W": [gate.kernel for gate in i], "U": [gate.kernel for gate in h], "b": [gate.bias for gate in h]}
+
+
+def gate_by_gate_load(cell: Any, weights: Mapping[str, Any]) -> None:
+    """Put W, U and b into LSTMCell."""
+    for name, params in gate_by_gate_params_in(cell).items():
+        for param, rows in zip(params, np.split(weights[name], 4), strict=True):
+            param[...] = jnp.array(rows.T)
+
+
+def gate_by_gate_read(cell: Any) -> dict[str, Any]:
+    """W, U and b of LSTMCell, or of gradients that are arranged like one."""
+    found = gate_by_gate_params_in(cell).items()
+    return {name: np.concatenate([np.asarray(param[...]).T for param in params]) for name, params in found}
+
+
 def gru_load(cell: Any, weights: Mapping[str, Any]) -> None:
     """Put W, U and b into GRUCell."""
     load(cell, {name: z_and_r_swapped(weights[name]) for name in ("W", "U", "b")})

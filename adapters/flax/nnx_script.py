@@ -16,15 +16,26 @@ from rnn_conformance.adapters.jax.script import call, ending, given, header, joi
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 
-CELLS = {"simple_rnn": "SimpleCell", "lstm": "OptimizedLSTMCell", "gru": "GRUCell"}
-"""What flax.nnx calls each cell. LSTMCell, which has a layer for each gate, computes the same."""
+GATE_BY_GATE = "gate-by-gate"
+"""The way in which an LSTM is one of LSTMCell, which has a layer for each gate."""
+
+_CELLS = {"simple_rnn": "SimpleCell", "lstm": "OptimizedLSTMCell", "gru": "GRUCell"}
+
+
+def class_of(architecture: Architecture, layer: Layer) -> str:
+    """The class of a layer's cell in flax.nnx."""
+    return "LSTMCell" if _is_gate_by_gate(architecture, layer) else _CELLS[layer.cell.name]
+
+
+def _is_gate_by_gate(architecture: Architecture, layer: Layer) -> bool:
+    return architecture.mode == GATE_BY_GATE and layer.cell.name == "lstm"
 
 
 def script(architecture: Architecture, wants: str) -> str:
     """Python source that uses only NumPy, jax and flax; `wants` is "outputs" or "gradients"."""
     reloaded = architecture.mode == "reloaded"
     lines = header(architecture, "from flax import nnx, serialization" if reloaded else "from flax import nnx")
-    prefixes = {_prefix(layer) for layer in architecture.layers}
+    prefixes = {_prefix(architecture, layer) for layer in architecture.layers}
     used = "; ".join(
         f"{prefix}{name}" for prefix in prefixes for name in ("load", "read")[: 1 + (wants == "gradients")]
     )
@@ -73,7 +84,9 @@ def _modules(architecture: Architecture) -> list[str]:
     zeros = ["recurrent_kernel_init=nnx.initializers.zeros_init()"] if half else []
     for layer in architecture.layers:
         arguments = [layer.features, layer.units, *cell_arguments(architecture, layer), *zeros, "rngs=rngs"]
-        rnn = call("nnx.RNN", call(f"nnx.{CELLS[layer.cell.name]}", *arguments), *rnn_arguments(architecture, layer))
+        rnn = call(
+            "nnx.RNN", call(f"nnx.{class_of(architecture, layer)}", *arguments), *rnn_arguments(architecture, layer)
+        )
         if layer.is_bidirectional:
             rnn = call("nnx.Bidirectional", rnn, rnn, *bidirectional_arguments(layer))
         lines.append(f"        {rnn},")
@@ -89,8 +102,11 @@ def _cells(architecture: Architecture) -> Iterator[tuple[str, str, str, str]]:
     for k, layer in enumerate(architecture.layers):
         both = ((".forward_rnn", ""), (".backward_rnn", '["backward"]'))
         for j, (rnn, key) in enumerate(both if layer.is_bidirectional else (("", ""),)):
-            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}", _prefix(layer)
+            prefix = _prefix(architecture, layer)
+            yield name_of("layers", k, j) + ".", f"[{first + k}]{rnn}.cell", f"layers[{k}]{key}", prefix
 
 
-def _prefix(layer: Layer) -> str:
+def _prefix(architecture: Architecture, layer: Layer) -> str:
+    if _is_gate_by_gate(architecture, layer):
+        return "gate_by_gate_"
     return "" if layer.cell.name == "simple_rnn" else f"{layer.cell.name}_"

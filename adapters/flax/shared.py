@@ -11,6 +11,7 @@ from rnn_conformance.adapters.description import Description
 from rnn_conformance.adapters.inlining import example, examples
 from rnn_conformance.adapters.jax.arrays import Carry, JaxArray, merge_function
 from rnn_conformance.adapters.jax.shared import MODES, PRECISION
+from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import versions
 from rnn_conformance.reference.cells.gru import Gru
 from rnn_conformance.reference.cells.lstm import Lstm
@@ -28,11 +29,12 @@ def describe(
     reloaded: str,
     seldom: Mapping[str, str],
     plain: str,
+    notes: Mapping[str, str] | None = None,
 ) -> Description:
     """The description of one of the two; `module` is its name as it is imported, `reloaded` its way to save.
 
     `gru` is the one whose biases it has, `plain` the plain module with its examples, `seldom` names ways that
-    few people take, with what each is.
+    few people take, with what each is, and `notes` has what else there is to know of this one alone.
     """
     import jax
 
@@ -92,6 +94,7 @@ def describe(
             "vmapped": "`jax.vmap` over single sequences",
             "reloaded": reloaded,
             **seldom,
+            **(notes or {}),
         },
         example=example(plain),
         examples=examples(plain),
@@ -113,6 +116,12 @@ def in_our_order(layer: Layer, apply: Callable[..., tuple[Carry, JaxArray]]) -> 
         return swapped(layer, carry), outputs
 
     return applied
+
+
+def refuse_without_an_lstm(architecture: Architecture, other: str) -> None:
+    """Raise Unsupported for a model that has no LSTM, whose `other` class in Flax this way is about."""
+    if all(layer.cell.name != "lstm" for layer in architecture.layers):
+        raise Unsupported(f"{other} is another class of an LSTM, and this model has none: other cells have one class")
 
 
 def rnn_options(architecture: Architecture, layer: Layer) -> dict[str, Any]:
