@@ -110,9 +110,9 @@ class Adapter(Protocol):
     variables `layers` (for each layer a dict of its arrays by name, of which b may be None, and backward, None or
     another such dict), `table`, `inputs`, `initial_state` (None or, for each layer, a tuple with the state of each
     direction: an array or, where a state has several parts, a tuple of them), `lengths`, `mask` and `cotangent` (a dict
-    of outputs and final_state): NumPy arrays, of ml_dtypes for bfloat16. It sets `outputs` and, if the
-    architecture returns states, `final_state`, nested likewise; or `gradients`, a dict by the names of
-    `Gradients.arrays()`.
+    of outputs and final_state): NumPy arrays, of ml_dtypes for bfloat16. That of a stateful model may read `earlier`, a
+    list of the inputs of the calls before, and make these. It sets `outputs` and, if the architecture returns states,
+    `final_state`, nested likewise; or `gradients`, a dict by the names of `Gradients.arrays()`.
     """
 
     def describe(self) -> Description:

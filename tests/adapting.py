@@ -17,6 +17,7 @@ from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import needs
 from rnn_conformance.conformance.cases.case import Case
 from rnn_conformance.conformance.explaining.reproducer import variables_of
+from rnn_conformance.conformance.explaining.showing import call_of
 from rnn_conformance.conformance.witnesses.deviations import facts_of, known_deviations
 from rnn_conformance.reference.layers import gradients, network
 from rnn_conformance.reference.model.calls import Gradients, Output
@@ -137,7 +138,8 @@ def run_script(adapter: Any, case: Case, wants: str, start: State | None) -> dic
     skip_where_there_are_no_scripts(adapter)
     source = adapter.script(case.architecture, wants)
     assert "rnn_conformance" not in source
-    variables = variables_of(case, given=start is not None)
+    call = call_of(case, from_given_state=start is not None, gradients=wants == "gradients")
+    variables = variables_of(call)
     with pytest.MonkeyPatch.context() as patch:
         if isinstance(adapter, ProcessAdapter):  # a script of its own is run where its packages are
             patch.setenv("NODE_PATH", str(adapter.manifest.folder / "node_modules"))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -217,9 +221,83 @@ def test_dtype_that_the_check_is_not_run_in(witness: Path) -> None:
     assert "test_last_output is not run in bfloat16, but in float32, float64" in " ".join(result.stderr.split())
 
 
+def test_script_of_a_witness(witness: Path, tmp_path: Path) -> None:
+    """It is written beside the verdict, says which command runs the witness again, and shows the failure by itself."""
+    made = tmp_path / "new" / "bug.py"
+    result = replay(witness, "--script", made)
+    assert result.exit_code == 1, result.output
+    assert f"without this suite: python {made}" in result.stdout
+    text = made.read_text(encoding="utf-8")
+    head = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+    assert "outputs[" in head
+    assert f"to run that again: rnn-conformance replay {witness}" in head
+    assert "rnn_conformance" not in text
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([sys.executable, made], capture_output=True, text=True, check=True, env=environment)
+    differences = [float(line.split(": ")[1]) for line in done.stdout.splitlines() if line.startswith("the largest")]
+    assert max(differences) > 0.01
+
+
+def test_script_in_json(witness: Path, tmp_path: Path) -> None:
+    """The record says where it is, and why there is none."""
+    made = tmp_path / "bug.py"
+    (record,) = json.loads(replay(witness, "--script", made, "--format", "json").stdout)
+    assert (record["reproducer_file"], record["no_reproducer"]) == (str(made), "")
+    other = ("--adapter", "planted:without_script", "--script", tmp_path / "other.py")
+    (record,) = json.loads(replay(witness, *other, "--format", "json").stdout)
+    assert (record["reproducer_file"], record["no_reproducer"]) == ("", "the adapter writes no scripts")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "sentences"),
+    [
+        (
+            "planted:without_script",
+            [
+                "no script was written: the adapter writes no scripts",
+                "instead, give this command: rnn-conformance replay {witness} --adapter planted:without_script",
+            ],
+        ),
+        ("numpy", ["no script was written: the verdict is 'conforms', and a script shows what fails"]),
+    ],
+)
+def test_no_script_of_a_witness(witness: Path, tmp_path: Path, adapter: str, sentences: Sequence[str]) -> None:
+    """What was asked for could not be done: status 3, with the reason, and what to do where it does fail."""
+    made = tmp_path / "bug.py"
+    result = replay(witness, "--adapter", adapter, "--script", made)
+    assert result.exit_code == 3, result.output
+    for sentence in sentences:
+        assert sentence.format(witness=witness) in result.stdout
+    assert not made.exists()
+
+
+def test_script_of_a_deviation(tmp_path: Path) -> None:
+    """The command in it has the deviation's name, not that of a file, and all that was asked for."""
+    made = tmp_path / "bug.py"
+    result = replay("keras-jax-float64", "--adapter", "planted:transposed", "--dtype", "float32", "--script", made)
+    assert result.exit_code == 1, result.output
+    head = " ".join((ast.get_docstring(ast.parse(made.read_text(encoding="utf-8"))) or "").split())
+    command = "rnn-conformance replay keras-jax-float64 --adapter planted:transposed --dtype float32"
+    assert head.endswith(f"to run that again: {command}")
+
+
+def test_script_is_never_written_over(witness: Path, tmp_path: Path) -> None:
+    """A file that is there stays as it is, and one file is not for two witnesses: status 2, and nothing is run."""
+    made = tmp_path / "bug.py"
+    made.write_text("mine", encoding="utf-8")
+    result = replay(witness, "--script", made)
+    assert result.exit_code == 2
+    assert "is there already, and nothing is written over" in " ".join(result.stderr.split())
+    assert made.read_text(encoding="utf-8") == "mine"
+    result = replay(witness, witness, "--script", tmp_path / "other.py")
+    assert result.exit_code == 2
+    assert "--script writes one file: name one witness, and not 2" in " ".join(result.stderr.split())
+
+
 def test_help_has_examples() -> None:
     """The help shows what to type, and what the exit status means."""
     text = replay("--help").stdout
+    assert "rnn-conformance replay keras-jax-float64 --script float64.py" in text
     assert "rnn-conformance replay conformance-report/witnesses/torch--test_recurrence--float32-eager.json" in text
     assert "Exit status: 0 conforms" in text
 

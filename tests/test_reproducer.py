@@ -27,7 +27,8 @@ from rnn_conformance.conformance.engine.check import Check
 from rnn_conformance.conformance.engine.failures import Pin
 from rnn_conformance.conformance.engine.subject import Subject, SubjectRaised
 from rnn_conformance.conformance.engine.verdicts import Outcome
-from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
+from rnn_conformance.conformance.explaining.reproducer import reproducer
+from rnn_conformance.conformance.explaining.showing import NoReproducer
 from rnn_conformance.conformance.judging.comparing import NonConforming, same_bits
 from rnn_conformance.conformance.witnesses.item import Item
 from rnn_conformance.conformance.witnesses.journal import Journal

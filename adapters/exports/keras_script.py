@@ -29,11 +29,13 @@ def script(backend: str, format: Format, architecture: Architecture, wants: str)
     # Only unrolled layers are others than those of a Model that is called as it is.
     mode = architecture.mode if architecture.mode in UNROLLED else "eager"
     lines = script_of_keras(backend, replace(architecture, mode=mode), wants).splitlines()
-    first, call = lines.index("import numpy as np"), next(k for k, line in enumerate(lines) if "results = " in line)
+    first = lines.index("import numpy as np")
+    call = next(k for k, line in enumerate(lines) if line.startswith(("call = ", "results = ")))
+    result = next(k for k, line in enumerate(lines) if line.startswith("results = "))
     ours = list(_lines(format, architecture))
     plain = functions(format.plain, "\n".join(ours))
     imports = [_IMPORTS[format.name], lines[first], "", "", plain]
-    before, after = [line for line in lines[:first] if line not in imports], lines[call + 1 :]
+    before, after = [line for line in lines[:first] if line not in imports], lines[result + 1 :]
     return "\n".join([*before, *imports, *lines[first + 1 : call], *ours, *after]) + "\n"
 
 

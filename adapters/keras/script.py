@@ -1,7 +1,7 @@
 """The script of a bug report: what an architecture is in Keras, written as a user would write it.
 
-It reads the variables `layers`, `table`, `inputs`, `initial_state`, `mask` and `cotangent`, and defines `outputs` and
-`final_state`, or `gradients`.
+It reads the variables `layers`, `table`, `inputs`, `earlier`, `initial_state`, `mask` and `cotangent`, and defines
+`outputs` and `final_state`, or `gradients`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rnn_conformance.adapters.keras.layers import policy
 from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, MASKED_BY, UNROLLED, XLA, arguments_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
-from rnn_conformance.reference.model.states import state_arrays, state_shapes
+from rnn_conformance.reference.model.states import flat, state_arrays, state_shapes
 
 _IMPORTS = {
     **dict.fromkeys(("tensorflow", LEGACY), "import tensorflow as tf"),
@@ -54,11 +54,15 @@ def script(backend: str, architecture: Architecture, wants: str) -> str:
     if architecture.mode == "reloaded":
         lines += ['model.save("model.keras")', 'model = keras.saving.load_model("model.keras")']
     call = _compiled_call(backend, architecture) if compiled else "model"
+    arguments = "given"
     if architecture.mode == "predict":
         size = "len(inputs)" if architecture.stateful else "max(len(inputs) - 1, 1)"
-        lines.append(f"results = model.predict(given, batch_size={size}, verbose=0)")
-    else:
-        lines.append(f"results = {call}(given)")
+        call, arguments = "model.predict", f"given, batch_size={size}, verbose=0"
+    if architecture.stateful:
+        lines += [f"call = {call}", "for before in earlier:"]
+        lines.append(f"    call({arguments.replace('given', '[before, *given[1:]]')})")
+        call = "call"
+    lines.append(f"results = {call}({arguments})")
     return _in(backend, [*lines, *_results(architecture)])
 
 
@@ -116,7 +120,9 @@ def _model(architecture: Architecture, backend: str) -> Iterator[str]:
     if given_mask:
         yield f'm = keras.Input(({timesteps},), dtype="bool"{batch})'
     arrays = _arrays(architecture, "state")
-    yield f"h = [[keras.Input(a.shape[1:], {dtype}{batch}) for a in {arrays}] for state in initial_state or []]"
+    shapes = [flat([layer]) for layer in state_shapes(architecture, ())]
+    states = f"[[keras.Input(shape, {dtype}{batch}) for shape in layer] for layer in {shapes}]"
+    yield f"h = {states} if initial_state else []"
     mask = ", mask=m" if given_mask else ""
     for k, layer in enumerate(architecture.layers):
         yield f"rnn{k} = {_layer(architecture, layer, k == len(architecture.layers) - 1, backend)}"

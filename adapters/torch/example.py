@@ -18,6 +18,15 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.tensor(array)
 
 
+def in_numpy(tensor: torch.Tensor) -> Any:
+    """The tensor as an array; of bfloat16, which NumPy lacks, it is one of ml_dtypes."""
+    if tensor.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        return tensor.detach().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.detach().numpy()
+
+
 def state_of(weights: Mapping[str, Any], where: str = "{}_l0") -> dict[str, torch.Tensor]:
     """The arrays by PyTorch's names. It adds two biases: where there is no recurrent bias c, the other one is zero."""
     b, c, P = (weights.get(name) for name in "bcP")

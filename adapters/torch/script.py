@@ -1,7 +1,7 @@
 """A call of torch's layers as a script of its own, such as one pastes into a bug report.
 
 A script reads and sets what `Adapter` in protocol.py says. What torch has in bfloat16, which NumPy lacks, comes out as
-float32, without loss.
+float32, without loss; in mixed precision, where that may be wrong, as what it is.
 """
 
 from __future__ import annotations
@@ -200,10 +200,13 @@ def _steps(architecture: Architecture, x: str) -> Iterator[str]:
 
 
 def _results(architecture: Architecture) -> Iterator[str]:
-    detach = f".detach(){_IN_NUMPY[architecture.dtype]}"
-    yield f"outputs = y{detach}"
+    if architecture.weights_dtype and architecture.dtype == "bfloat16":
+        change, outputs = "in_numpy", "in_numpy(y)"
+    else:
+        detach = f".detach(){_IN_NUMPY[architecture.dtype]}"
+        change, outputs = f"lambda part: part{detach}", f"y{detach}"
+    yield f"outputs = {outputs}"
     if architecture.return_state:
-        change = f"lambda part: part{detach}"
         yield f"final_state = [tuple(each_part({change}, h) for h in layer) for layer in final]"
 
 

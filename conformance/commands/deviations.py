@@ -32,7 +32,8 @@ def deviations(names: tuple[str, ...], form: str) -> None:
     """Print the known deviations: where a framework departs from the specification, in which cases, and why.
 
     NAME is that of a deviation, or of an adapter whose deviations are wanted; with none, all are printed. Each has a
-    witness, which `rnn-conformance replay NAME` runs again, as every run of its check does.
+    witness, which `rnn-conformance replay NAME` runs again, as every run of its check does; with --script FILE.py it
+    writes a script of the framework alone, for its maintainers.
 
     \b
     rnn-conformance deviations

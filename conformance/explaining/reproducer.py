@@ -1,42 +1,39 @@
 """A stand-alone script for a failure: NumPy and the framework alone, to paste into a bug report.
 
-The framework's part is the adapter's: its optional method `script`. The rest is the case as literals, and what the
-reference computes for it.
+The framework's part is the adapter's: its optional method `script`. The rest is the call that shows the failure, as
+literals, and what the reference computes for it.
 """
 
 from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from rnn_conformance.adapters.protocol import Adapter, Unsupported
-from rnn_conformance.conformance.cases.case import Case
-from rnn_conformance.conformance.engine.check import Check
-from rnn_conformance.conformance.engine.evidence import Evidence
-from rnn_conformance.conformance.engine.subject import BrokenAdapter, SubjectExited
+from rnn_conformance.adapters.protocol import Adapter
+from rnn_conformance.conformance.checks.catalogue import every_check
 from rnn_conformance.conformance.engine.verdicts import Outcome
-from rnn_conformance.conformance.judging.comparing import NonConforming
-from rnn_conformance.conformance.witnesses.deviations import facts_of
+from rnn_conformance.conformance.explaining.listening import Call
+from rnn_conformance.conformance.explaining.right import right_of
+from rnn_conformance.conformance.explaining.showing import NoReproducer, Shown, what_shows
+from rnn_conformance.conformance.explaining.trying import try_script
 from rnn_conformance.conformance.witnesses.encoding import array_as_data
 from rnn_conformance.conformance.witnesses.witness import Witness
-from rnn_conformance.reference.layers import gradients as reference_gradients
-from rnn_conformance.reference.layers import network
-from rnn_conformance.reference.model.states import State, each_state
-from rnn_conformance.reference.model.weights import Array, LayerWeights, widened
+from rnn_conformance.reference.model.calls import Gradients, Output
+from rnn_conformance.reference.model.states import State
+from rnn_conformance.reference.model.weights import LayerWeights
 from rnn_conformance.reference.spec import specification
 
 _MOST_NUMBERS = 2000
 """A script with more than these is not one to read."""
 
-_WIDTH = 110
+_MOST_TO_ATTACH = 20_000
+"""One that is asked for by itself may be attached to a report in place of being pasted into it."""
 
-_NO_VALUES = "it is no matter of values: the message says what happened"
+_WIDTH = 110
 
 _END = """\
 for name, right in expected.items():
@@ -45,33 +42,54 @@ for name, right in expected.items():
     print(f"the largest difference in {name}: {np.abs(found - right).max():.3g}\\n")
 """
 
+_END_WITH_NAN = """\
+for name, right in expected.items():
+    found = np.asarray(actual[name], dtype=np.float64)
+    print(f"expected {name}:", right, f"actual {name}:", found, sep="\\n")
+    same = (found == right) | (np.isnan(found) & np.isnan(right))
+    with np.errstate(invalid="ignore"):
+        print(f"the largest difference in {name}: {np.where(same, 0, np.abs(found - right)).max():.3g}\\n")
+"""
 
-class NoReproducer(Exception):
-    """There can be no script; the message says why."""
+_END_OF_A_TYPE = """\
+print("expected outputs:", expected)
+print("actual outputs:", outputs.dtype, outputs.shape)
+"""
+
+_END_WHERE_ACCEPTED = """\
+# As the specification says, there should have been an exception
+print("expected: an exception", "actual outputs:", outputs, sep="\\n")
+"""
+
+_END_WHERE_RAISED = """\
+print("expected: no exception, and there was none")
+"""
 
 
-def reproducer(adapter: Adapter, outcome: Outcome, witness: Witness, replay: str) -> str:
-    """The text of the script. Raises NoReproducer, with the reason, where one call would not show what failed."""
+def reproducer(adapter: Adapter, outcome: Outcome, witness: Witness, replay: str, *, tries: bool = False) -> str:
+    """The text of the script. Raises NoReproducer, with the reason, where one call would not show what failed.
+
+    With `tries`, it is run once, and has to show it: what was compiled before may have a part in what is seen here. It
+    may then be larger.
+    """
     write = getattr(adapter, "script", None)
     if write is None:
         raise NoReproducer("the adapter writes no scripts")
-    failure = outcome.failure
-    if failure is None or (failure.judgement is None and "expected" not in failure.details):
-        raise NoReproducer(_NO_VALUES)
-    case = outcome.case
-    if case is None:
-        raise NoReproducer("the example is none of the drawn cases")
-    wants, given = _what_shows_it(outcome.check, case, witness.clauses)
-    variables = variables_of(case, given)
+    shown = what_shows(outcome, witness.clauses, every_check().get(witness.check), _MOST_NUMBERS)
+    call = shown.call
+    if not tries and not call.inputs.dtype.isnative:  # by what was compiled before, such an array is misread or refused
+        raise NoReproducer("it takes several calls to see that arrays in the other byte order are misread")
+    variables = variables_of(call)
     try:
-        code = write(case.architecture, wants)
+        code = write(call.architecture, call.wants)
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     except Exception as error:  # the finding is worth more than its script
         raise NoReproducer(f"the adapter's script did not work: {type(error).__name__}: {error}") from error
-    expected = dict(_expected(outcome.check, case, wants, given))
+    if call.earlier and "earlier" not in names:
+        raise NoReproducer("it takes several calls to see it, and the adapter's script makes one")
     literals = [f"{name} = {_literal(value)}" for name, value in variables.items() if name in names]
     numbers = sum(_size(value) for name, value in variables.items() if name in names)
-    if numbers > _MOST_NUMBERS:
+    if numbers > (_MOST_TO_ATTACH if tries else _MOST_NUMBERS):
         raise NoReproducer(f"the case has {numbers:,} numbers: too many to read")
     imports = ["import numpy as np"]
     if any("ml_dtypes" in literal for literal in literals):
@@ -81,49 +99,45 @@ def reproducer(adapter: Adapter, outcome: Outcome, witness: Witness, replay: str
         "\n".join(imports),
         "\n".join(literals),
         f"# {outcome.check.subject.description.framework}\n{code.strip()}",
-        "# As the specification says, computed in float64\n" + f"expected = {_literal(expected)}",
-        f"actual = {_actual(expected, wants)}\n\n{_END}",
+        *_ending(outcome, shown),
     ]
-    return "\n\n".join(parts)
+    script = "\n\n".join(parts)
+    if tries:
+        try_script(script, adapter, shown)
+    return script
 
 
-def _what_shows_it(check: Check, case: Case, clauses: Sequence[str]) -> tuple[str, bool]:
-    """Whether outputs or gradients are to be shown, and whether the initial state is to be given: the first that fails.
-
-    The check itself may do more than one call; a script does one.
-    """
-    trial = replace(check, evidence=Evidence())
-    starts = (False, True) if check.offers("initial state") else (False,)
-    for given in starts:
-        state = case.initial_state if given else None
-        try:
-            trial.judged(partial(_judge, trial, case, state), partial(facts_of, case))
-        except NonConforming as failure:
-            if failure.judgement is None:
-                raise NoReproducer(_NO_VALUES) from None
-            return "outputs", given
-        except (Unsupported, SubjectExited, BrokenAdapter) as reason:  # of a call that the check did not make
-            raise NoReproducer(f"one call alone does not go: {reason}") from reason
-    if check.offers("gradients") and any(number.startswith("11.") for number in clauses):
-        return "gradients", starts[-1]
-    raise NoReproducer("one call alone gives what the specification says: it takes several to see the difference")
+def _ending(outcome: Outcome, shown: Shown) -> Iterator[str]:
+    """The parts of the script that say what there should be, and show what there is."""
+    call = shown.call
+    if shown.wrong == "raises":
+        yield _END_WHERE_RAISED
+    elif shown.wrong == "accepted":
+        yield _END_WHERE_ACCEPTED
+    elif shown.wrong == "type":
+        dtype, shape = call.should_be
+        yield f'# As the specification says\nexpected = "{dtype} {shape}"\n\n{_END_OF_A_TYPE}'
+    else:
+        right = right_of(call, outcome.check.subject.description.choices)
+        expected = dict(_named(right, call.architecture.dtype))
+        yield f"# As the specification says, computed in float64\nexpected = {_literal(expected)}"
+        is_finite = all(np.isfinite(array).all() for array in expected.values())
+        yield f"actual = {_actual(expected, call.wants)}\n\n{_END if is_finite else _END_WITH_NAN}"
 
 
-def _judge(trial: Check, case: Case, state: State | None) -> bool:
-    return trial.judge(case, trial.run(case, initial_state=state), from_given_state=state is not None)
-
-
-def variables_of(case: Case, given: bool) -> dict[str, Any]:
+def variables_of(call: Call) -> dict[str, Any]:
     """What an adapter's script may read, by name."""
-    cotangent = case.cotangent
+    cotangent = call.cotangent
     return {
-        "layers": [_layer(layer) for layer in case.weights.layers],
-        "table": case.weights.embedding,
-        "inputs": case.inputs,
-        "initial_state": _state(case.initial_state if given else None),
-        "lengths": case.given.get("lengths"),
-        "mask": case.given.get("mask"),
-        "cotangent": {
+        "layers": [_layer(layer) for layer in call.weights.layers],
+        "table": call.weights.embedding,
+        "inputs": call.inputs,
+        "earlier": list(call.earlier),
+        "initial_state": _state(call.given.get("initial_state")),
+        "lengths": call.given.get("lengths"),
+        "mask": call.given.get("mask"),
+        "cotangent": cotangent
+        and {
             "outputs": cotangent.outputs,
             "final_state": _state(cotangent.final_state),
         },
@@ -142,31 +156,18 @@ def _state(state: State | None) -> list[tuple[Any, ...]] | None:
     return [tuple(parts[0] if len(parts) == 1 else parts for parts in layer) for layer in state]
 
 
-def _expected(check: Check, case: Case, wants: str, given: bool) -> Iterator[tuple[str, Any]]:
-    """What there should be, by name, in float64."""
-    architecture, choices = case.architecture, check.subject.description.choices
-    weights = widened(case.weights, architecture.dtype)
-    inputs = case.inputs if architecture.embedding else case.inputs.astype(np.float64)
-    state = each_state(_wide, case.initial_state) if given else None
-    if wants == "gradients":
-        cotangent = replace(
-            case.cotangent,
-            outputs=_wide(case.cotangent.outputs),
-            final_state=each_state(_wide, case.cotangent.final_state),
-        )
-        found = reference_gradients.gradients(
-            architecture, weights, inputs, cotangent, state, mask=case.mask, choices=choices
-        )
-        for name, array in found.arrays():
-            yield name, _rounded(array, architecture.dtype)
+def _named(right: Output | Gradients, dtype: str) -> Iterator[tuple[str, Any]]:
+    """What there should be, each by what it is in a script."""
+    if isinstance(right, Gradients):
+        for name, array in right.arrays():
+            yield name, _rounded(array, dtype)
         return
-    output = network.run(architecture, weights, inputs, state, mask=case.mask, choices=choices)
-    yield "outputs", _rounded(output.outputs, architecture.dtype)
-    for k, layer_state in enumerate(output.final_state or ()):
+    yield "outputs", _rounded(right.outputs, dtype)
+    for k, layer_state in enumerate(right.final_state or ()):
         for d, parts in enumerate(layer_state):
             for i, array in enumerate(parts):
                 part = f"[{i}]" if len(parts) > 1 else ""
-                yield f"final_state[{k}][{d}]{part}", _rounded(array, architecture.dtype)
+                yield f"final_state[{k}][{d}]{part}", _rounded(array, dtype)
 
 
 def _actual(expected: Mapping[str, Any], wants: str) -> str:
@@ -186,7 +187,8 @@ def _docstring(outcome: Outcome, witness: Witness, replay: str) -> str:
         f"by rnn-conformance {witness.suite} in {witness.check} ({witness.dtype}, mode {witness.mode}); to run that "
         f"again: {replay}",
     ]
-    text = "\n\n".join(textwrap.fill(paragraph, _WIDTH) for paragraph in paragraphs)
+    whole = textwrap.TextWrapper(_WIDTH, break_on_hyphens=False, break_long_words=False)  # a command stays one to copy
+    text = "\n\n".join(map(whole.fill, paragraphs))
     escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'"""{escaped}\n"""'
 
@@ -226,10 +228,6 @@ def _size(value: Any) -> int:
         return value.size
     items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
     return sum(map(_size, items))
-
-
-def _wide(array: Array) -> Array:
-    return array.astype(np.float64)
 
 
 def _rounded(array: Any, dtype: str) -> Any:

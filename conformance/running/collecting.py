@@ -158,6 +158,7 @@ def _session(config: pytest.Config) -> Session:
                 results=config.getoption("--conformance-results"),
                 witness=witness and read_witness(witness),
                 cell=config.getoption("--conformance-cell"),
+                script_of=config.getoption("--conformance-script-of"),
             )
         except Exception as error:
             mistake = broken(name, error)

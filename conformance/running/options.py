@@ -92,6 +92,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="run the example of this witness only",
     )
+    group.addoption(
+        "--conformance-script-of",
+        default="",
+        metavar="COMMAND",
+        help="with a witness: write a script of it, which says that this command runs it again",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,8 +17,9 @@ from rnn_conformance.reports.records.records import CheckRecord, name_of
 class Order:
     """What to run: the options of the worker, how long one example may take, and where results go.
 
-    With a `witness`, its example alone. `compiled` is the folder for what frameworks compile, if it is to be kept.
-    `python` is that of the worker's environment.
+    With a `witness`, its example alone, and a script of what fails if `script_of` is there, the command that runs it
+    again. `compiled` is the folder for what frameworks compile, if it is to be kept. `python` is that of the worker's
+    environment.
     """
 
     profile: str
@@ -31,6 +32,7 @@ class Order:
     cell: str = "simple_rnn"
     compiled: Path | None = None
     python: str = sys.executable
+    script_of: str = ""
 
     def results(self, adapter: str) -> Path:
         """The results file of an adapter."""
@@ -63,6 +65,7 @@ class Order:
             *("--conformance-seeds", str(self.seeds), "--conformance-cell", self.cell),
             *self.asked.options(),
             *(() if self.witness is None else ("--conformance-witness", str(self.witness))),
+            *(("--conformance-script-of", self.script_of) if self.script_of else ()),
         ]
 
 

@@ -18,7 +18,8 @@ from rnn_conformance.conformance.engine.fingerprints import fingerprints
 from rnn_conformance.conformance.engine.pinning import mode_of, pinned
 from rnn_conformance.conformance.engine.subject import Subject, SubjectRaised
 from rnn_conformance.conformance.engine.verdicts import Kept, Outcome
-from rnn_conformance.conformance.explaining.reproducer import NoReproducer, reproducer
+from rnn_conformance.conformance.explaining.reproducer import reproducer
+from rnn_conformance.conformance.explaining.showing import NoReproducer
 from rnn_conformance.conformance.judging.comparing import NonConforming
 from rnn_conformance.conformance.running.results import REPLAY, REPRODUCERS, WITNESSES, finish, header, journal_path
 from rnn_conformance.conformance.running.selection import EVERYTHING, Selection
@@ -36,7 +37,9 @@ _PATIENCE = 60.0
 
 
 class Session:
-    """Everything that the checks of one run share. With a `witness`, its example alone is run.
+    """Everything that the checks of one run share.
+
+    With a `witness`, its example alone is run, and a script is made of it where `script_of` is a command to tell in it.
 
     Raises whatever the adapter raises where it does not work at all: when it is loaded, asked to describe itself, or
     given the smallest model there is. That tells a broken adapter from a framework that does not conform.
@@ -51,6 +54,7 @@ class Session:
         results: Path | None,
         witness: Witness | None,
         cell: str = "simple_rnn",
+        script_of: str = "",
     ) -> None:
         self.adapter = adapter
         self.profile = PROFILES[witness.profile if witness else profile]
@@ -58,6 +62,7 @@ class Session:
         self.cell = witness.cell if witness else cell
         self._seed = witness.seed if witness else seed
         self._seeds = seeds
+        self._script_of = script_of
         self._results = results
         # What is known of a cell is known of that alone, and seen again in it.
         known = [] if witness else [d for d in known_deviations() if adapter in d.adapters]
@@ -125,8 +130,11 @@ class Session:
         return [d for d in self._deviations if d.was_not_looked_at(self.adapter, item.function, versions)]
 
     def keep(self, item: Item, outcome: Outcome) -> Kept:
-        """Write the witness of what failed, and a script of the framework alone, beside the results."""
-        if self._results is None or self.witness:
+        """Write the witness of what failed, and a script of the framework alone, beside the results.
+
+        Of a witness that is run again, write the script alone, if it was asked for.
+        """
+        if self._results is None or (self.witness and not self._script_of):
             return Kept()
         check, failing = outcome.check, outcome.pin
         if failing is None:
@@ -145,13 +153,14 @@ class Session:
             details=outcome.details,
             computed_in=outcome.failure.computed_in if outcome.failure else "",
         )
-        folder = self._results.parent
-        file = write_witness(witness, folder / WITNESSES, outcome.number).relative_to(folder).as_posix()
-        replay = f"{REPLAY} {file}"
+        folder, file, replay = self._results.parent, "", self._script_of
+        if not self.witness:
+            file = write_witness(witness, folder / WITNESSES, outcome.number).relative_to(folder).as_posix()
+            replay = f"{REPLAY} {file}"
         if outcome.number:
             return Kept(file, replay=replay)
         try:
-            script = reproducer(self._loaded, outcome, witness, replay)
+            script = reproducer(self._loaded, outcome, witness, replay, tries=bool(self.witness))
         except NoReproducer as reason:
             return Kept(file, no_reproducer=str(reason), replay=replay)
         path = folder / REPRODUCERS / f"{witness.name}.py"
