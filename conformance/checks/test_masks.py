@@ -150,7 +150,8 @@ def _search_paddings(
             same_bits(name, actual, wanted, why)
         return _shows(laws.without_mask(check, case), laws.without_mask(check, case, inputs=inputs), valid)
 
-    laws.for_each(check, kinds, ways, examine, where=laws.has_parts if kinds == _KINDS else laws.is_short)
+    state, where = check.offers("final state"), laws.has_parts if kinds == _KINDS else laws.is_short
+    laws.for_each(check, kinds, ways, examine, where=where, return_state=state)
 
 
 def _shows(one: Output, other: Output, valid: Mask) -> bool:
