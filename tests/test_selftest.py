@@ -208,6 +208,17 @@ def test_what_is_saved_is_printed_without_a_run(what: str, options: tuple[str, .
     assert some["of"] == len(some["mutants"])
 
 
+def test_kinds_of_faults() -> None:
+    """Each family and each theme that is no family, with what notices its faults first."""
+    page = command("lengths", "--saved", "--format", "markdown").stdout
+    _, table = page.split("| kind of fault |")
+    kinds = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines()[2:-2]}
+    theme = kinds["mutants that are wrong about lengths which are seldom drawn: all alike, one, or none"]
+    assert "test_sequence_without_a_timestep (" in theme
+    assert "what is masked is read, or what is valid is not" in kinds
+    assert not any("memory" in kind for kind in kinds)
+
+
 def test_every_clause_belongs_to_one_promise_or_to_the_forward_pass() -> None:
     """A chapter, or a clause of one; and every promise has clauses and checks."""
     assert promise_of("9.4") == promise_of("5.3") == "Lengths and masks"

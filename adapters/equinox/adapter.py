@@ -40,7 +40,7 @@ def _description() -> Description:
         activations=("tanh",),
         variants=(Lstm(), Gru(recurrent_bias="candidate")),
         modes=MODES,
-        ways=("unrolled", "vmapped", "reloaded"),
+        ways=("unrolled", "vmapped", "reloaded", "closed-over"),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(
@@ -96,6 +96,7 @@ def _description() -> Description:
             "unrolled": f"`lax.scan(unroll={UNROLL})`",
             "vmapped": "`jax.vmap` over single sequences",
             "reloaded": "`equinox.tree_serialise_leaves` and `tree_deserialise_leaves`",
+            "closed-over": "`jax.jit` of a function that closes over the modules, anew for each load",
         },
         examples=examples("equinox/example.py"),
     )

@@ -61,6 +61,11 @@ def _description() -> Description:
             "`rnn.cell.ii`, `if_`, `ig` and `io`, and one with the bias for h, `rnn.cell.hi` and so on",
         },
         "flax/nnx_example.py",
+        {
+            "closed-over": "is not run: plain `jax.jit` of a function that closes over modules made outside of it "
+            "raises `TraceContextError`, since `RNN` counts the random numbers that it asks for; `nnx.jit` of a "
+            "function of the modules does it",
+        },
     )
 
 

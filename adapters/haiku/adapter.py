@@ -45,7 +45,7 @@ def _description() -> Description:
             Gru(reset="before", recurrent_bias="none", keep="1-z"),
         ),
         modes=MODES,
-        ways=("unrolled", STATIC, "vmapped"),
+        ways=("unrolled", STATIC, "vmapped", "closed-over"),
         device=jax.default_backend(),
         precision=PRECISION,
         offers=(
@@ -104,6 +104,7 @@ def _description() -> Description:
             "unrolled": f"`hk.dynamic_unroll(unroll={UNROLL})`",
             STATIC: "`hk.static_unroll`, which knows no `reverse`",
             "vmapped": "`jax.vmap` over single sequences",
+            "closed-over": "`jax.jit` of a function that closes over the parameters, anew for each load",
         },
         examples=examples("haiku/example.py"),
     )

@@ -15,7 +15,7 @@ from rnn_conformance.adapters.keras.cells import LACKING, LAYERS, hard_sigmoid_l
 from rnn_conformance.adapters.keras.layers import keras_on
 from rnn_conformance.adapters.keras.network import KerasNetwork
 from rnn_conformance.adapters.keras.script import script
-from rnn_conformance.adapters.keras.ways import GATED, LEGACY, ways_on
+from rnn_conformance.adapters.keras.ways import GATED, LEGACY, STACKED, ways_on
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.adapters.support import refuse_unsupported, versions
 from rnn_conformance.reference.arithmetic.rounding import Precision, standard_precision, wider_sums
@@ -70,6 +70,11 @@ class KerasAdapter:
             )
         if architecture.mode in GATED and not any("gate" in layer.cell.activations for layer in architecture.layers):
             raise Unsupported("keras.layers.SimpleRNN has neither use_cudnn nor implementation")
+        if architecture.mode == STACKED and any(layer.direction != "forward" for layer in architecture.layers):
+            raise Unsupported(
+                "keras.layers.RNN of a list of cells runs forward: go_backwards turns the inputs of the first of them, "
+                "and a Bidirectional joins the outputs of the last"
+            )
         if architecture.mode == "masking-layer" and architecture.embedding:
             raise Unsupported("keras.layers.Masking reads floats, and tokens are masked by their embedding")
         if architecture.mode == "time-distributed" and not architecture.return_sequences:

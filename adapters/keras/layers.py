@@ -13,7 +13,7 @@ from typing import Any
 from rnn_conformance.adapters.keras.arrays import Keras, RecurrentLayer
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
 from rnn_conformance.adapters.keras.plain import keras_weights, named_weights
-from rnn_conformance.adapters.keras.ways import LEGACY, MASKED_BY, arguments_of
+from rnn_conformance.adapters.keras.ways import LEGACY, MASKED_BY, STACKED, arguments_of
 from rnn_conformance.adapters.protocol import Unsupported
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.states import each_state, state_shapes
@@ -54,6 +54,11 @@ def keras_on(backend: str) -> Keras:
     return keras
 
 
+def is_legacy(keras: Keras) -> bool:
+    """Whether it is Keras 2."""
+    return bool(keras.__name__ == "tf_keras")
+
+
 def policy(architecture: Architecture) -> str:
     """Keras' dtype policy of a model. Raises Unsupported for a mixture of dtypes for which Keras has none."""
     if not architecture.weights_dtype or architecture.weights_dtype == architecture.dtype:
@@ -81,12 +86,30 @@ def make_front(keras: Keras, architecture: Architecture) -> Any | None:
 
 
 def make_layers(keras: Keras, architecture: Architecture) -> list[RecurrentLayer]:
-    """A keras.layers.SimpleRNN, LSTM or GRU for each layer, in a Bidirectional where it has two directions."""
+    """A keras.layers.SimpleRNN, LSTM or GRU for each layer, in a Bidirectional where it has two directions.
+
+    In one way, a keras.layers.RNN of all their cells.
+    """
+    if architecture.mode == STACKED:
+        cells = [_make_cell(keras, architecture, layer) for layer in architecture.layers]
+        stack: RecurrentLayer = keras.layers.RNN(
+            cells,
+            return_sequences=architecture.return_sequences,
+            return_state=architecture.return_state,
+            stateful=architecture.stateful,
+            dtype=policy(architecture),
+        )
+        return [stack]
     last = len(architecture.layers) - 1
     return [
         _make_layer(keras, architecture, layer, return_sequences=k < last or architecture.return_sequences)
         for k, layer in enumerate(architecture.layers)
     ]
+
+
+def held_by(architecture: Architecture) -> list[tuple[Layer, ...]]:
+    """Which layers of the architecture each layer of Keras holds: all of them in a stack of cells, and else one."""
+    return [architecture.layers] if architecture.mode == STACKED else [(layer,) for layer in architecture.layers]
 
 
 def make_behind(keras: Keras, architecture: Architecture) -> Any | None:
@@ -98,39 +121,54 @@ def make_behind(keras: Keras, architecture: Architecture) -> Any | None:
 
 
 def _make_layer(keras: Keras, architecture: Architecture, layer: Layer, return_sequences: bool) -> RecurrentLayer:
-    # Zeros, because other initialisers take longer, and the orthogonal one has no float16.
-    cell = {
-        "units": layer.units,
-        **arguments(layer.cell),
-        "use_bias": layer.use_bias,
-        "kernel_initializer": "zeros",
-        "recurrent_initializer": "zeros",
-        "dropout": layer.dropout,
-        "recurrent_dropout": layer.recurrent_dropout,
-        "dtype": policy(architecture),
-    }
     options = {
         "return_sequences": return_sequences,
         "return_state": architecture.return_state,
         "stateful": architecture.stateful,
         "go_backwards": layer.direction == "backward",
     }
-    name = LAYERS[layer.cell.name]
     if architecture.mode == "cells":
-        kept = getattr(keras.layers, f"{name}Cell")(**cell)
-        rnn: RecurrentLayer = keras.layers.RNN(kept, **options, dtype=cell["dtype"])
+        cell = _make_cell(keras, architecture, layer)
+        rnn: RecurrentLayer = keras.layers.RNN(cell, **options, dtype=policy(architecture))
     else:
-        is_legacy = keras.__name__ == "tf_keras"
-        way = arguments_of(architecture.mode, is_gated="gate" in layer.cell.activations, is_legacy=is_legacy)
-        rnn = getattr(keras.layers, name)(**cell, **options, **way)
+        gated = "gate" in layer.cell.activations
+        way = arguments_of(architecture.mode, is_gated=gated, is_legacy=is_legacy(keras))
+        kind = getattr(keras.layers, LAYERS[layer.cell.name])
+        rnn = kind(**_arguments_of_cell(architecture, layer), **options, **way)
     if layer.is_bidirectional:
-        rnn = keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=cell["dtype"])
+        rnn = keras.layers.Bidirectional(rnn, merge_mode=layer.merge, dtype=policy(architecture))
     return rnn
+
+
+def _make_cell(keras: Keras, architecture: Architecture, layer: Layer) -> Any:
+    """A keras.layers.SimpleRNNCell, LSTMCell or GRUCell."""
+    kind = getattr(keras.layers, f"{LAYERS[layer.cell.name]}Cell")
+    return kind(**_arguments_of_cell(architecture, layer))
+
+
+def _arguments_of_cell(architecture: Architecture, layer: Layer) -> dict[str, Any]:
+    """What a cell is given, and a layer that makes its own. Zeros, because other initialisers take longer."""
+    return {
+        "units": layer.units,
+        **arguments(layer.cell),
+        "use_bias": layer.use_bias,
+        "kernel_initializer": "zeros",
+        "recurrent_initializer": "zeros",  # the orthogonal one has no float16
+        "dropout": layer.dropout,
+        "recurrent_dropout": layer.recurrent_dropout,
+        "dtype": policy(architecture),
+    }
 
 
 def directions(layer: Any) -> tuple[Any, ...]:
     """The recurrent layers of a layer: itself, or the two that a Bidirectional made of the one that it was given."""
     return (layer.forward_layer, layer.backward_layer) if hasattr(layer, "forward_layer") else (layer,)
+
+
+def cells_of(layer: Any) -> Iterator[Any]:
+    """The cells of a layer: one for each direction, or all that are stacked in it."""
+    for direction in directions(layer):
+        yield from getattr(direction.cell, "cells", (direction.cell,))
 
 
 def states_of(architecture: Architecture, flat: Iterator[Any]) -> tuple[tuple[tuple[Any, ...], ...], ...]:

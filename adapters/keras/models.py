@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from rnn_conformance.adapters.keras.arrays import Keras, Model, RecurrentLayer, Tensor, one_or_list
+from rnn_conformance.adapters.keras.arrays import Keras, Model, RecurrentLayer, Tensor, as_list, one_or_list
+from rnn_conformance.adapters.keras.layers import held_by, is_legacy
+from rnn_conformance.adapters.keras.ways import STACKED
 from rnn_conformance.reference.model.architecture import Architecture
 from rnn_conformance.reference.model.states import flat, state_shapes
 
@@ -40,11 +43,13 @@ def connect(
     if given.state:
         shapes = flat(state_shapes(architecture, ()))
         inputs += [placeholder(shape, dtype=architecture.dtype) for shape in shapes]
-    model: Model = keras.Model(one_or_list(inputs), apply(architecture, front, layers, behind, given, inputs))
+    results = apply(keras, architecture, front, layers, behind, given, inputs)
+    model: Model = keras.Model(one_or_list(inputs), results)
     return model
 
 
 def apply(
+    keras: Keras,
     architecture: Architecture,
     front: Any,
     layers: Sequence[RecurrentLayer],
@@ -61,15 +66,25 @@ def apply(
         # A mask that a layer is given reaches the next one with the outputs too, but not if that has an initial state.
         options["mask"] = rest.pop(0)
     final: list[Tensor] = []
-    for layer, about in zip(layers, architecture.layers, strict=True):
+    states = iter(rest)
+    for layer, held in zip(layers, held_by(architecture), strict=True):
         if given.state:
-            count = len(about.cell.parts) * (1 + about.is_bidirectional)
-            options["initial_state"], rest = rest[:count], rest[count:]
+            counts = [len(about.cell.parts) * (1 + about.is_bidirectional) for about in held]
+            given_to = [list(islice(states, count)) for count in counts]
+            options["initial_state"] = of_cells(keras, given_to) if architecture.mode == STACKED else given_to[0]
         x = layer(x, **options)
         if architecture.return_state:
-            x, *states = x
-            final += states
+            x, *ended = x
+            final += [tensor for state in ended for tensor in as_list(state)]
     return [behind(x) if behind else x, *final]
+
+
+def of_cells(keras: Keras, states: Sequence[list[Tensor]]) -> list[Tensor | list[Tensor]]:
+    """The states of a stack of cells, as its get_initial_state has them: a list for each cell.
+
+    In Keras 2, the state of a cell that has one tensor is no list.
+    """
+    return [one_or_list(state) for state in states] if is_legacy(keras) else list(states)
 
 
 def reloaded(keras: Keras, model: Model) -> Model:

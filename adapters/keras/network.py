@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnn_conformance.adapters.keras.arrays import Function, Model, RecurrentLayer, Tensor, as_list, one_or_list
 from rnn_conformance.adapters.keras.layers import (
     arrays_of,
-    directions,
+    cells_of,
     keras_on,
     make_behind,
     make_front,
@@ -171,8 +171,8 @@ class KerasNetwork:
     def _seed_anew(self, given: Given) -> None:
         """Give the layers that a call of this kind runs the seeds that they would have if they were made now."""
         for layer in self._recurrent_layers(given):
-            for direction in directions(layer):
-                direction.cell.seed_generator.state.assign(self._keras.random.SeedGenerator().state.value)
+            for cell in cells_of(layer):
+                cell.seed_generator.state.assign(self._keras.random.SeedGenerator().state.value)
 
     def _recurrent_layers(self, given: Given) -> Sequence[RecurrentLayer]:
         """Those that a call of this kind runs."""
@@ -198,7 +198,9 @@ class KerasNetwork:
         return self._called(self._model(given), training)
 
     def _call_layers(self, given: Given, training: bool, *arrays: Tensor) -> list[Tensor]:
-        return apply(self._architecture, self._front, self._layers, self._behind, given, arrays, training=training)
+        return apply(
+            self._keras, self._architecture, self._front, self._layers, self._behind, given, arrays, training=training
+        )
 
     def _predict(self, model: Model, *arrays: Tensor) -> Any:
         batch = len(arrays[0])

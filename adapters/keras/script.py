@@ -12,7 +12,7 @@ from itertools import count
 from rnn_conformance.adapters.inlining import functions
 from rnn_conformance.adapters.keras.cells import LAYERS, arguments
 from rnn_conformance.adapters.keras.layers import policy
-from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, MASKED_BY, UNROLLED, XLA, arguments_of
+from rnn_conformance.adapters.keras.ways import COMPILED, LEGACY, MASKED_BY, STACKED, UNROLLED, XLA, arguments_of
 from rnn_conformance.reference.model.architecture import Architecture, Layer
 from rnn_conformance.reference.model.names import name_of
 from rnn_conformance.reference.model.states import flat, state_arrays, state_shapes
@@ -123,11 +123,15 @@ def _model(architecture: Architecture, backend: str) -> Iterator[str]:
     shapes = [flat([layer]) for layer in state_shapes(architecture, ())]
     states = f"[[keras.Input(shape, {dtype}{batch}) for shape in layer] for layer in {shapes}]"
     yield f"h = {states} if initial_state else []"
-    mask = ", mask=m" if given_mask else ""
-    for k, layer in enumerate(architecture.layers):
-        yield f"rnn{k} = {_layer(architecture, layer, k == len(architecture.layers) - 1, backend)}"
+    mask, is_stack = ", mask=m" if given_mask else "", architecture.mode == STACKED
+    rnns = _rnns(architecture, backend)
+    for k, rnn in enumerate(rnns):
+        yield f"rnn{k} = {rnn}"
         returned = f"x, *final{k}" if architecture.return_state else "x"
-        yield f"{returned} = rnn{k}(x, initial_state=h[{k}] if h else None{mask})"
+        state = _states_of_cells(architecture, backend) if is_stack else f"h[{k}] if h else None"
+        yield f"{returned} = rnn{k}(x, initial_state={state}{mask})"
+    if is_stack and architecture.return_state:
+        yield "final0 = [a for state in final0 for a in (state if isinstance(state, (list, tuple)) else [state])]"
     if architecture.mode == "time-distributed":
         same = f'keras.layers.Activation("linear"{_policy(architecture)})'
         yield f"x = keras.layers.TimeDistributed({same}{_policy(architecture)})(x)"
@@ -135,7 +139,7 @@ def _model(architecture: Architecture, backend: str) -> Iterator[str]:
     given = "inputs, mask" if given_mask else "inputs"
     if architecture.masking == "mask" and not given_mask:
         given = f"filled(inputs, mask, {MASKED_BY})"
-    final = "".join(f", *final{k}" for k in range(len(architecture.layers))) if architecture.return_state else ""
+    final = "".join(f", *final{k}" for k in range(len(rnns))) if architecture.return_state else ""
     yield f"model = keras.Model([{inputs}, *sum(h, [])], [x{final}])"
     yield f"given = [{given}, *(a for state in initial_state or [] for a in {arrays})]"
 
@@ -145,40 +149,63 @@ def _arrays(architecture: Architecture, state: str) -> str:
     return state if all(len(layer.cell.parts) == 1 for layer in architecture.layers) else f"flat({state})"
 
 
+def _states_of_cells(architecture: Architecture, backend: str) -> str:
+    """The initial state of a stack of cells: of Keras 2, that of a cell with one tensor is no list."""
+    is_nested = backend != LEGACY or all(len(layer.cell.parts) > 1 for layer in architecture.layers)
+    return "h or None" if is_nested else "[state if len(state) > 1 else state[0] for state in h] or None"
+
+
+def _rnns(architecture: Architecture, backend: str) -> list[str]:
+    """The layers of Keras: one for each layer, or one of all their cells."""
+    layers, last = architecture.layers, len(architecture.layers) - 1
+    if architecture.mode != STACKED:
+        return [_layer(architecture, layer, k == last, backend) for k, layer in enumerate(layers)]
+    cells = f"[{', '.join(_cell(architecture, layer) for layer in layers)}]"
+    options = _options(architecture, layers[last], is_last=True)
+    return [f"keras.layers.RNN({', '.join([cells, *options])}{_policy(architecture)})"]
+
+
 def _layer(architecture: Architecture, layer: Layer, is_last: bool, backend: str) -> str:
-    activation, *others = arguments(layer.cell).items()
-    cell = [str(layer.units), f'"{activation[1]}"']
-    cell += [f"{name}={_literal(value)}" for name, value in others if value not in ("sigmoid", True)]
-    options = []
-    if not layer.use_bias:
-        cell.append("use_bias=False")
-    if architecture.dtype in ("float16", "bfloat16"):
-        cell.append('recurrent_initializer="zeros"')
-    for name in ("dropout", "recurrent_dropout"):
-        if rate := getattr(layer, name):
-            cell.append(f"{name}={rate}")
-    if not is_last or architecture.return_sequences:
-        options.append("return_sequences=True")
-    for name, on in (
-        ("return_state", architecture.return_state),
-        ("go_backwards", layer.direction == "backward"),
-        ("stateful", architecture.stateful),
-    ):
-        if on:
-            options.append(f"{name}=True")
-    dtype, kind = _policy(architecture), f"keras.layers.{LAYERS[layer.cell.name]}"
+    options, dtype = _options(architecture, layer, is_last), _policy(architecture)
     if architecture.mode == "cells":
-        cells = f"{kind}Cell({', '.join(cell)}{dtype})"
-        rnn = f"keras.layers.RNN({', '.join([cells, *options])}{dtype})"
+        rnn = f"keras.layers.RNN({', '.join([_cell(architecture, layer), *options])}{dtype})"
     else:
         gated = "gate" in layer.cell.activations
         way = arguments_of(architecture.mode, is_gated=gated, is_legacy=backend == LEGACY)
         options += [f"{name}={value}" for name, value in way.items()]
-        rnn = f"{kind}({', '.join(cell + options)}{dtype})"
+        kind, given = LAYERS[layer.cell.name], _arguments_of_cell(architecture, layer)
+        rnn = f"keras.layers.{kind}({', '.join(given + options)}{dtype})"
     if not layer.is_bidirectional:
         return rnn
     merge = "" if layer.merge == "concat" else f', merge_mode="{layer.merge}"'
     return f"keras.layers.Bidirectional({rnn}{merge}{dtype})"
+
+
+def _cell(architecture: Architecture, layer: Layer) -> str:
+    given = ", ".join(_arguments_of_cell(architecture, layer))
+    return f"keras.layers.{LAYERS[layer.cell.name]}Cell({given}{_policy(architecture)})"
+
+
+def _arguments_of_cell(architecture: Architecture, layer: Layer) -> list[str]:
+    activation, *others = arguments(layer.cell).items()
+    given = [str(layer.units), f'"{activation[1]}"']
+    given += [f"{name}={_literal(value)}" for name, value in others if value not in ("sigmoid", True)]
+    if not layer.use_bias:
+        given.append("use_bias=False")
+    if architecture.dtype in ("float16", "bfloat16"):
+        given.append('recurrent_initializer="zeros"')
+    return given + [f"{name}={rate}" for name in ("dropout", "recurrent_dropout") if (rate := getattr(layer, name))]
+
+
+def _options(architecture: Architecture, layer: Layer, is_last: bool) -> list[str]:
+    """What a layer is given that its cell is not."""
+    options = {
+        "return_sequences": not is_last or architecture.return_sequences,
+        "return_state": architecture.return_state,
+        "go_backwards": layer.direction == "backward",
+        "stateful": architecture.stateful,
+    }
+    return [f"{name}=True" for name, on in options.items() if on]
 
 
 def _literal(value: str | bool) -> str:
@@ -194,6 +221,9 @@ def _weights(architecture: Architecture) -> Iterator[str]:
     """The lines that load the weights."""
     if architecture.embedding:
         yield "embedding.set_weights([table])"
+    if architecture.mode == STACKED:
+        yield "rnn0.set_weights([array for weights in layers for array in keras_weights(weights)])"
+        return
     for k, layer in enumerate(architecture.layers):
         forward, backward = f"layers[{k}]", f'layers[{k}]["backward"]'
         both = ((".forward_layer", forward), (".backward_layer", backward))

@@ -24,18 +24,23 @@ SELDOM: Mapping[str, str] = {
 }
 """More of them, on every backend."""
 
+STACKED = "stacked-cells"
+"""The way in which one layer of Keras is all layers of a model."""
+
+_STACKED = {STACKED: "one keras.layers.RNN of a list of cells, those of all layers; they run forward"}
+
 _XLA_WAYS = {
     "xla": "tf.function(jit_compile=True) of a call, and of a tape with the call in it",
     "xla-unrolled": "unrolled layers in tf.function(jit_compile=True), the tape outside",
 }
 
 SELDOM_ON: Mapping[str, Mapping[str, str]] = {
-    "tensorflow": _XLA_WAYS,
-    LEGACY: _XLA_WAYS,
-    "torch": {},
+    "tensorflow": {**_STACKED, **_XLA_WAYS},
+    LEGACY: {**_STACKED, **_XLA_WAYS},
+    "torch": _STACKED,
     "numpy": {},
     "openvino": {},
-    "jax": {"closed-over": "jax.jit of a function that closes over the Model, anew for each load"},
+    "jax": {**_STACKED, "closed-over": "jax.jit of a function that closes over the Model, anew for each load"},
 }
 """Those of one backend."""
 
@@ -51,6 +56,7 @@ COMPILED = (
     "compiled",
     "unrolled",
     "cells",
+    STACKED,
     "without-cudnn",
     "implementation-1",
     "masking-layer",

@@ -218,7 +218,7 @@ def _facts(factor: str, value: Any) -> Facts:
             return {"embedding": {table is not None}, "mask_zero": {makes_mask}, **masking}
         case "batched":
             return {"batched": {value}, "batch": {BATCH if value else 1}}
-        case "gradient" | "weights":
+        case "weights":
             return {}
     return {_WORDS.get(factor, factor): {value}}
 

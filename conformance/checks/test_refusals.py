@@ -57,9 +57,9 @@ def test_wrong_initial_state(check: Check) -> None:
         ((parts,),) = case.initial_state
         if make(parts[0]) is None:
             return None
-        network = check.network(case)
-        network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
         for k, part in enumerate(parts):
+            network = check.network(case)
+            network.run(case.inputs, initial_state=case.initial_state)  # what is right is not refused
             wrong = make(part)
             assert wrong is not None
             state: State = (((*parts[:k], wrong, *parts[k + 1 :]),),)

@@ -78,7 +78,8 @@ def _examine_rows(
         # A search for each: what a case does not say follows from the number of its search.
         for given, gradient in product((False, True), (False, True)):
             of_search = cases.get((given, gradient), {})
-            check.every(of_search, partial(_examine, check, given, gradient), rows=of_search, initial_state=given)
+            examine = partial(_examine, check, given, gradient)
+            check.every(of_search, examine, rows=of_search, initial_state=given, gradient=gradient)
     finally:
         if rows and not check.profile.repeats:
             judged = [row for row in rows if check.evidence.has_judged(row_in_words(row))]

@@ -38,8 +38,9 @@ class BrokenAdapter(Exception):
 
 
 class Subject:
-    """An adapter with its networks, each prepared once.
+    """An adapter with its networks, each prepared once, and anew after a call of it that raised an exception.
 
+    What such a call leaves behind is a question of its own (clause 8.7), and is not to be seen by what comes later.
     Raises Unsupported as the adapter does, SubjectExited for sys.exit, SubjectRaised for every other exception, and
     NonConforming for an answer that is not what the protocol says.
     """
@@ -51,9 +52,9 @@ class Subject:
         self._networks: dict[Architecture, GuardedNetwork | Unsupported] = {}
 
     def network(self, architecture: Architecture) -> GuardedNetwork:
-        """The network of this architecture, prepared at the first request."""
+        """The network of this architecture, prepared at the first request and at the first after it raised."""
         known = self._networks.get(architecture)
-        if known is None:
+        if known is None or (isinstance(known, GuardedNetwork) and known.has_raised):
             with guard("prepare", self._home):
                 try:
                     known = GuardedNetwork(self._adapter.prepare(architecture), architecture, self._home)
@@ -86,6 +87,12 @@ class GuardedNetwork:
         self._architecture = architecture
         self._home = home
         self._loaded: Weights | None = None
+        self._raised: list[str] = []  # a list, which a copy shares
+
+    @property
+    def has_raised(self) -> bool:
+        """Whether a call raised an exception, which may have left something behind."""
+        return bool(self._raised)
 
     def as_they_lie(self) -> GuardedNetwork:
         """The same network, which is given arrays wherever they lie."""
@@ -128,8 +135,12 @@ class GuardedNetwork:
     def _call(self, method: str, *arguments: Any, **given: Any) -> Any:
         if self._moves:
             arguments, given = laid_out(arguments), {name: laid_out(value) for name, value in given.items()}
-        with guard(method, self._home):
-            return getattr(self._network, method)(*arguments, **given)
+        try:
+            with guard(method, self._home):
+                return getattr(self._network, method)(*arguments, **given)
+        except SubjectRaised as error:
+            self._raised.append(str(error))
+            raise
 
 
 _ANSWERS: Mapping[str, Callable[[str, Any], Any]] = {

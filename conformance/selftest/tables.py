@@ -6,14 +6,17 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from inspect import getdoc
 from statistics import median
 from typing import Any
 
 import click
 from rich.console import Console
 
+from rnn_conformance.conformance import mutants
 from rnn_conformance.conformance.checks.catalogue import checks, clauses_of
-from rnn_conformance.conformance.mutants.catalogue import catalogue
+from rnn_conformance.conformance.mutants.catalogue import THEMES, catalogue
 from rnn_conformance.conformance.mutants.families import families, family_of_all, told_of
 from rnn_conformance.conformance.selftest.measured import Measured
 from rnn_conformance.conformance.selftest.promises import PROMISES, promise_of, promises_of
@@ -67,19 +70,32 @@ def _detection(measured: Measured, every: bool) -> Iterator[Printed]:
 
 
 def _kinds(measured: Measured) -> Printed:
-    """For each family of faults the checks that notice them first, and after how many examples."""
+    """For each kind of faults the checks that notice them first, and after how many examples."""
     rows = []
-    for family in families():
-        met = [row for row in measured["mutants"] if row["mutant"] in family.names and row["check"]]
+    for sentence, names in _in_kinds():
+        met = [row for row in measured["mutants"] if row["mutant"] in names and row["check"]]
         if not met:
             continue
         firsts = Counter(_function(row["check"].partition("[")[0]) for row in met)
         told = ", ".join(f"{check} ({number})" for check, number in firsts.most_common())
         examples = sorted(row["examples"] for row in met)
         after = f"{examples[0]} to {examples[-1]}, median {median(examples):g}"
-        rows.append([family.sentence, f"{len(met)}", told, after])
+        rows.append([sentence, f"{len(met)}", told, after])
     heads = ("kind of fault", "faults", "first noticed by (so many of them)", "after so many examples")
     return Printed(heads, rows, f"{len(rows)} kinds of faults; a fault may be of several")
+
+
+def _in_kinds() -> Iterator[tuple[str, frozenset[str]]]:
+    """The kinds, each in a sentence with its mutants: the families, and the themes that are no family."""
+    yield from ((family.sentence, family.names) for family in families())
+    told = {family.names for family in families()}
+    for theme in THEMES:
+        names = frozenset(name for name, fault in catalogue().items() if fault.theme == theme)
+        if names not in told:
+            doc = getdoc(import_module(f"{mutants.__name__}.{theme}"))
+            assert doc is not None
+            first = doc.partition(".\n")[0].removesuffix(".")
+            yield first[0].lower() + first[1:], names
 
 
 def _noticed(row: Mapping[str, Any], every: bool) -> list[str]:

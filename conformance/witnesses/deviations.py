@@ -57,6 +57,7 @@ WORDS: Mapping[str, Collection[Any] | type] = {
     "batched": bool,
     "stateful": bool,
     "initial_state": bool,
+    "gradient": bool,
     "wrong": str,
     "layers": int,
     "units": int,
