@@ -255,6 +255,24 @@ def test_what_an_entry_speaks_of(
     assert entry.applies(adapter, function, {"framework": version}) == applies
 
 
+@pytest.mark.parametrize(
+    ("checks", "function", "applies"),
+    [
+        (["*", "!test_recurrence"], "test_recurrence", False),
+        (["*", "!test_recurrence"], "test_no_bias", True),
+        (["!test_recurrence", "*"], "test_recurrence", False),
+        (["test_*", "!test_rec*"], "test_recurrence", False),
+        (["test_recurrence", "!test_no_bias"], "test_recurrence", True),
+        (["test_recurrence", "!test_no_bias"], "test_last_output", False),
+    ],
+)
+def test_checks_that_are_left_out(checks: Sequence[str], function: str, applies: bool) -> None:
+    """A pattern with a leading "!" takes away from what the others name, wherever it stands among them."""
+    entry = replace(NO_TANH, checks=checks)
+    assert entry.applies("faulty", function, {"framework": "2.4"}) == applies
+    assert entry.was_not_looked_at("faulty", function, {"framework": "1.9"}) == applies
+
+
 def test_package_that_is_not_there() -> None:
     """An entry about a package does not apply where the adapter does not name that package."""
     assert not NO_TANH.applies("faulty", "test_recurrence", {})
@@ -317,6 +335,18 @@ def test_every_word_is_a_fact_of_a_case() -> None:
         ),
         (ENTRY.replace("activation = [", "batched = ["), "batched should be of type bool, but is"),
         (ENTRY.replace('["tanh"]', "[]"), r"activation should be among .*, but is \[\]"),
+        (
+            ENTRY.replace('["test_recurrence"]', '["!test_no_bias", "!test_last_*"]'),
+            "no-tanh: checks should name what it is about before what is left out of that, such as",
+        ),
+        (
+            ENTRY.replace('["tanh"]', '["tanh", "relu", "tanh"]'),
+            "no-tanh: cases.activation should name each once, but has 'tanh' twice",
+        ),
+        (
+            ENTRY.replace('["faulty"]', '["faulty", "faulty"]'),
+            "no-tanh: adapters should name each once, but has 'faulty' twice",
+        ),
     ],
 )
 def test_damaged_entry(text: str, message: str) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import translate
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -87,8 +85,7 @@ def _facts(deviation: Deviation) -> Mapping[str, Any]:
 
 def _clauses(deviation: Deviation) -> list[str]:
     """The clauses that its checks cite, in the order of the specification."""
-    named = {name for pattern in deviation.checks for name in filter(re.compile(translate(pattern)).match, _cited())}
-    cited = {clause for name in named for clause in _cited()[name]}
+    cited = {clause for name in filter(deviation.speaks_of, _cited()) for clause in _cited()[name]}
     return [clause for clause in specification().clauses if clause in cited]
 
 

@@ -67,6 +67,9 @@ WORDS: Mapping[str, Collection[Any] | type] = {
 }
 """The words of `cases`: what each can be, one of these or of this type."""
 
+EXCEPT = "!"
+"""What a pattern of `checks` begins with that leaves out what it names."""
+
 
 @dataclass(frozen=True)
 class Deviation:
@@ -122,9 +125,14 @@ class Deviation:
         looked = _among(versions, self.versions) or (bool(self.absent) and _among(versions, self.absent))
         return self._is_about(adapter, function) and not looked
 
+    def speaks_of(self, function: str) -> bool:
+        """Whether this is one of its checks: one that a pattern of them names, and none with a leading "!" does."""
+        named = [pattern for pattern in self.checks if fnmatchcase(function, pattern.removeprefix(EXCEPT))]
+        return bool(named) and not any(pattern.startswith(EXCEPT) for pattern in named)
+
     def _is_about(self, adapter: str, function: str) -> bool:
         return (
-            any(fnmatchcase(function, pattern) for pattern in self.checks)
+            self.speaks_of(function)
             and adapter in self.adapters
             and (not self.platforms or here() in self.platforms)
             and not set(self.without) & archspec.cpu.host().features
@@ -254,6 +262,14 @@ def _entry(name: str, table: dict[str, Any]) -> Deviation:
             raise ValueError(f"deviation {name}: {specifier!r} is no version specifier for {package}") from None
     if (precision := table.get("precision", "")) not in ("", *DTYPES):
         raise ValueError(f"deviation {name}: precision should be among {', '.join(DTYPES)}, but is {precision!r}")
+    if all(pattern.startswith(EXCEPT) for pattern in table["checks"]):
+        raise ValueError(
+            f"deviation {name}: checks should name what it is about before what is left out of that, "
+            f'such as ["*", "{EXCEPT}test_parameter_count"], but are {table["checks"]!r}'
+        )
+    for where, values in {**table, **{f"cases.{word}": given for word, given in table["cases"].items()}}.items():
+        if isinstance(values, list) and (twice := [value for k, value in enumerate(values) if value in values[:k]]):
+            raise ValueError(f"deviation {name}: {where} should name each once, but has {twice[0]!r} twice")
     try:
         _check_words(table["cases"])
     except ValueError as error:
