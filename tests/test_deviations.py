@@ -316,8 +316,8 @@ def test_words_of_cases(cases: dict[str, Any], covers: bool) -> None:
 
 
 def test_every_word_is_a_fact_of_a_case() -> None:
-    """No word is there that could never hold; of an initial state, and of what is wrong, the check says it."""
-    assert {*facts_of(CASE), *facts_given({"initial_state": True, "wrong": "turned"})} == set(WORDS)
+    """No word is there that could never hold; of an initial state, a gradient, and what is wrong, the check says it."""
+    assert {*facts_of(CASE), *facts_given({"initial_state": True, "gradient": True, "wrong": "turned"})} == set(WORDS)
 
 
 @pytest.mark.parametrize(
