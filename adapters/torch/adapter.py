@@ -162,6 +162,8 @@ def _description() -> Description:
             "vmapped": "`torch.vmap` of a loop of `RNNCell` or `GRUCell`: it knows neither `LSTMCell` nor the layers",
             "weight norm": "`torch.nn.utils.parametrizations.weight_norm` gives back kernels with other last bits than "
             "it was given, and NaN for a row of zeros",
+            "projection": "`LSTM(proj_size=)`: P is `weight_hr_l{k}`, `(projection, units)`; `weight_hh_l{k}` has "
+            "`projection` columns then, as outputs and h have, and c keeps `units`",
             "cells": "`RNNCell`, `LSTMCell` and `GRUCell` have `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`",
             "oneDNN": "on a CPU, `LSTM` runs a kernel of oneDNN in float32, and has other last bits under "
             "`torch.backends.mkldnn.flags(enabled=False)`, and when gradients are recorded",
