@@ -52,7 +52,14 @@ def test_what_a_row_says_is_what_its_cases_are(cell: str) -> None:
     description = check.subject.description
     factors = factors_of(description, cell)
     rows = covering_rows(factors, partial(is_allowed, lacking(description, factors)), 0).rows
-    facts = [{**facts_of(next(cases_of(check, row))), "initial_state": {row["initial state"]}} for row in rows]
+    facts = [
+        {
+            **facts_of(next(cases_of(check, row))),
+            "initial_state": {row["initial state"]},
+            "gradient": {row["gradient"]},
+        }
+        for row in rows
+    ]
     # What is wrong or square is a matter of refusals, which are not crossed, and a simple RNN has no gates.
     of_gates = {"recurrent_activation", "reset"} if cell == "simple_rnn" else set()
     for word in set(WORDS) - {"wrong", "square"} - of_gates:
